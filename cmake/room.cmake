@@ -1,0 +1,36 @@
+# gossamer_room(NAME SOURCES... [DEPENDS rooms...] [LIBRARIES libs...]): one room of src/ as a static library gossamer_NAME.
+# DEPENDS is the include direction of src/README.md: a room links (and so may include) only what it names.
+function(gossamer_room name)
+  cmake_parse_arguments(ROOM "" "" "SOURCES;DEPENDS;LIBRARIES" ${ARGN})
+  add_library(gossamer_${name} STATIC ${ROOM_SOURCES})
+  target_include_directories(gossamer_${name} PUBLIC ${PROJECT_SOURCE_DIR}/src)
+  foreach(room IN LISTS ROOM_DEPENDS)
+    target_link_libraries(gossamer_${name} PUBLIC gossamer_${room})
+  endforeach()
+  target_link_libraries(gossamer_${name} PUBLIC ${ROOM_LIBRARIES})
+endfunction()
+
+# gossamer_test(NAME SOURCES... ROOMS rooms...): one GoogleTest program, one ctest entry.
+# Tests may read ../shared where it is there (GOSSAMER_SHARED_DIR) and skip with a word where it is not.
+function(gossamer_test name)
+  cmake_parse_arguments(TEST "" "" "SOURCES;ROOMS;LIBRARIES" ${ARGN})
+  add_executable(${name} ${TEST_SOURCES})
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  foreach(room IN LISTS TEST_ROOMS)
+    target_link_libraries(${name} PRIVATE gossamer_${room})
+  endforeach()
+  target_link_libraries(${name} PRIVATE GTest::gmock GTest::gtest_main ${TEST_LIBRARIES})
+  target_compile_definitions(${name} PRIVATE
+    GOSSAMER_SOURCE_DIR="${PROJECT_SOURCE_DIR}" GOSSAMER_SHARED_DIR="${PROJECT_SOURCE_DIR}/../shared")
+  add_test(NAME ${name} COMMAND ${name})
+endfunction()
+
+# gossamer_fuzzer(NAME SOURCES... ROOMS rooms...): one libFuzzer program, fuzz_NAME.
+function(gossamer_fuzzer name)
+  cmake_parse_arguments(FUZZ "" "" "SOURCES;ROOMS" ${ARGN})
+  add_executable(fuzz_${name} ${FUZZ_SOURCES})
+  foreach(room IN LISTS FUZZ_ROOMS)
+    target_link_libraries(fuzz_${name} PRIVATE gossamer_${room})
+  endforeach()
+  target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+endfunction()
