@@ -1,0 +1,64 @@
+#include "base/thread_pool.h"
+
+#include <immintrin.h>
+
+#include <chrono>
+
+#include "base/cpu_features.h"
+
+namespace gossamer {
+namespace {
+
+/// Waits until `word` differs from `old`: spins about 50 us (longer than the gap between two loops of a forward pass), then sleeps.
+void wait_while_equal(const std::atomic<uint32_t>& word, uint32_t old) {
+  using Clock = std::chrono::steady_clock;
+  const auto deadline = Clock::now() + std::chrono::microseconds(50);
+  do {
+    for (int i = 0; i < 64; ++i) {
+      if (word.load(std::memory_order_acquire) != old) return;
+      _mm_pause();
+    }
+  } while (Clock::now() < deadline);
+  word.wait(old, std::memory_order_acquire);
+}
+
+}  // namespace
+
+ThreadPool::ThreadPool(unsigned num_threads) {
+  if (num_threads == 0) num_threads = available_cpus();
+  for (unsigned thread = 1; thread < num_threads; ++thread) workers_.emplace_back([this, thread] { work(thread); });
+}
+
+ThreadPool::~ThreadPool() {
+  stop_.store(true, std::memory_order_relaxed);
+  generation_.fetch_add(1, std::memory_order_release);
+  generation_.notify_all();
+  for (auto& worker : workers_) worker.join();
+}
+
+void ThreadPool::run(const Loop& loop) {
+  loop_ = loop;
+  next_chunk_.store(0, std::memory_order_relaxed);
+  running_.store(static_cast<uint32_t>(workers_.size()), std::memory_order_relaxed);
+  generation_.fetch_add(1, std::memory_order_release);
+  generation_.notify_all();
+  take_chunks(0);
+  for (uint32_t left; (left = running_.load(std::memory_order_acquire)) != 0;) wait_while_equal(running_, left);
+}
+
+void ThreadPool::work(unsigned thread) {
+  uint32_t seen = 0;
+  while (true) {
+    wait_while_equal(generation_, seen);
+    seen = generation_.load(std::memory_order_acquire);
+    if (stop_.load(std::memory_order_relaxed)) return;
+    take_chunks(thread);
+    if (running_.fetch_sub(1, std::memory_order_acq_rel) == 1) running_.notify_all();
+  }
+}
+
+void ThreadPool::take_chunks(unsigned thread) {
+  for (uint32_t chunk; (chunk = next_chunk_.fetch_add(1, std::memory_order_relaxed)) < loop_.num_chunks;) loop_.call(loop_.context, chunk, thread);
+}
+
+}  // namespace gossamer
