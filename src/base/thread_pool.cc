@@ -38,12 +38,13 @@ ThreadPool::~ThreadPool() {
 
 void ThreadPool::run(const Loop& loop) {
   loop_ = loop;
-  next_chunk_.store(0, std::memory_order_relaxed);
-  running_.store(static_cast<uint32_t>(workers_.size()), std::memory_order_relaxed);
-  generation_.fetch_add(1, std::memory_order_release);
+  unfinished_.store(loop.num_chunks, std::memory_order_relaxed);
+  const uint32_t generation = generation_.load(std::memory_order_relaxed) + 1;
+  unclaimed_.store(static_cast<uint64_t>(generation) << 32 | loop.num_chunks, std::memory_order_release);
+  generation_.store(generation, std::memory_order_release);
   generation_.notify_all();
   take_chunks(0);
-  for (uint32_t left; (left = running_.load(std::memory_order_acquire)) != 0;) wait_while_equal(running_, left);
+  for (uint32_t left; (left = unfinished_.load(std::memory_order_acquire)) != 0;) wait_while_equal(unfinished_, left);
 }
 
 void ThreadPool::work(unsigned thread) {
@@ -53,12 +54,18 @@ void ThreadPool::work(unsigned thread) {
     seen = generation_.load(std::memory_order_acquire);
     if (stop_.load(std::memory_order_relaxed)) return;
     take_chunks(thread);
-    if (running_.fetch_sub(1, std::memory_order_acq_rel) == 1) running_.notify_all();
   }
 }
 
 void ThreadPool::take_chunks(unsigned thread) {
-  for (uint32_t chunk; (chunk = next_chunk_.fetch_add(1, std::memory_order_relaxed)) < loop_.num_chunks;) loop_.call(loop_.context, chunk, thread);
+  uint64_t state = unclaimed_.load(std::memory_order_acquire);
+  while (const uint32_t left = static_cast<uint32_t>(state)) {
+    // The generation in the high half makes the claim fail where another loop has begun since `state` was read.
+    if (!unclaimed_.compare_exchange_weak(state, state - 1, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
+    loop_.call(loop_.context, loop_.num_chunks - left, thread);
+    if (unfinished_.fetch_sub(1, std::memory_order_acq_rel) == 1) unfinished_.notify_all();
+    state = unclaimed_.load(std::memory_order_acquire);
+  }
 }
 
 }  // namespace gossamer

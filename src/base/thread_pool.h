@@ -50,10 +50,11 @@ class ThreadPool {
   void take_chunks(unsigned thread);
 
   std::vector<std::thread> workers_;
+  // Read only by a thread that holds a claimed chunk: the loop cannot end, so it cannot be overwritten, before that chunk is done.
   Loop loop_;
-  std::atomic<uint32_t> next_chunk_{0};
+  std::atomic<uint64_t> unclaimed_{0};    // high half: generation of the loop; low half: chunks that nobody has taken
+  std::atomic<uint32_t> unfinished_{0};   // chunks of the current loop that are not done
   std::atomic<uint32_t> generation_{0};   // raised for each loop and for the end; workers wait for it to change
-  std::atomic<uint32_t> running_{0};      // workers that have not finished the current loop
   std::atomic<bool> stop_{false};
 };
 
