@@ -1,0 +1,31 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/progress.h"
+#include "base/thread_pool.h"
+#include "checkpoint/checkpoint.h"
+#include "model/model.h"
+#include "tokenizer/tokenizer.h"
+
+namespace gossamer {
+
+struct LoadOptions {
+  unsigned num_threads = 0;   // 0: every processor this process may use
+  std::string backend;        // "ref", "avx2", "avx512"; empty: $GOSSAMER_ISA, else the best this machine has
+  bool need_tokenizer = true; // false: a model without a tokenizer loads all the same
+};
+
+/// A model that is ready to run: files, weights, tokenizer and threads. One user at a time.
+struct LoadedModel {
+  Checkpoint checkpoint;
+  std::shared_ptr<const Tokenizer> tokenizer;  ///< null where the model has none and none was needed
+  std::unique_ptr<ThreadPool> threads;
+  std::unique_ptr<Model> model;
+
+  /// `path` as locate_model() gives it.
+  static Result<std::unique_ptr<LoadedModel>> load(const std::string& path, const LoadOptions& options, const ProgressFn& progress = {});
+};
+
+}  // namespace gossamer

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "engine/loaded_model.h"
+#include "sampling/sampling_params.h"
+
+namespace gossamer {
+
+enum class FinishReason : uint8_t { kStop, kLength, kCancelled };
+std::string_view finish_reason_name(FinishReason reason);  ///< "stop", "length", "cancelled"
+
+struct GenerateRequest {
+  std::vector<TokenId> prompt;       // at least one token
+  SamplingParams sampling;
+  uint32_t max_tokens = 0;           // 0: to the end of the context
+  std::vector<TokenId> stop_tokens;  // the answer ends with the first of them, which is kept in `tokens`
+};
+
+struct GenerateStats {
+  uint32_t prompt_tokens = 0;
+  uint32_t cached_tokens = 0;     // of the prompt, still in the cache from the call before
+  uint32_t generated_tokens = 0;
+  double ttft_seconds = 0;        // from the call to the first token
+  double decode_seconds = 0;      // from the first token to the last
+};
+
+struct GenerateResult {
+  std::vector<TokenId> tokens;
+  FinishReason finish = FinishReason::kStop;
+  GenerateStats stats;
+};
+
+/// One conversation with a model: keeps the KV cache between calls, so that the next prompt computes only what is new.
+class Session {
+ public:
+  explicit Session(LoadedModel& model);
+  ~Session();
+
+  /// Generates until a stop token, `max_tokens`, the end of the context, or `on_token` returning false (cancelled).
+  /// `on_token` is called with each token as soon as it is chosen, on the calling thread. `on_prefill` with tokens done / all.
+  /// Errors: prompt empty or too long for the context, a token id that the model does not have, sampling values out of range.
+  Result<GenerateResult> generate(const GenerateRequest& request, const std::function<bool(TokenId)>& on_token = {},
+                                  const std::function<void(uint32_t, uint32_t)>& on_prefill = {});
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace gossamer
