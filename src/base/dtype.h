@@ -71,7 +71,7 @@ inline float f16_to_f32(uint16_t half) {
 inline constexpr float kFp4Values[16] = {0.f, .5f, 1.f, 1.5f, 2.f, 3.f, 4.f, 6.f, -0.f, -.5f, -1.f, -1.5f, -2.f, -3.f, -4.f, -6.f};
 
 /// E8M0 scale byte: 2^(byte - 127). Byte 255 is NaN by the MX standard; byte 0 is 2^-127 (a float32 subnormal).
-inline float e8m0_to_f32(uint8_t byte) {
+constexpr float e8m0_to_f32(uint8_t byte) {
   if (byte == 255) return std::bit_cast<float>(0x7fc00000u);
   if (byte == 0) return std::bit_cast<float>(0x00400000u);
   return std::bit_cast<float>(static_cast<uint32_t>(byte) << 23);

@@ -1,0 +1,43 @@
+#include "kernels/backend.h"
+
+#include <fmt/ranges.h>
+
+#include <cstdlib>
+
+#include "base/cpu_features.h"
+#include "kernels/cpu/cpu_backend.h"
+#include "kernels/cpu/isa.h"
+#include "kernels/ref/ref_backend.h"
+
+namespace gossamer::kernels {
+
+std::string_view op_name(Op op) {
+  static constexpr std::string_view kNames[kNumOps] = {"embed", "rmsnorm", "matmul", "rope", "attention", "router", "experts"};
+  return kNames[static_cast<size_t>(op)];
+}
+
+std::vector<std::string_view> available_backends() {
+  std::vector<std::string_view> names;
+  if (cpu_features().avx512) names.push_back("avx512");
+  if (cpu_features().avx2) names.push_back("avx2");
+  names.push_back("ref");
+  return names;
+}
+
+Result<std::unique_ptr<Backend>> make_backend(std::string_view name, ThreadPool& threads) {
+  const auto available = available_backends();
+  if (name.empty()) {
+    const char* forced = std::getenv("GOSSAMER_ISA");
+    name = forced && *forced ? std::string_view(forced) : available.front();
+  }
+  bool found = false;
+  for (std::string_view candidate : available) found |= candidate == name;
+  if (!found)
+    return make_error(ErrorCode::kUnsupported, "backend '{}' is not one this machine can run; it can run: {}", name,
+                      fmt::join(available, ", "));
+  if (name == "avx512") return std::unique_ptr<Backend>(new CpuBackend(avx512::isa_kernels(), threads));
+  if (name == "avx2") return std::unique_ptr<Backend>(new CpuBackend(avx2::isa_kernels(), threads));
+  return std::unique_ptr<Backend>(new RefBackend());
+}
+
+}  // namespace gossamer::kernels

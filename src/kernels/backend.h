@@ -1,0 +1,58 @@
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "base/thread_pool.h"
+#include "kernels/ops.h"
+
+namespace gossamer::kernels {
+
+enum class Op : uint8_t { kEmbed, kRmsNorm, kMatmul, kRope, kAttention, kRouter, kExperts };
+inline constexpr size_t kNumOps = 7;
+std::string_view op_name(Op op);
+
+/// How often an op ran: by the backend's own kernel, or by the plain loops of kernels/ref because the shape is none it takes.
+struct OpCounts {
+  uint64_t native = 0;
+  uint64_t fallback = 0;
+};
+
+/// One way of computing all ops. Not shared between threads that compute at the same time (it keeps scratch memory).
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual std::string_view name() const = 0;  ///< "ref", "avx2", "avx512"
+
+  virtual void embed(const EmbedArgs& args) = 0;
+  virtual void rmsnorm(const RmsNormArgs& args) = 0;
+  virtual void matmul(const MatmulArgs& args) = 0;
+  virtual void rope(const RopeArgs& args) = 0;
+  virtual void attention(const AttentionArgs& args) = 0;
+  virtual void router(const RouterArgs& args) = 0;
+  virtual void experts(const ExpertsArgs& args) = 0;
+
+  /// Since the backend was made. Tests assert with it which kernel ran.
+  const OpCounts& counts(Op op) const { return counts_[static_cast<size_t>(op)]; }
+
+ protected:
+  void count(Op op, bool native) {
+    OpCounts& counts = counts_[static_cast<size_t>(op)];
+    ++(native ? counts.native : counts.fallback);
+  }
+
+ private:
+  std::array<OpCounts, kNumOps> counts_{};
+};
+
+/// Names of the backends this machine can run, best first; "ref" is always the last.
+std::vector<std::string_view> available_backends();
+
+/// The backend of that name; an empty name takes $GOSSAMER_ISA, and without it the best one. `threads` outlives the backend.
+/// Errors: no such backend, or this machine cannot run it (the sentence lists those it can).
+Result<std::unique_ptr<Backend>> make_backend(std::string_view name, ThreadPool& threads);
+
+}  // namespace gossamer::kernels
