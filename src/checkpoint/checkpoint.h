@@ -79,37 +79,45 @@ struct StoredTensor {
 enum class CheckpointFormat : uint8_t { kHuggingFace, kOriginal, kGguf };
 std::string_view format_name(CheckpointFormat format);  ///< "safetensors (Hugging Face layout)", ...
 
+/// What the reader of a layout hands over: everything known about one opened model.
+struct CheckpointParts {
+  CheckpointFormat format = CheckpointFormat::kHuggingFace;
+  std::string name;                                    ///< the name the file gives itself, else the folder's or file's name
+  ModelConfig config;
+  GenerationDefaults generation;
+  ModelTensors tensors;                                ///< views into `files`
+  std::vector<StoredTensor> stored;
+  std::vector<MmapFile> files;
+  std::string tokenizer_json_path;                     ///< empty: none
+  std::shared_ptr<const GgufVocabulary> vocabulary;    ///< null: none; views into `files`
+};
+
 class Checkpoint {
  public:
   /// Opens `path`: a folder with config.json and safetensors (Hugging Face layout, or OpenAI's `original/` layout; a folder that
-  /// holds only an `original` subfolder counts), or a .gguf file. Reads headers only. Errors name file, tensor and both values.
+  /// holds only an `original` subfolder counts), or a .gguf file (for a split one, its first part). Reads headers only. Errors name
+  /// file, tensor and both values.
   static Result<Checkpoint> open(const std::string& path, const ProgressFn& progress = {});
 
-  const ModelConfig& config() const { return config_; }
-  const GenerationDefaults& generation() const { return generation_; }
-  const ModelTensors& tensors() const { return tensors_; }
-  const std::vector<StoredTensor>& stored_tensors() const { return stored_; }
-  CheckpointFormat format() const { return format_; }
+  const ModelConfig& config() const { return parts_.config; }
+  const GenerationDefaults& generation() const { return parts_.generation; }
+  const ModelTensors& tensors() const { return parts_.tensors; }
+  const std::vector<StoredTensor>& stored_tensors() const { return parts_.stored; }
+  CheckpointFormat format() const { return parts_.format; }
   const std::string& path() const { return path_; }
   /// The name the file gives itself, else the folder's or file's name.
-  const std::string& name() const { return name_; }
-  const std::vector<MmapFile>& files() const { return files_; }
+  const std::string& name() const { return parts_.name; }
+  const std::vector<MmapFile>& files() const { return parts_.files; }
 
-  /// The model's own tokenizer (tokenizer.json, GGUF vocabulary). Nothing where the model has none (then o200k_harmony holds for
-  /// real gpt-oss sizes). Errors: it is there, but malformed or with more ids than the head has rows.
+  /// The model's own tokenizer (tokenizer.json, GGUF vocabulary); where the model has none but the vocabulary size of gpt-oss,
+  /// o200k_harmony. Errors: there is none for another size, or it is malformed or has more ids than the head has rows.
   Result<std::shared_ptr<const Tokenizer>> load_tokenizer() const;
 
  private:
-  friend class CheckpointBuilder;
-  ModelConfig config_;
-  GenerationDefaults generation_;
-  ModelTensors tensors_;
-  std::vector<StoredTensor> stored_;
-  CheckpointFormat format_ = CheckpointFormat::kHuggingFace;
-  std::string path_, name_;
-  std::vector<MmapFile> files_;
-  std::string tokenizer_json_path_;                  // empty: none
-  std::shared_ptr<const GgufVocabulary> vocabulary_; // null: none; views into files_
+  Checkpoint(std::string path, CheckpointParts parts) : path_(std::move(path)), parts_(std::move(parts)) {}
+
+  std::string path_;
+  CheckpointParts parts_;
 };
 
 }  // namespace gossamer

@@ -35,6 +35,9 @@ struct ModelConfig {
   bool is_sliding(uint32_t layer) const { return layer % 2 == 0; }
 };
 
+/// Checks every value and how they fit together. `what` names the file in errors, which say field and value.
+Status check_config(const ModelConfig& config, std::string_view what);
+
 /// What generation_config.json (or a GGUF's metadata) says about sampling.
 struct GenerationDefaults {
   std::vector<TokenId> eos_ids;  ///< empty where the file names none
