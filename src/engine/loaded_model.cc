@@ -1,0 +1,61 @@
+#include "engine/loaded_model.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <fstream>
+
+namespace gossamer {
+namespace {
+
+constexpr uint64_t kPrefetchMinBytes = 256ull << 20;   // smaller files fault in faster than a bar is drawn
+constexpr uint64_t kPrefetchChunkBytes = 64ull << 20;
+
+/// Bytes that the system could give without swapping; 0 where it does not say.
+uint64_t available_memory_bytes() {
+  std::ifstream info("/proc/meminfo");
+  std::string field;
+  uint64_t kilobytes;
+  while (info >> field >> kilobytes) {
+    if (field == "MemAvailable:") return kilobytes * 1024;
+    info.ignore(256, '\n');
+  }
+  return 0;
+}
+
+/// Brings the files of a large model into memory in the order of the disk, so that the first answer does not pay for page faults
+/// one by one. Only advice: where it fails or memory is short, pages come in when they are touched.
+void prefetch(const std::vector<MmapFile>& files, const ProgressFn& progress) {
+  uint64_t total = 0, done = 0;
+  for (const MmapFile& file : files) total += file.size_bytes();
+  if (total < kPrefetchMinBytes || total > available_memory_bytes()) return;
+  for (const MmapFile& file : files) {
+    for (uint64_t offset = 0; offset < file.size_bytes(); offset += kPrefetchChunkBytes) {
+      const uint64_t length = std::min(kPrefetchChunkBytes, file.size_bytes() - offset);
+      void* address = const_cast<std::byte*>(file.bytes().data() + offset);
+#ifdef MADV_POPULATE_READ
+      if (madvise(address, length, MADV_POPULATE_READ) != 0)
+#endif
+        madvise(address, length, MADV_WILLNEED);
+      done += length;
+      if (progress) progress("loading", done, total);
+    }
+  }
+}
+
+}  // namespace
+
+Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::string& path, const LoadOptions& options, const ProgressFn& progress) {
+  GOS_TRY(Checkpoint checkpoint, Checkpoint::open(path, progress));
+  auto loaded = std::make_unique<LoadedModel>(LoadedModel{std::move(checkpoint), nullptr, nullptr, nullptr});
+  if (options.need_tokenizer) {
+    GOS_TRY(loaded->tokenizer, loaded->checkpoint.load_tokenizer());
+  }
+  loaded->threads = std::make_unique<ThreadPool>(options.num_threads);
+  GOS_TRY(auto backend, kernels::make_backend(options.backend, *loaded->threads));
+  prefetch(loaded->checkpoint.files(), progress);
+  loaded->model = std::make_unique<Model>(loaded->checkpoint, std::move(backend));
+  return loaded;
+}
+
+}  // namespace gossamer

@@ -1,0 +1,66 @@
+#pragma once
+/// What the model's one entry point takes and gives.
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/token.h"
+#include "kv/sequence_cache.h"
+
+namespace gossamer {
+
+/// Which tokens may follow: bit v of word v / 32 is set where token v is allowed.
+class TokenMask {
+ public:
+  TokenMask(uint32_t vocab_size, bool allowed)
+      : vocab_size_(vocab_size), words_((vocab_size + 31) / 32, allowed ? 0xffffffffu : 0u) {}
+  uint32_t vocab_size() const { return vocab_size_; }
+  bool allows(TokenId token) const { return words_[token / 32] >> (token % 32) & 1u; }
+  void allow(TokenId token) { words_[token / 32] |= 1u << (token % 32); }
+  void forbid(TokenId token) { words_[token / 32] &= ~(1u << (token % 32)); }
+
+ private:
+  uint32_t vocab_size_;
+  std::vector<uint32_t> words_;
+};
+
+/// Asks for the residual stream after some layers (drafting heads read it). The model fills `hidden`.
+struct HiddenTaps {
+  std::vector<uint32_t> layers;            // ascending
+  std::vector<std::vector<float>> hidden;  // per tap: [row's length, D], the output of that layer
+};
+
+/// A run of tokens of one sequence. Decode is a length of 1, prefill a chunk, a verify step the drafted tokens.
+struct BatchRow {
+  SequenceCache* sequence = nullptr;
+  /// Position of the first token: at most sequence->num_tokens(). Less takes the tokens from there on back first.
+  uint32_t start = 0;
+  uint32_t length = 0;
+  /// Which of the row's tokens want logits, as offsets 0 .. length - 1, ascending.
+  std::vector<uint32_t> logit_offsets;
+  /// One per logit offset, or none at all; null: every token is allowed. Forbidden tokens get a logit of minus infinity.
+  std::vector<const TokenMask*> masks;
+  HiddenTaps* taps = nullptr;
+};
+
+/// A flattened batch: the tokens of all rows, one row after the other. A sequence occurs in one row only.
+struct Batch {
+  std::vector<TokenId> tokens;
+  std::vector<BatchRow> rows;
+};
+
+/// Everything that happened inside, for tests and for looking. Sizes are of the whole batch (T tokens).
+struct ForwardTrace {
+  struct Layer {
+    std::vector<float> after_attention;   // [T, D] residual stream between attention and experts
+    std::vector<float> hidden;            // [T, D] residual stream after the layer
+    std::vector<float> router_logits;     // [T, E]
+    std::vector<uint32_t> router_indices; // [T, A]
+    std::vector<float> router_weights;    // [T, A]
+  };
+  std::vector<Layer> layers;
+  std::vector<float> final_norm;          // [T, D]
+};
+
+}  // namespace gossamer

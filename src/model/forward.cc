@@ -1,0 +1,165 @@
+/// The forward pass: each function is a box of the paper's figure, one call an operation.
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "model/model.h"
+
+namespace gossamer {
+
+Result<std::span<const float>> Model::forward(const Batch& batch, ForwardTrace* trace) {
+  GOS_TRY_STATUS(check(batch));
+  if (batch.tokens.empty()) return std::span<const float>{};
+  num_tokens_ = static_cast<uint32_t>(batch.tokens.size());
+  positions_.clear();
+  for (const BatchRow& row : batch.rows) {
+    GOS_TRY_STATUS(row.sequence->reserve(row.start + row.length));
+    for (uint32_t i = 0; i < row.length; ++i) positions_.push_back(row.start + i);
+  }
+  rope_.reserve(*std::max_element(positions_.begin(), positions_.end()) + 1);
+  if (trace) trace->layers.assign(config_.num_layers, {});
+
+  residual_.resize(static_cast<size_t>(num_tokens_) * config_.hidden);
+  normed_.resize(residual_.size());
+  backend_->embed({weights_.embedding, batch.tokens, residual_.data()});
+  for (uint32_t layer = 0; layer < config_.num_layers; ++layer) {
+    attention_layer(batch, layer, trace);
+    experts_layer(layer, trace);
+    fill_taps(batch, layer);
+  }
+  for (const BatchRow& row : batch.rows) row.sequence->set_num_tokens(row.start + row.length);
+  if (trace) {
+    trace->final_norm.resize(residual_.size());
+    backend_->rmsnorm({residual_.data(), weights_.final_norm.data(), config_.rms_norm_eps, num_tokens_, config_.hidden, trace->final_norm.data()});
+  }
+  return unembed(batch);
+}
+
+/// residual += o(attention(rope(q), rope(k), v)) of norm(residual).
+void Model::attention_layer(const Batch& batch, uint32_t layer, ForwardTrace* trace) {
+  const LayerWeights& w = weights_.layers[layer];
+  const uint32_t q_width = config_.num_heads * config_.head_dim, kv_width = config_.num_kv_heads * config_.head_dim;
+  const uint64_t qkv_width = q_width + 2 * kv_width;
+  qkv_.resize(num_tokens_ * qkv_width);
+  float* q = qkv_.data();
+  float* k = q + q_width;
+  float* v = k + kv_width;
+
+  backend_->rmsnorm({residual_.data(), w.attn_norm.data(), config_.rms_norm_eps, num_tokens_, config_.hidden, normed_.data()});
+  backend_->matmul({w.q, w.q_bias.data(), normed_.data(), num_tokens_, q, qkv_width, false});
+  backend_->matmul({w.k, w.k_bias.data(), normed_.data(), num_tokens_, k, qkv_width, false});
+  backend_->matmul({w.v, w.v_bias.data(), normed_.data(), num_tokens_, v, qkv_width, false});
+  // q and k lie side by side: their heads rotate in one call.
+  backend_->rope({q, qkv_width, num_tokens_, config_.num_heads + config_.num_kv_heads, config_.head_dim, positions_.data(), rope_.cos(), rope_.sin()});
+  store_keys_values(batch, layer);
+
+  attended_.resize(static_cast<size_t>(num_tokens_) * q_width);
+  kernels::AttentionArgs attention{};
+  attention.q = q;
+  attention.q_stride = qkv_width;
+  attention.rows = attention_rows_;
+  attention.sinks = w.sinks.data();
+  attention.num_heads = config_.num_heads;
+  attention.num_kv_heads = config_.num_kv_heads;
+  attention.head_dim = config_.head_dim;
+  attention.window = config_.is_sliding(layer) ? config_.sliding_window : 0;
+  attention.scale = 1.0f / std::sqrt(static_cast<float>(config_.head_dim));
+  attention.out = attended_.data();
+  backend_->attention(attention);
+  backend_->matmul({w.o, w.o_bias.data(), attended_.data(), num_tokens_, residual_.data(), config_.hidden, true});
+  if (trace) trace->layers[layer].after_attention = residual_;
+}
+
+/// Copies the new keys and values into each row's sequence, and notes for each token what it may attend to.
+void Model::store_keys_values(const Batch& batch, uint32_t layer) {
+  const uint32_t q_width = config_.num_heads * config_.head_dim, kv_width = config_.num_kv_heads * config_.head_dim;
+  const float* token = qkv_.data();
+  attention_rows_.clear();
+  for (const BatchRow& row : batch.rows) {
+    float* keys = row.sequence->keys(layer);
+    float* values = row.sequence->values(layer);
+    for (uint32_t position = row.start; position < row.start + row.length; ++position, token += q_width + 2 * kv_width) {
+      std::copy_n(token + q_width, kv_width, keys + static_cast<size_t>(position) * kv_width);
+      std::copy_n(token + q_width + kv_width, kv_width, values + static_cast<size_t>(position) * kv_width);
+      attention_rows_.push_back({keys, values, position + 1});
+    }
+  }
+}
+
+/// residual += the four chosen experts of norm(residual).
+void Model::experts_layer(uint32_t layer, ForwardTrace* trace) {
+  const LayerWeights& w = weights_.layers[layer];
+  const uint32_t active = config_.experts_per_token;
+  router_logits_.resize(static_cast<size_t>(num_tokens_) * config_.num_experts);
+  router_indices_.resize(static_cast<size_t>(num_tokens_) * active);
+  router_weights_.resize(router_indices_.size());
+
+  backend_->rmsnorm({residual_.data(), w.mlp_norm.data(), config_.rms_norm_eps, num_tokens_, config_.hidden, normed_.data()});
+  backend_->matmul({w.router, w.router_bias.data(), normed_.data(), num_tokens_, router_logits_.data(), config_.num_experts, false});
+  backend_->router({router_logits_.data(), num_tokens_, config_.num_experts, active, router_indices_.data(), router_weights_.data()});
+  kernels::ExpertsArgs experts{};
+  experts.x = normed_.data();
+  experts.num_tokens = num_tokens_;
+  experts.gate = w.gate;
+  experts.up = w.up;
+  experts.down = w.down;
+  experts.gate_bias = w.gate_bias.data();
+  experts.up_bias = w.up_bias.data();
+  experts.down_bias = w.down_bias.data();
+  experts.active = active;
+  experts.indices = router_indices_.data();
+  experts.weights = router_weights_.data();
+  experts.limit = config_.swiglu_limit;
+  experts.out = residual_.data();
+  backend_->experts(experts);
+  if (trace) {
+    ForwardTrace::Layer& seen = trace->layers[layer];
+    seen.hidden = residual_;
+    seen.router_logits = router_logits_;
+    seen.router_indices = router_indices_;
+    seen.router_weights = router_weights_;
+  }
+}
+
+void Model::fill_taps(const Batch& batch, uint32_t layer) {
+  const float* rows = residual_.data();
+  for (const BatchRow& row : batch.rows) {
+    const size_t floats = static_cast<size_t>(row.length) * config_.hidden;
+    if (row.taps) {
+      row.taps->hidden.resize(row.taps->layers.size());
+      for (size_t tap = 0; tap < row.taps->layers.size(); ++tap)
+        if (row.taps->layers[tap] == layer) row.taps->hidden[tap].assign(rows, rows + floats);
+    }
+    rows += floats;
+  }
+}
+
+/// Logits of the asked positions, masks applied.
+std::span<const float> Model::unembed(const Batch& batch) {
+  const uint32_t hidden = config_.hidden;
+  asked_.clear();
+  const float* rows = residual_.data();
+  for (const BatchRow& row : batch.rows) {
+    for (uint32_t offset : row.logit_offsets) {
+      const float* at = rows + static_cast<size_t>(offset) * hidden;
+      asked_.insert(asked_.end(), at, at + hidden);
+    }
+    rows += static_cast<size_t>(row.length) * hidden;
+  }
+  const auto num_asked = static_cast<uint32_t>(asked_.size() / hidden);
+  logits_.resize(static_cast<size_t>(num_asked) * config_.vocab_size);
+  if (num_asked == 0) return logits_;
+  backend_->rmsnorm({asked_.data(), weights_.final_norm.data(), config_.rms_norm_eps, num_asked, hidden, asked_.data()});
+  backend_->matmul({weights_.lm_head, nullptr, asked_.data(), num_asked, logits_.data(), config_.vocab_size, false});
+
+  float* logits = logits_.data();
+  for (const BatchRow& row : batch.rows)
+    for (size_t a = 0; a < row.logit_offsets.size(); ++a, logits += config_.vocab_size)
+      if (const TokenMask* mask = row.masks.empty() ? nullptr : row.masks[a])
+        for (TokenId token = 0; token < config_.vocab_size; ++token)
+          if (!mask->allows(token)) logits[token] = -std::numeric_limits<float>::infinity();
+  return logits_;
+}
+
+}  // namespace gossamer

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "base/token.h"
+#include "sampling/sampling_params.h"
+
+namespace gossamer {
+
+/// Chooses the tokens of one answer. The order of the stages stands at SamplingParams.
+class Sampler {
+ public:
+  /// `params` have been validated; `prompt` counts for the repetition penalty.
+  Sampler(const SamplingParams& params, std::span<const TokenId> prompt);
+
+  /// The next token, from `logits` [V] (minus infinity: forbidden; NaN counts as forbidden). `position` is where the token will
+  /// stand in its sequence: with the seed it fixes the draw. Errors: no token is allowed.
+  Result<TokenId> sample(std::span<const float> logits, uint32_t position);
+
+  /// The token was accepted: later penalties see it. (Separate from sample(), so that drafted tokens can be taken back.)
+  void accept(TokenId token);
+
+ private:
+  struct Candidate {
+    TokenId token;
+    float logit;
+  };
+  void adjust(std::span<const float> logits);
+  size_t keep_top_p(std::span<const double> probability) const;
+
+  SamplingParams params_;
+  std::unordered_map<TokenId, uint32_t> answer_counts_;  // of tokens in the answer
+  std::unordered_map<TokenId, uint32_t> seen_;           // of tokens in prompt and answer
+  std::vector<float> adjusted_;                          // [V]
+  std::vector<Candidate> candidates_;
+  std::vector<double> probability_;
+};
+
+}  // namespace gossamer
