@@ -1,0 +1,102 @@
+#pragma once
+/// Byte-pair merging of one piece: again and again, the pair of neighbours with the lowest rank becomes one token, the leftmost
+/// one where ranks are equal. Written over a function that knows the merges:
+///   Merge pair_merge(Part left, Part right)
+
+#include <cstdint>
+#include <functional>
+#include <queue>
+#include <string_view>
+#include <vector>
+
+#include "base/token.h"
+#include "tokenizer/merge_table.h"
+
+namespace gossamer {
+
+/// A token of a piece that is being merged: bytes [begin, end) of the piece.
+struct Part {
+  size_t begin, end;
+  TokenId id;
+};
+
+/// For short pieces: the parts in an array, the lowest rank found by looking at all of them. Quadratic, and faster than the heap
+/// up to kShortPieceBytes because everything lies in a few cache lines.
+inline constexpr size_t kShortPieceBytes = 64;
+
+template <class PairMerge>
+void merge_short_piece(std::string_view piece, const TokenId (&byte_ids)[256], const PairMerge& pair_merge,
+                       std::vector<TokenId>& out) {
+  Part parts[kShortPieceBytes];
+  Merge merges[kShortPieceBytes];  // merges[i]: of parts i and i + 1
+  size_t num_parts = piece.size();
+  for (size_t i = 0; i < num_parts; ++i) parts[i] = {i, i + 1, byte_ids[static_cast<unsigned char>(piece[i])]};
+  for (size_t i = 0; i + 1 < num_parts; ++i) merges[i] = pair_merge(parts[i], parts[i + 1]);
+  while (num_parts > 1) {
+    size_t best = 0;
+    for (size_t i = 1; i + 1 < num_parts; ++i) {
+      if (merges[i].rank < merges[best].rank) best = i;
+    }
+    if (merges[best].rank == kNoMerge) break;
+    parts[best] = {parts[best].begin, parts[best + 1].end, merges[best].id};
+    --num_parts;
+    for (size_t i = best + 1; i < num_parts; ++i) {
+      parts[i] = parts[i + 1];
+      merges[i - 1] = merges[i];
+    }
+    if (best > 0) merges[best - 1] = pair_merge(parts[best - 1], parts[best]);
+    if (best + 1 < num_parts) merges[best] = pair_merge(parts[best], parts[best + 1]);
+  }
+  for (size_t i = 0; i < num_parts; ++i) out.push_back(parts[i].id);
+}
+
+/// For long pieces (a megabyte of one letter): a linked list of parts and a heap of their merges, n log n.
+template <class PairMerge>
+void merge_long_piece(std::string_view piece, const TokenId (&byte_ids)[256], const PairMerge& pair_merge,
+                      std::vector<TokenId>& out) {
+  struct Node {
+    Part part;
+    size_t previous;
+    Merge merge;  // with the node that begins at part.end
+  };
+  // Nodes stand at the index of their first byte, so the next one is at part.end. A heap entry is rank and node in one word:
+  // ranks stay below 2^24 (kMaxTokenIds), and 2^40 bytes of text fit no machine.
+  constexpr int kNodeBits = 40;
+  std::vector<Node> nodes(piece.size());
+  std::priority_queue<uint64_t, std::vector<uint64_t>, std::greater<>> queue;
+  const auto set_merge = [&](size_t index) {
+    Node& node = nodes[index];
+    node.merge = node.part.end < piece.size() ? pair_merge(node.part, nodes[node.part.end].part) : Merge{};
+    if (node.merge.rank != kNoMerge) queue.push(static_cast<uint64_t>(node.merge.rank) << kNodeBits | index);
+  };
+  for (size_t i = 0; i < piece.size(); ++i)
+    nodes[i] = {{i, i + 1, byte_ids[static_cast<unsigned char>(piece[i])]}, i - 1, {}};
+  for (size_t i = 0; i < piece.size(); ++i) set_merge(i);
+
+  while (!queue.empty()) {
+    const uint64_t entry = queue.top();
+    queue.pop();
+    const size_t index = entry & ((uint64_t{1} << kNodeBits) - 1);
+    Node& node = nodes[index];
+    if (node.merge.rank != entry >> kNodeBits) continue;  // its merge has changed since
+    Node& absorbed = nodes[node.part.end];
+    absorbed.merge = {};
+    node.part = {index, absorbed.part.end, node.merge.id};
+    if (node.part.end < piece.size()) nodes[node.part.end].previous = index;
+    set_merge(index);
+    if (index > 0) set_merge(node.previous);
+  }
+  for (size_t i = 0; i < piece.size(); i = nodes[i].part.end) out.push_back(nodes[i].part.id);
+}
+
+/// Appends the tokens of `piece`; byte_ids[b] is the token of byte b.
+template <class PairMerge>
+void merge_piece(std::string_view piece, const TokenId (&byte_ids)[256], const PairMerge& pair_merge, std::vector<TokenId>& out) {
+  if (piece.size() <= kShortPieceBytes) {
+    merge_short_piece(piece, byte_ids, pair_merge, out);
+  } else {
+    merge_long_piece(piece, byte_ids, pair_merge, out);
+  }
+}
+
+}  // namespace gossamer
