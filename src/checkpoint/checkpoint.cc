@@ -29,12 +29,24 @@ Result<std::string> config_folder(const std::string& path) {
   return make_error(ErrorCode::kNotFound, "{} is a folder without config.json: a model folder has config.json and .safetensors files", path);
 }
 
-/// What people call a folder: its name, or that of the folder above for `original`.
+/// What people call a folder: its name, that of the folder above for `original`, that of the repository in the Hugging Face cache
+/// (models--ORGANISATION--NAME/snapshots/REVISION).
 std::string folder_name(const std::string& folder) {
+  constexpr std::string_view kRepository = "models--";
   std::error_code failure;
   fs::path path = fs::weakly_canonical(folder, failure);
   if (path.filename() == "original") path = path.parent_path();
-  return path.filename().string();
+  std::string repository = path.parent_path().parent_path().filename().string();
+  if (path.parent_path().filename() != "snapshots" || !repository.starts_with(kRepository)) return path.filename().string();
+  repository.erase(0, kRepository.size());
+  if (const size_t dashes = repository.find("--"); dashes != std::string::npos) repository.replace(dashes, 2, "/");
+  return repository;
+}
+
+/// What people call a GGUF file that has no name of its own. Ollama's are called after their digest, which says nothing.
+std::string gguf_name(const std::string& path) {
+  const fs::path file(path);
+  return file.extension() == ".gguf" ? file.stem().string() : "gpt-oss";
 }
 
 Result<CheckpointParts> open_folder(const std::string& path, const ProgressFn& progress) {
@@ -49,7 +61,7 @@ Result<CheckpointParts> open_any(const std::string& path, const ProgressFn& prog
   std::error_code failure;
   if (fs::is_directory(path, failure)) return open_folder(path, progress);
   GOS_TRY(CheckpointParts parts, open_gguf_layout(path, progress));
-  if (parts.name.empty()) parts.name = fs::path(path).stem().string();
+  if (parts.name.empty()) parts.name = gguf_name(path);
   return parts;
 }
 

@@ -6,6 +6,7 @@
 #include "checkpoint/gguf_config.h"
 #include "checkpoint/layouts.h"
 #include "checkpoint/shape.h"
+#include "checkpoint/split_name.h"
 #include "checkpoint/tensor_binder.h"
 
 namespace gossamer {
@@ -44,19 +45,15 @@ Result<uint32_t> part_count(const GgufHeader& header, const std::string& path) {
   return static_cast<uint32_t>(std::max<uint64_t>(*count, 1));
 }
 
-/// "x-00001-of-00003.gguf" with 00001 replaced by the number of another part. Errors: the first part is not named so.
-Result<std::string> part_path(const std::string& first, uint32_t number, uint32_t count) {
-  const std::string ending = fmt::format("-00001-of-{:05}.gguf", count);
-  if (!first.ends_with(ending))
-    return make_error(ErrorCode::kInvalidInput, "{} is the first of {} parts, so its name should end in {} for the others to be found", first, count,
-                      ending);
-  return fmt::format("{}-{:05}-of-{:05}.gguf", first.substr(0, first.size() - ending.size()), number, count);
-}
-
+/// Opens the parts after the first, which lie beside it. Errors: the first part's name does not lead to theirs.
 Status add_parts(TensorTable& table, const std::string& first, uint32_t count, const ProgressFn& progress) {
+  const auto name = parse_split_name(first);
+  if (count > 1 && (!name || name->number != 1 || name->count != count))
+    return make_error(ErrorCode::kInvalidInput, "{} is the first of {} parts, so its name should end in -00001-of-{:05}.gguf for the others to be found",
+                      first, count, count);
   for (uint32_t number = 2; number <= count; ++number) {
     if (progress) progress("opening model files", number - 1, count);
-    GOS_TRY(const std::string path, part_path(first, number, count));
+    const std::string path = split_name(*name, number);
     GOS_TRY(const MmapFile file, map_model_file(path));
     GOS_TRY(const GgufHeader header, parse_gguf(file.bytes(), path));
     GOS_TRY_STATUS(add_tensors(table, file, header));

@@ -8,18 +8,19 @@
 
 namespace gossamer {
 
-/// Where models are looked for, in order: gossamer's own cache ($GOSSAMER_HOME/models, else $XDG_CACHE_HOME/gossamer/models, else
-/// ~/.cache/gossamer/models), the Hugging Face cache ($HF_HUB_CACHE, $HF_HOME/hub, ~/.cache/huggingface/hub), and `demo_folder`.
+/// Where models are looked for, in this order. An empty place is skipped.
 struct ModelSearchPath {
-  std::string own_cache;
-  std::string hugging_face_cache;
-  std::string demo_folder;  ///< models/gossamer-mini of the source tree or the installation
+  std::string own_cache;           ///< $GOSSAMER_HOME/models, else $XDG_CACHE_HOME/gossamer/models, else ~/.cache/gossamer/models
+  std::string hugging_face_cache;  ///< $HF_HUB_CACHE, $HF_HOME/hub, $XDG_CACHE_HOME/huggingface/hub, ~/.cache/huggingface/hub
+  std::string demo_folder;         ///< models/gossamer-mini of the source tree or the installation
+  std::string ollama_store;        ///< $OLLAMA_MODELS, else ~/.ollama/models
   static ModelSearchPath from_environment(std::string demo_folder);
 };
 
-/// The folder or .gguf file that `name` stands for: a path that exists, or a short name (`gpt-oss:20b`, `gpt-oss-20b`,
-/// `openai/gpt-oss-20b`, the same for 120b, `NAME:latest`, `gossamer-mini`), in any case. A model that is not there: an Error that
-/// says where was looked and how to get it.
+/// The folder or .gguf file that `name` stands for: a path that exists, or a name in any case: a short one (`gpt-oss:20b`,
+/// `gpt-oss-20b`, the same for 120b, `gpt-oss` and `gpt-oss:latest` for 20b, `gossamer-mini`), a repository in the Hugging Face cache
+/// (`openai/gpt-oss-20b`, `ggml-org/gpt-oss-20b-GGUF`), or that of an entry of gossamer's own cache.
+/// Errors: it is not there (where was looked, how to get it, what is there), or a folder holds several .gguf files.
 Result<std::string> locate_model(std::string_view name, const ModelSearchPath& search);
 
 }  // namespace gossamer

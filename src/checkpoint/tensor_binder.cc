@@ -8,12 +8,9 @@ namespace gossamer {
 namespace {
 
 std::string dtype_list(std::initializer_list<Dtype> dtypes) {
-  std::string text;
-  for (Dtype dtype : dtypes) {
-    if (!text.empty()) text += ", ";
-    text += dtype_name(dtype);
-  }
-  return text;
+  std::vector<std::string_view> names;
+  for (Dtype dtype : dtypes) names.push_back(dtype_name(dtype));
+  return fmt::format("{}", fmt::join(names, ", "));
 }
 
 }  // namespace
