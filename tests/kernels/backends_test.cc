@@ -1,0 +1,300 @@
+/// Every backend against the plain loops of kernels/ref: real gpt-oss widths, tails, one token, an empty expert, all tokens to one
+/// expert; and the promise that a token has the same bits alone and in a batch.
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <random>
+
+#include "each_backend.h"
+#include "kernels/read_row.h"
+#include "kernels/ref/ref_backend.h"
+
+namespace gossamer::testing {
+namespace {
+
+using namespace kernels;
+
+/// Random weights of one stored format; every bit pattern is a valid one (scales stay moderate).
+struct RandomMatrix {
+  std::vector<std::byte> data, scales;
+  WeightRows rows;
+
+  RandomMatrix(Dtype dtype, Mxfp4Layout layout, uint32_t n, uint32_t k, std::mt19937& rng) {
+    const bool split = dtype == Dtype::kMxfp4 && layout == Mxfp4Layout::kSplit;
+    const uint64_t stride = split ? k / 2 : row_bytes(dtype, k);
+    data.resize(stride * n);
+    rows = {dtype, layout, n, k, data.data(), stride, nullptr, 0};
+    for (auto& byte : data) byte = static_cast<std::byte>(rng());
+    const auto scale_byte = [&] { return static_cast<std::byte>(120 + rng() % 5); };
+    if (split) {
+      scales.resize(static_cast<size_t>(n) * k / 32);
+      for (auto& byte : scales) byte = scale_byte();
+      rows.scales = scales.data();
+      rows.scale_stride_bytes = k / 32;
+    } else if (dtype == Dtype::kMxfp4) {
+      for (size_t block = 0; block < data.size(); block += kMxfp4GgmlBlockBytes) data[block] = scale_byte();
+    } else if (dtype == Dtype::kQ8_0) {
+      for (size_t block = 0; block < data.size(); block += kQ8BlockBytes) put<uint16_t>(block, 0x2000 + rng() % 256);
+    } else {
+      std::normal_distribution<float> normal(0, 0.02f);
+      for (size_t i = 0; i < static_cast<size_t>(n) * k; ++i) {
+        const float value = normal(rng);
+        if (dtype == Dtype::kF32) put(4 * i, value);
+        if (dtype == Dtype::kBf16) put(2 * i, f32_to_bf16(value));
+        if (dtype == Dtype::kF16) put<uint16_t>(2 * i, 0x1c00 + rng() % 1024);
+      }
+    }
+  }
+
+ private:
+  template <class T>
+  void put(size_t offset, T value) {
+    std::memcpy(data.data() + offset, &value, sizeof value);
+  }
+};
+
+std::vector<float> random_floats(size_t n, std::mt19937& rng, float scale = 1.f) {
+  std::normal_distribution<float> normal(0, scale);
+  std::vector<float> values(n);
+  for (float& v : values) v = normal(rng);
+  return values;
+}
+
+/// Error of a float32 sum of n products whose absolute values sum to `magnitude`: at least 8 lanes add up in parallel, so the
+/// longest chain has n / 8 roundings and the tree over the lanes, bias and residual a few more. The same again for what the
+/// reference rounds.
+double sum_tolerance(size_t n, double magnitude) { return (static_cast<double>(n) / 8 + 10) * 0x1p-24 * magnitude + 1e-30; }
+
+struct Format {
+  Dtype dtype;
+  Mxfp4Layout layout = Mxfp4Layout::kSplit;
+};
+constexpr Format kFormats[] = {{Dtype::kF32},  {Dtype::kF16},  {Dtype::kBf16},
+                               {Dtype::kQ8_0}, {Dtype::kMxfp4, Mxfp4Layout::kSplit}, {Dtype::kMxfp4, Mxfp4Layout::kGgml}};
+
+class Backends : public EachBackend {};
+
+TEST_P(Backends, MatmulMatchesRef) {
+  std::mt19937 rng(1);
+  RefBackend ref;
+  double used = 0;
+  for (const Format& format : kFormats) {
+    for (const auto& [n, k] : {std::pair<uint32_t, uint32_t>{2880, 2880}, {67, 4096}, {1, 32}, {5, 96}, {130, 160}}) {
+      if (n == 2880 && format.dtype != Dtype::kMxfp4) continue;  // one real shape is enough; the format is in the smaller ones
+      RandomMatrix w(format.dtype, format.layout, n, k, rng);
+      const auto bias = random_floats(n, rng);
+      std::vector<float> row(k);
+      for (uint32_t tokens : {1u, 2u, 3u, 7u}) {
+        const auto x = random_floats(static_cast<size_t>(tokens) * k, rng);
+        for (bool accumulate : {false, true}) {
+          const auto before = accumulate ? random_floats(static_cast<size_t>(tokens) * n, rng) : std::vector<float>(tokens * n, NAN);
+          std::vector<float> want = before, got = before;
+          ref.matmul({w.rows, bias.data(), x.data(), tokens, want.data(), n, accumulate});
+          backend_->matmul({w.rows, bias.data(), x.data(), tokens, got.data(), n, accumulate});
+          for (uint32_t r = 0; r < n; ++r) {
+            read_row(w.rows, r, row.data());
+            for (uint32_t t = 0; t < tokens; ++t) {
+              double magnitude = std::fabs(bias[r]) + (accumulate ? std::fabs(before[t * n + r]) : 0);
+              for (uint32_t i = 0; i < k; ++i) magnitude += std::fabs(static_cast<double>(row[i]) * x[t * k + i]);
+              const double error = std::fabs(static_cast<double>(got[t * n + r]) - want[t * n + r]);
+              ASSERT_LE(error, sum_tolerance(k, magnitude)) << dtype_name(format.dtype) << " " << n << "x" << k << " row " << r << " token " << t;
+              used = std::max(used, error / sum_tolerance(k, magnitude));
+            }
+          }
+        }
+      }
+    }
+  }
+  RecordProperty("tolerance_used", std::to_string(used));
+  expect_native(Op::kMatmul);
+}
+
+TEST_P(Backends, MatmulHasTheSameBitsAloneAndInABatch) {
+  std::mt19937 rng(2);
+  for (const Format& format : kFormats) {
+    constexpr uint32_t kRows = 150, kCols = 1440, kTokens = 9;
+    RandomMatrix w(format.dtype, format.layout, kRows, kCols, rng);
+    const auto x = random_floats(kTokens * kCols, rng);
+    std::vector<float> together(kTokens * kRows), alone(kRows);
+    backend_->matmul({w.rows, nullptr, x.data(), kTokens, together.data(), kRows, false});
+    for (uint32_t t = 0; t < kTokens; ++t) {
+      backend_->matmul({w.rows, nullptr, x.data() + t * kCols, 1, alone.data(), kRows, false});
+      ASSERT_EQ(std::memcmp(alone.data(), together.data() + t * kRows, kRows * sizeof(float)), 0) << dtype_name(format.dtype) << " token " << t;
+    }
+  }
+}
+
+TEST_P(Backends, OddColumnCountsFallBackToThePlainLoops) {
+  std::mt19937 rng(3);
+  RandomMatrix w(Dtype::kBf16, {}, 5, 50, rng);
+  const auto x = random_floats(50, rng);
+  std::vector<float> out(5, NAN), want(5, NAN);
+  backend_->matmul({w.rows, nullptr, x.data(), 1, out.data(), 5, false});
+  RefBackend().matmul({w.rows, nullptr, x.data(), 1, want.data(), 5, false});
+  EXPECT_EQ(out, want);
+  EXPECT_EQ(backend_->counts(Op::kMatmul).fallback, GetParam() == "ref" ? 0u : 1u);
+}
+
+/// Which experts the tokens go to.
+enum class Routing { kRandom, kAllToOne, kLastExpertEmpty };
+
+struct ExpertsCase {
+  uint32_t hidden, width, experts, active, tokens;
+  Routing routing;
+};
+
+/// A whole experts layer with random weights, gate and up interleaved as in the published files.
+struct ExpertsLayer {
+  RandomMatrix gate_up, down;
+  std::vector<float> gate_bias, up_bias, down_bias, x, weights, residual;
+  std::vector<uint32_t> indices;
+  ExpertsArgs args{};
+
+  ExpertsLayer(const ExpertsCase& c, Mxfp4Layout layout, std::mt19937& rng)
+      : gate_up(Dtype::kMxfp4, layout, c.experts * 2 * c.width, c.hidden, rng), down(Dtype::kMxfp4, layout, c.experts * c.hidden, c.width, rng) {
+    gate_bias = random_floats(c.experts * c.width, rng);
+    up_bias = random_floats(c.experts * c.width, rng);
+    down_bias = random_floats(c.experts * c.hidden, rng);
+    x = random_floats(static_cast<size_t>(c.tokens) * c.hidden, rng);
+    residual = random_floats(x.size(), rng);
+    for (uint32_t t = 0; t < c.tokens; ++t) {
+      std::vector<uint32_t> order(c.routing == Routing::kLastExpertEmpty ? c.experts - 1 : c.experts);
+      for (uint32_t e = 0; e < order.size(); ++e) order[e] = e;
+      if (c.routing != Routing::kAllToOne) std::shuffle(order.begin(), order.end(), rng);
+      for (uint32_t a = 0; a < c.active; ++a) {
+        indices.push_back(order[a]);
+        weights.push_back(1.f / static_cast<float>(a + 2));
+      }
+    }
+    const auto rows = [&](const RandomMatrix& m, uint32_t first, uint32_t step, uint32_t per_expert, uint32_t n) {
+      ExpertRows r{m.rows, c.experts, m.rows.row_stride_bytes * per_expert, m.rows.scale_stride_bytes * per_expert};
+      r.first.rows = n;
+      r.first.data += first * m.rows.row_stride_bytes;
+      if (r.first.scales) r.first.scales += first * m.rows.scale_stride_bytes;
+      r.first.row_stride_bytes *= step;
+      r.first.scale_stride_bytes *= step;
+      return r;
+    };
+    args = {x.data(), c.tokens, rows(gate_up, 0, 2, 2 * c.width, c.width), rows(gate_up, 1, 2, 2 * c.width, c.width),
+            rows(down, 0, 1, c.hidden, c.hidden), gate_bias.data(), up_bias.data(), down_bias.data(), c.active, indices.data(), weights.data(), 7.f, nullptr};
+  }
+
+  std::vector<float> run(Backend& backend, uint32_t first_token, uint32_t num_tokens) {
+    const uint32_t hidden = args.down.first.rows;
+    std::vector<float> out(residual.begin() + first_token * hidden, residual.begin() + (first_token + num_tokens) * hidden);
+    ExpertsArgs part = args;
+    part.x += first_token * hidden;
+    part.indices += first_token * args.active;
+    part.weights += first_token * args.active;
+    part.num_tokens = num_tokens;
+    part.out = out.data();
+    backend.experts(part);
+    return out;
+  }
+};
+
+constexpr ExpertsCase kExpertsCases[] = {
+    {2880, 2880, 4, 4, 1, Routing::kRandom},        // the real widths, decode
+    {96, 160, 16, 4, 13, Routing::kRandom},         // widths that are no multiple of a chunk
+    {64, 64, 8, 4, 9, Routing::kAllToOne},          // the same four experts for every token
+    {64, 96, 8, 4, 40, Routing::kLastExpertEmpty},
+    {32, 32, 2, 1, 1, Routing::kRandom},
+};
+
+TEST_P(Backends, ExpertsMatchRef) {
+  std::mt19937 rng(4);
+  RefBackend ref;
+  for (const ExpertsCase& c : kExpertsCases) {
+    for (Mxfp4Layout layout : {Mxfp4Layout::kSplit, Mxfp4Layout::kGgml}) {
+      ExpertsLayer layer(c, layout, rng);
+      const auto want = layer.run(ref, 0, c.tokens), got = layer.run(*backend_, 0, c.tokens);
+      double largest = 0, worst = 0;
+      for (size_t i = 0; i < want.size(); ++i) {
+        largest = std::max<double>(largest, std::fabs(want[i]));
+        worst = std::max(worst, std::fabs(static_cast<double>(want[i]) - got[i]));
+      }
+      // Two sums in a row: the inner one's error passes SwiGLU (slope below 8 on the clamped range) and the outer sum, whose random
+      // signs make it grow with the square root of F at most; both relative to the largest output.
+      const double tolerance = 8 * std::sqrt(static_cast<double>(c.width)) * sum_tolerance(c.hidden, 1.0) * largest;
+      EXPECT_LE(worst, tolerance) << c.hidden << "x" << c.width << " tokens " << c.tokens;
+      RecordProperty("tolerance_used_" + std::to_string(c.hidden) + "_" + std::to_string(c.tokens), std::to_string(worst / tolerance));
+    }
+  }
+  expect_native(Op::kExperts);
+}
+
+TEST_P(Backends, ExpertsHaveTheSameBitsAloneAndInABatch) {
+  std::mt19937 rng(5);
+  ExpertsLayer layer({96, 160, 16, 4, 13, Routing::kRandom}, Mxfp4Layout::kSplit, rng);
+  const auto together = layer.run(*backend_, 0, 13);
+  for (uint32_t t = 0; t < 13; ++t) {
+    const auto alone = layer.run(*backend_, t, 1);
+    ASSERT_EQ(std::memcmp(alone.data(), together.data() + t * 96, 96 * sizeof(float)), 0) << "token " << t;
+  }
+}
+
+TEST_P(Backends, AttentionMatchesRef) {
+  std::mt19937 rng(6);
+  RefBackend ref;
+  struct Shape {
+    uint32_t heads, kv_heads, head_dim, positions, window;
+  };
+  for (const Shape& s : {Shape{64, 8, 64, 700, 128}, {64, 8, 64, 700, 0}, {8, 1, 64, 1, 0}, {6, 2, 64, 33, 8}, {4, 2, 32, 50, 16}, {10, 2, 64, 5, 128}}) {
+    const size_t kv_width = static_cast<size_t>(s.kv_heads) * s.head_dim, q_width = static_cast<size_t>(s.heads) * s.head_dim;
+    const auto k = random_floats(s.positions * kv_width, rng, 1.5f), v = random_floats(s.positions * kv_width, rng);
+    const auto sinks = random_floats(s.heads, rng, 2.f);
+    std::vector<AttentionRow> rows;
+    for (uint32_t t : {0u, s.positions / 2, s.positions - 1}) rows.push_back({k.data(), v.data(), t + 1});
+    const auto q = random_floats(rows.size() * q_width, rng, 1.5f);
+    std::vector<float> want(rows.size() * q_width, NAN), got = want;
+    const AttentionArgs args{q.data(), q_width, rows, sinks.data(), s.heads, s.kv_heads, s.head_dim, s.window, 0.125f, want.data()};
+    AttentionArgs other = args;
+    other.out = got.data();
+    ref.attention(args);
+    backend_->attention(other);
+    // Weights sum to at most 1 and values are below 5: a score's error of (Dh/8 + 10) roundings of its terms (up to about 150 in
+    // all) moves a weight by as much, and the mix adds one chain over the positions.
+    const double tolerance = 5 * (sum_tolerance(s.head_dim, 150 * 0.125) + sum_tolerance(8 * s.positions, 1.0));
+    for (size_t i = 0; i < want.size(); ++i) ASSERT_NEAR(got[i], want[i], tolerance) << i;
+  }
+  expect_native(Op::kAttention);
+}
+
+TEST_P(Backends, UnusualHeadDimensionsFallBack) {
+  std::mt19937 rng(7);
+  const auto k = random_floats(3 * 48, rng), v = random_floats(3 * 48, rng), q = random_floats(2 * 48, rng);
+  const std::vector<float> sinks{0.f, 1.f};
+  const std::vector<AttentionRow> rows{{k.data(), v.data(), 3}};
+  std::vector<float> want(96), got(96);
+  RefBackend().attention({q.data(), 96, rows, sinks.data(), 2, 1, 48, 0, 0.1f, want.data()});
+  backend_->attention({q.data(), 96, rows, sinks.data(), 2, 1, 48, 0, 0.1f, got.data()});
+  EXPECT_EQ(want, got);
+  EXPECT_EQ(backend_->counts(Op::kAttention).fallback, GetParam() == "ref" ? 0u : 1u);
+}
+
+TEST_P(Backends, RmsNormMatchesRefOnTails) {
+  std::mt19937 rng(8);
+  for (uint32_t width : {1u, 7u, 15u, 16u, 17u, 96u, 2880u}) {
+    const auto x = random_floats(3 * width, rng), w = random_floats(width, rng);
+    std::vector<float> want(3 * width), got(3 * width);
+    RefBackend().rmsnorm({x.data(), w.data(), 1e-5f, 3, width, want.data()});
+    backend_->rmsnorm({x.data(), w.data(), 1e-5f, 3, width, got.data()});
+    // Relative error: half that of the sum of squares (all terms positive), and three roundings.
+    const double tolerance = 0.5 * sum_tolerance(width, 1.0) + 4 * 0x1p-24;
+    for (size_t i = 0; i < want.size(); ++i) ASSERT_NEAR(got[i], want[i], tolerance * std::fabs(want[i])) << "width " << width;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Backends, all_backends(), backend_test_name);
+
+TEST(MakeBackend, UnknownNamesAreRefusedWithTheOnesThereAre) {
+  ThreadPool threads(1);
+  const auto made = make_backend("avx1024", threads);
+  ASSERT_FALSE(made.ok());
+  EXPECT_NE(made.error().message.find("avx1024"), std::string::npos);
+  EXPECT_NE(made.error().message.find("ref"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace gossamer::testing
