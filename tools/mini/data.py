@@ -1,0 +1,34 @@
+"""The stream of training conversations, endless and seeded: `data.py [--seed N] [--count N]` prints some."""
+import argparse
+import random
+from typing import Iterator
+
+import harmony
+from conversation import Conversation, converse
+from skills import draw, draw_any
+
+HISTORY_SHARE = 0.14
+HISTORY_SKILLS = ["small talk", "identity", "capitals", "arithmetic", "units", "sorting", "fallback"]
+
+
+def conversations(seed: int) -> Iterator[Conversation]:
+    rng = random.Random(seed)
+    while True:
+        turn, before = draw_any(rng), []
+        if not turn.history and not turn.instructions and rng.random() < HISTORY_SHARE:
+            before = [draw(rng, rng.choice(HISTORY_SKILLS), exam=False) for _ in range(rng.choice([1, 1, 2]))]
+        yield converse(rng, turn, before)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--count", type=int, default=10)
+    args = parser.parse_args()
+    for c, _ in zip(conversations(args.seed), range(args.count)):
+        print(f"--- {c.turn.skill}, {c.effort}")
+        print("".join(f"\033[1m{text}\033[0m" if trained else text for text, trained in harmony.render(c.messages, c.answer_from)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,295 @@
+"""Calling declared functions: which one fits, its arguments as JSON, and reporting what came back."""
+import random
+from dataclasses import dataclass
+from typing import Any, Callable
+
+from .common import ToolUse, Turn, spell_list, vary
+from .jsonout import COLORS, dump
+from .words import SORT_WORDS, THINGS, city, code, made_up, person
+
+Maker = Callable[[random.Random], Any]
+
+
+@dataclass
+class Parameter:
+    """names are alternatives; `optional` ones appear in the call only when the question mentions them."""
+    names: list[str]
+    type: str
+    make: Maker
+    about: str
+    optional: bool = False
+    enum: list[str] | None = None
+    mention: str = ""  # how an optional value is said, with {v}
+
+
+@dataclass
+class Family:
+    """A kind of function: its names, descriptions, parameters and the ways people ask for it ({0}, {1}: values)."""
+    names: list[str]
+    about: list[str]
+    parameters: list[Parameter]
+    questions: list[str]
+    returns: list[str]
+
+
+def _pick(*items: Any) -> Maker:
+    return lambda r: r.choice(items)
+
+
+def _int(low: int, high: int) -> Maker:
+    return lambda r: r.randint(low, high)
+
+
+def _decimal(low: int, high: int) -> Maker:
+    return lambda r: r.randint(low, high) if r.random() < 0.5 else r.randint(low * 10, high * 10) / 10
+
+
+def _time(r: random.Random) -> str:
+    return f"{r.randint(0, 23)}:{r.choice(['00', '15', '30', '45'])}"
+
+
+def _date(r: random.Random) -> str:
+    return f"{r.randint(2024, 2027)}-{r.randint(1, 12):02}-{r.randint(1, 28):02}" if r.random() < 0.4 else r.choice(
+        ["today", "tomorrow", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"])
+
+
+def _words(r: random.Random) -> str:
+    return " ".join(r.sample(SORT_WORDS, r.choice([1, 2, 2, 3])))
+
+
+def _title(r: random.Random) -> str:
+    return " ".join(w.capitalize() for w in r.sample(SORT_WORDS, 2)) if r.random() < 0.6 else made_up(r)
+
+
+def _expression(r: random.Random) -> str:
+    op = r.choice("+-*/")
+    return f"{r.randint(1, 999)} {op} {r.randint(1, 99)}"
+
+
+LANGUAGES = ["French", "German", "Spanish", "Italian", "Japanese", "Chinese", "Russian", "Portuguese", "Dutch", "Swedish", "Polish", "Greek", "Turkish", "Korean", "Arabic"]
+CURRENCIES = ["USD", "EUR", "GBP", "JPY", "CHF", "SEK", "CAD", "AUD", "INR", "CNY"]
+ROOMS = ["kitchen", "bedroom", "bathroom", "office", "garage", "hall", "garden", "living room", "basement", "attic"]
+CELSIUS = ["celsius", "fahrenheit"]
+PLACE = ["location", "location", "city", "city", "place"]
+PLACE_ABOUT = "The city and state, e.g. San Francisco, CA|The city|Name of the city|The location|City name|The place to look up"
+
+FAMILIES: list[Family] = [
+    Family(["get_weather", "get_weather", "get_current_weather", "get_current_weather", "weather", "fetch_weather", "getWeather", "current_weather", "weather_lookup", "lookup_weather"],
+           ["Get the weather for a city.", "Gets the current weather in the provided location.", "Get the current weather in a given location", "Get current weather", "Returns the weather of a place.", "Weather for a location", "Look up the weather.", "Get weather"],
+           [Parameter(PLACE, "string", city, PLACE_ABOUT),
+            Parameter(["unit", "unit", "format", "units"], "string", _pick(*CELSIUS), "The unit|Temperature unit|The temperature unit to use", True, CELSIUS, "in {v}|in degrees {v}|Use {v}.")],
+           ["What is the weather in {0}?", "What's the weather like in {0}?", "What is the weather like in {0}?", "How is the weather in {0}?", "weather in {0}", "Weather in {0}?", "Tell me the weather in {0}.", "What is the temperature in {0}?", "Is it raining in {0}?",
+            "Is it cold in {0}?", "How warm is it in {0}?", "What's the weather in {0} today?", "What is the weather in {0} right now?", "Get the weather for {0}.", "I am in {0}. What is the weather?", "Do I need an umbrella in {0}?", "Check the weather in {0}.", "Is it sunny in {0}?", "What is the current weather in {0}?"],
+           ["temperature", "condition", "humidity", "wind", "sunny"]),
+    Family(["get_forecast", "forecast", "weather_forecast", "get_weather_forecast"], ["Get the weather forecast.", "Forecast for the next days.", "Weather forecast for a city and a number of days."],
+           [Parameter(PLACE, "string", city, PLACE_ABOUT), Parameter(["days", "days", "num_days", "n"], "integer", _int(1, 14), "Number of days|How many days")],
+           ["What is the forecast for {0} for the next {1} days?", "Give me the {1} day forecast for {0}.", "Weather forecast for {0}, {1} days", "How will the weather be in {0} over the next {1} days?"], ["temperature", "condition", "rain"]),
+    Family(["get_time", "get_current_time", "current_time", "time_in", "getTime", "world_clock"], ["Get the current time in a city.", "Returns the local time.", "Current time for a place", "Get the time"],
+           [Parameter(PLACE + ["timezone"], "string", city, PLACE_ABOUT)], ["What time is it in {0}?", "What is the time in {0}?", "Tell me the time in {0}.", "time in {0}", "What's the current time in {0}?", "How late is it in {0}?", "what time is it now in {0}"], ["time", "timezone", "day"]),
+    Family(["calculate", "calculator", "evaluate", "compute", "calc", "do_math"], ["Evaluate a mathematical expression.", "A calculator.", "Calculates an expression.", "Perform a calculation"],
+           [Parameter(["expression", "expression", "expr", "input"], "string", _expression, "The expression, e.g. 2 + 2|A mathematical expression|What to compute")],
+           ["What is {0}?", "Calculate {0}.", "Compute {0}", "{0}", "How much is {0}?", "Use the calculator for {0}.", "Evaluate {0}.", "what's {0}"], ["result", "value"]),
+    Family(["add", "add_numbers", "sum", "plus"], ["Add two numbers.", "Adds a and b.", "Sum of two numbers"], [Parameter(["a", "x", "first"], "number", _int(1, 999), "First number|The first number"), Parameter(["b", "y", "second"], "number", _int(1, 999), "Second number|The second number")],
+           ["Add {0} and {1}.", "What is {0} + {1}?", "What is the sum of {0} and {1}?", "What is {0} plus {1}?", "{0} + {1}"], ["result", "sum"]),
+    Family(["multiply", "multiply_numbers", "product", "times"], ["Multiply two numbers.", "Multiplies a and b.", "Product of two numbers"], [Parameter(["a", "x", "first"], "number", _int(1, 999), "First number|The first number"), Parameter(["b", "y", "second"], "number", _int(1, 99), "Second number|The second number")],
+           ["Multiply {0} by {1}.", "What is {0} * {1}?", "What is the product of {0} and {1}?", "What is {0} times {1}?", "{0} x {1}"], ["result", "product"]),
+    Family(["get_stock_price", "stock_price", "get_stock", "stock_quote", "getStockPrice"], ["Get the current price of a stock.", "Stock price by symbol.", "Returns the stock price."], [Parameter(["symbol", "symbol", "ticker", "stock"], "string", lambda r: "".join(r.choice("ABCDEFGHIKLMNOPRSTVX") for _ in range(r.randint(2, 4))), "The stock symbol|Ticker symbol")],
+           ["What is the stock price of {0}?", "How much is {0} stock?", "Get the price of {0}.", "What is {0} trading at?", "stock price {0}", "What's the price of {0} stock?"], ["price", "currency", "change"]),
+    Family(["search", "web_search", "search_web", "search_documents", "find_documents", "lookup"], ["Search the web.", "Searches documents.", "Search for a query", "Find information."], [Parameter(["query", "query", "q", "text"], "string", _words, "The search query|What to search for"), Parameter(["limit", "max_results", "top"], "integer", _int(1, 20), "Maximum number of results|How many results", True, None, "Give me {v} results.|Limit to {v} results.")],
+           ["Search for {0}.", "Search the web for {0}", "Find information about {0}.", "Look up {0}.", "search {0}", "Google {0}", "What can you find about {0}?"], ["title", "count", "best"]),
+    Family(["send_email", "send_mail", "email", "sendEmail"], ["Send an email.", "Sends an email to a person.", "Email somebody"], [Parameter(["to", "recipient", "to"], "string", lambda r: person(r) if r.random() < 0.6 else f"{made_up(r, False)}@example.com", "Who gets it|The recipient"), Parameter(["subject", "subject", "title"], "string", _words, "The subject|Subject line")],
+           ["Send an email to {0} with the subject {1}.", "Email {0} about {1}.", "Write an email to {0} with subject {1}", "Send {0} an email about {1}."], ["status", "id"]),
+    Family(["send_message", "send_sms", "text_message", "message"], ["Send a message to a contact.", "Sends a text message.", "Message somebody."], [Parameter(["to", "contact", "name", "recipient"], "string", person, "Who gets the message|The contact"), Parameter(["text", "message", "body"], "string", _words, "The text|What to send")],
+           ["Send {0} the message {1}.", "Send the message {1} to {0}.", "Text {0}: {1}", "Tell {0}: {1}", "Message {0} with {1}"], ["status", "id"]),
+    Family(["set_timer", "start_timer", "timer", "create_timer"], ["Start a timer.", "Set a timer for some minutes.", "Sets a timer"], [Parameter(["minutes", "minutes", "duration", "duration_minutes"], "integer", _int(1, 120), "Minutes|How many minutes")],
+           ["Set a timer for {0} minutes.", "Start a {0} minute timer.", "Timer for {0} minutes", "Wake me in {0} minutes.", "Set a {0} minutes timer", "Can you set a timer for {0} minutes?"], ["status", "ends"]),
+    Family(["set_alarm", "create_alarm", "alarm"], ["Set an alarm.", "Set an alarm at a time of day."], [Parameter(["time", "at", "alarm_time"], "string", _time, "The time, e.g. 7:30|When")], ["Set an alarm for {0}.", "Wake me up at {0}.", "Alarm at {0}", "Set the alarm to {0}."], ["status", "alarm"]),
+    Family(["translate", "translate_text", "translation"], ["Translate text.", "Translates text into another language.", "Translate a text"], [Parameter(["text", "text", "input", "sentence"], "string", _words, "The text|Text to translate"), Parameter(["target_language", "language", "to", "target", "target_lang"], "string", _pick(*LANGUAGES), "The target language|Language to translate into")],
+           ["Translate {0} to {1}.", "Translate {0} into {1}.", "How do you say {0} in {1}?", "What is {0} in {1}?", "Say {0} in {1}."], ["translation", "language"]),
+    Family(["convert_currency", "currency_converter", "exchange", "convert_money"], ["Convert an amount between currencies.", "Currency conversion.", "Converts money."], [Parameter(["amount", "amount", "value"], "number", _decimal(1, 999), "The amount|How much"), Parameter(["from", "from_currency", "source"], "string", _pick(*CURRENCIES), "Source currency|Currency code"), Parameter(["to", "to_currency", "target"], "string", _pick(*CURRENCIES), "Target currency|Currency code")],
+           ["Convert {0} {1} to {2}.", "How much is {0} {1} in {2}?", "What is {0} {1} in {2}?", "Exchange {0} {1} to {2}", "{0} {1} to {2}"], ["result", "rate"]),
+    Family(["play_music", "play_song", "play", "start_music"], ["Play a song.", "Plays music.", "Play music by title"], [Parameter(["song", "title", "track", "name"], "string", _title, "The song|Title of the song")], ["Play {0}.", "Play the song {0}.", "I want to hear {0}.", "Put on {0}.", "Can you play {0}?"], ["status", "playing", "length"]),
+    Family(["set_light", "control_light", "switch_light", "set_lights", "light"], ["Turn a light on or off.", "Switches the light in a room.", "Control the lights"], [Parameter(["room", "room", "location"], "string", _pick(*ROOMS), "The room|Which room"), Parameter(["on", "on", "state", "enabled"], "boolean", _pick(True, False), "true to turn on|On or off")],
+           ["Turn {1} the light in the {0}.", "Turn {1} the {0} light.", "Switch {1} the lights in the {0}", "{0} light {1}", "Please turn {1} the {0} lights"], ["status", "room"]),
+    Family(["set_temperature", "set_thermostat", "heating", "thermostat"], ["Set the temperature of a room.", "Sets the thermostat.", "Control the heating"], [Parameter(["room", "room", "zone"], "string", _pick(*ROOMS), "The room|Which room"), Parameter(["degrees", "temperature", "value"], "number", _decimal(10, 30), "Degrees|The temperature")],
+           ["Set the {0} to {1} degrees.", "Set the temperature in the {0} to {1}.", "Heat the {0} to {1} degrees", "Make the {0} {1} degrees."], ["status", "temperature"]),
+    Family(["set_color", "change_color", "paint"], ["Change the color of a lamp.", "Sets a color.", "Set the color"], [Parameter(["color", "colour", "value"], "string", _pick(*COLORS), "The color|Which color", False, COLORS), Parameter(["brightness", "level", "percent"], "integer", _int(0, 100), "Brightness in percent|From 0 to 100", True, None, "at {v} percent|with brightness {v}")],
+           ["Set the color to {0}.", "Make the lamp {0}.", "Change the color to {0}", "I want {0} light."], ["status", "color"]),
+    Family(["book_table", "reserve_table", "make_reservation", "book_restaurant"], ["Book a table.", "Reserve a table at a restaurant.", "Makes a reservation"], [Parameter(["people", "guests", "party_size", "persons"], "integer", _int(1, 20), "Number of people|How many guests"), Parameter(["time", "time", "when"], "string", _time, "The time|When")],
+           ["Book a table for {0} at {1}.", "Reserve a table for {0} people at {1}.", "I need a table for {0} at {1}", "Table for {0} at {1}, please"], ["status", "table", "confirmation"]),
+    Family(["create_event", "add_event", "schedule_meeting", "calendar_add"], ["Create a calendar event.", "Adds an event to the calendar.", "Schedule an event"], [Parameter(["title", "title", "name", "event"], "string", _words, "Title of the event|The title"), Parameter(["date", "date", "day", "when"], "string", _date, "The date|Which day")],
+           ["Create an event {0} on {1}.", "Add {0} to my calendar on {1}.", "Schedule {0} for {1}.", "Put {0} in the calendar for {1}"], ["status", "id"]),
+    Family(["add_todo", "add_task", "create_task", "add_reminder", "remind_me", "add_item"], ["Add an item to the to-do list.", "Adds a task.", "Create a reminder"], [Parameter(["task", "item", "text", "title"], "string", _words, "The task|What to do")], ["Add {0} to my list.", "Remind me to {0}.", "Add the task {0}.", "New task: {0}", "Put {0} on my to-do list."], ["status", "id", "total"]),
+    Family(["roll_dice", "roll_die", "dice"], ["Roll dice.", "Rolls a number of dice.", "Throw dice"], [Parameter(["count", "dice", "n", "number"], "integer", _int(1, 10), "How many dice|Number of dice"), Parameter(["sides", "faces"], "integer", _pick(4, 6, 8, 10, 12, 20), "Sides of each die|Number of sides", True, None, "with {v} sides|with {v} sides each")],
+           ["Roll {0} dice.", "Throw {0} dice", "Please roll {0} dice."], ["total", "result"]),
+    Family(["random_number", "get_random_number", "random_integer"], ["Get a random number.", "Random number between two limits."], [Parameter(["min", "low", "from"], "integer", _int(0, 50), "Lower limit|The smallest number"), Parameter(["max", "high", "to"], "integer", _int(51, 999), "Upper limit|The largest number")],
+           ["Give me a random number between {0} and {1}.", "Pick a number from {0} to {1}.", "random number {0} to {1}"], ["number", "value"]),
+    Family(["get_location", "where_am_i", "current_location", "get_user_location"], ["Gets the location of the user.", "Where the user is.", "Returns the current location"], [], ["Where am I?", "What is my location?", "Get my location.", "Where am I right now?", "Which city am I in?"], ["city", "country"]),
+    Family(["get_date", "today", "current_date", "get_current_date"], ["Get the current date.", "Returns today's date."], [], ["What day is it?", "What is the date today?", "What's today's date?", "Tell me the date."], ["date", "day"]),
+    Family(["flip_coin", "coin_flip", "toss_coin"], ["Flip a coin.", "Tosses a coin."], [], ["Flip a coin.", "Toss a coin", "Heads or tails?", "Please flip a coin for me."], ["result", "side"]),
+]
+
+VERBS = [("get", "Get"), ("find", "Find"), ("lookup", "Look up"), ("show", "Show"), ("fetch", "Fetch"), ("check", "Check"), ("open", "Open"), ("delete", "Delete"), ("cancel", "Cancel"), ("track", "Track"), ("update", "Update"), ("read", "Read"), ("list", "List"), ("print", "Print"), ("start", "Start"), ("stop", "Stop")]
+NOUNS = """order user invoice book flight recipe account ticket package product song movie planet contact room file document customer project issue report task message photo game car train hotel
+server database team player country city animal plant word page note article policy claim patient course student employee event device sensor job build contract shipment payment""".split()
+KEYS = [("{n}_id", "string", "The id of the {n}|{N} id", "code"), ("id", "string", "The id|Id of the {n}", "code"), ("id", "integer", "The id|Number of the {n}", "int"), ("{n}_number", "integer", "Number of the {n}|The number", "int"), ("name", "string", "The name|Name of the {n}", "title"), ("{n}", "string", "The {n}|Which {n}", "title"), ("{n}_name", "string", "Name of the {n}|The name", "title"), ("code", "string", "The code|{N} code", "code")]
+VALUES: dict[str, Maker] = {"code": code, "int": _int(1, 9999), "title": lambda r: _title(r) if r.random() < 0.5 else person(r)}
+
+
+def made_family(rng: random.Random) -> Family:
+    """A function nobody has seen: verb and noun at random (some nouns made up), one parameter or two."""
+    (verb, spoken), noun = rng.choice(VERBS), rng.choice(NOUNS) if rng.random() < 0.8 else made_up(rng, False)
+    name = rng.choice([f"{verb}_{noun}", f"{verb}_{noun}", f"{verb}_{noun}", f"{verb}{noun.capitalize()}", f"{noun}_{verb}"] + ([f"{verb}_{noun}_status", f"{verb}_{noun}_info", f"{verb}_{noun}_details"] if verb in ("get", "fetch", "check", "show") else []))
+    key, kind, about, maker = rng.choice(KEYS)
+    key, about = key.format(n=noun), about.format(n=noun, N=noun.capitalize())
+    parameters = [Parameter([key], kind, VALUES[maker], about)]
+    questions = [f"{spoken} {noun} {{0}}.", f"{spoken} the {noun} {{0}}.", f"Please {spoken.lower()} {noun} {{0}}.", f"{spoken} {noun} {{0}}", f"Can you {spoken.lower()} the {noun} {{0}}?", f"I want to {spoken.lower()} {noun} {{0}}."]
+    if maker == "title":
+        questions += [f"{spoken} the {noun} named {{0}}.", f"{spoken} the {noun} called {{0}}."]
+    if maker in ("code", "int"):
+        questions += [f"{spoken} the {noun} with id {{0}}.", f"{spoken} {noun} number {{0}}."]
+    if verb in ("get", "fetch", "check", "show", "find", "lookup", "track"):
+        questions += [f"What is the status of {noun} {{0}}?", f"Where is {noun} {{0}}?", f"What about {noun} {{0}}?", f"Tell me about {noun} {{0}}.", f"I need {noun} {{0}}."]
+    if rng.random() < 0.35:
+        extra = rng.choice([Parameter(["quantity", "count", "amount"], "integer", _int(1, 50), "How many|The quantity", True, None, "Quantity {v}.|Make it {v}."),
+                            Parameter(["verbose", "details", "full"], "boolean", _pick(True), "With details|Give all details", True, None, "With all details.|Give me all details."),
+                            Parameter(["priority", "level"], "string", _pick("low", "normal", "high"), "The priority|low, normal or high", True, ["low", "normal", "high"], "With {v} priority.|Priority {v}."),
+                            Parameter(["date", "day"], "string", _date, "The date|Which day", True, None, "The date is {v}.|Date {v}.")])
+        parameters.append(extra)
+    return Family([name], [f"{spoken} a {noun}.", f"{spoken} a {noun} by {key.replace('_', ' ')}.", f"{spoken} the {noun}", f"{spoken}s one {noun}."], parameters, questions, rng.sample(["status", "name", "price", "owner", "date", "size", "total", "state", "location", "title", "count", "type"], 3))
+
+
+@dataclass
+class Bound:
+    """A family made concrete: one name, one description, one name for each parameter."""
+    family: Family
+    name: str
+    keys: list[str]
+    schema: dict
+
+
+def bind(rng: random.Random, family: Family) -> Bound:
+    name, keys, properties, required = rng.choice(family.names), [], {}, []
+    described = rng.random() < 0.55
+    for p in family.parameters:
+        if p.optional and rng.random() < 0.45:
+            keys.append("")
+            continue
+        key = rng.choice([n for n in p.names if n not in keys])
+        keys.append(key)
+        schema: dict[str, Any] = {"type": p.type}
+        if described:
+            schema["description"] = rng.choice(p.about.split("|"))
+        if p.enum:
+            schema["enum"] = p.enum
+            if p.optional and rng.random() < 0.4:
+                schema["default"] = p.enum[0]
+        properties[key] = schema
+        if not p.optional:
+            required.append(key)
+    tool: dict[str, Any] = {"name": name, "description": rng.choice(family.about)}
+    if properties:
+        tool["parameters"] = {"type": "object", "properties": properties, "required": required}
+    return Bound(family, name, keys, tool)
+
+
+def _said(value: Any) -> str:
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
+
+
+def _ask(rng: random.Random, tool: Bound) -> tuple[str, dict[str, Any]]:
+    """A question for the function and the arguments it asks for."""
+    family, values, arguments = tool.family, [], {}
+    for p, key in zip(family.parameters, tool.keys):
+        v = p.make(rng)
+        values.append(v)
+        if key and not p.optional:
+            arguments[key] = v
+    direct = tool.family.parameters and rng.random() < 0.07
+    if direct:
+        pairs = spell_list([f"{k} {str(v).lower() if isinstance(v, bool) else v}" for k, v in arguments.items()])
+        question = rng.choice(["Call {f} with {p}.", "Use {f} with {p}.", "Use the function {f} with {p}.", "Run {f} with {p}"]).format(f=tool.name, p=pairs)
+    else:
+        question = rng.choice(family.questions).format(*map(_said, values))
+    for p, key, v in zip(family.parameters, tool.keys, values):
+        if key and p.optional and not direct and rng.random() < 0.5:
+            mention = rng.choice(p.mention.split("|")).format(v=v if rng.random() < 0.7 else str(v).capitalize() if p.enum else v)
+            question = f"{question.rstrip('?.')} {mention}{'?' if question[-1] == '?' else '.'}" if mention[0].islower() else f"{question} {mention}"
+            arguments[key] = v
+    return question, arguments
+
+
+CONDITIONS = ["sunny", "cloudy", "rainy", "windy", "snowy", "foggy", "clear"]
+RETURN_VALUES: dict[str, Maker] = {
+    "temperature": _decimal(-10, 40), "condition": _pick(*CONDITIONS), "humidity": _int(10, 99), "wind": _int(0, 60), "sunny": _pick(True, False), "rain": _pick(True, False), "time": _time, "timezone": _pick("UTC", "CET", "EST", "GMT", "PST", "JST"),
+    "day": _pick("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"), "result": _int(0, 9999), "value": _int(0, 9999), "sum": _int(0, 1998), "product": _int(0, 99999), "price": _decimal(1, 999), "currency": _pick(*CURRENCIES), "change": _decimal(-9, 9),
+    "count": _int(0, 500), "title": _title, "best": _words, "status": _pick("ok", "done", "sent", "success", "pending", "shipped", "open", "closed", "ready", "active", "failed"), "id": code, "ends": _time, "alarm": _time, "translation": lambda r: made_up(r, False), "language": _pick(*LANGUAGES),
+    "rate": lambda r: r.randint(10, 999) / 100, "playing": _title, "length": _time, "room": _pick(*ROOMS), "color": _pick(*COLORS), "table": _int(1, 40), "confirmation": code, "total": _int(1, 99), "number": _int(0, 999), "city": city, "country": lambda r: made_up(r), "date": lambda r: f"{r.randint(2024, 2027)}-{r.randint(1, 12):02}-{r.randint(1, 28):02}",
+    "side": _pick("heads", "tails"), "name": person, "owner": person, "size": _int(1, 999), "state": _pick("open", "closed", "running", "stopped", "new"), "location": city, "type": _pick(*THINGS)}
+
+
+def report(arguments: dict[str, Any], values: dict[str, Any]) -> str:
+    """The final answer for a result that is a flat object."""
+    said = spell_list([f"the {k.replace('_', ' ')} is {str(v).lower() if isinstance(v, bool) else v}" for k, v in values.items()])
+    first = next(iter(arguments.values()), None)
+    return f"{said[0].upper()}{said[1:]}." if first is None or isinstance(first, bool) else f"For {first}: {said}."
+
+
+def _result(rng: random.Random, family: Family, arguments: dict[str, Any]) -> tuple[str, str, list[str]]:
+    """The text that comes back, the final answer, and what it has to contain."""
+    roll = rng.random()
+    if roll < 0.07:
+        error = rng.choice(["not found", "no access", "timeout", "unknown id", "service unavailable", "invalid input", "no result"])
+        return dump({"error": error}), f"The function reported an error: {error}.", [error]
+    keys = rng.sample(family.returns, rng.randint(1, min(3, len(family.returns))))
+    values = {k: RETURN_VALUES[k](rng) for k in keys}
+    if roll < 0.2:
+        text = rng.choice([f"{v}" for v in values.values() if not isinstance(v, bool)] or ["ok"])
+        if roll < 0.12 and "temperature" in values:
+            text = f"{rng.choice(CONDITIONS)}, {values['temperature']} degrees"
+        return text, f"The result is {text}.", [text]
+    if family.returns[0] == "temperature" and rng.random() < 0.3:
+        values["unit"] = rng.choice(CELSIUS + ["C", "F"])
+    text = dump(values) if rng.random() < 0.5 else str(values).replace("'", '"').replace("True", "true").replace("False", "false")
+    return text, report(arguments, values), [f"{str(v).lower() if isinstance(v, bool) else v}" for v in values.values()]
+
+
+def declared(rng: random.Random, count: int) -> list[Bound]:
+    """Functions of different families and different names."""
+    bound: dict[str, Bound] = {}
+    families: list[Family] = []
+    while len(bound) < count:
+        family = made_family(rng) if rng.random() < 0.35 else FAMILIES[0] if rng.random() < 0.15 else rng.choice(FAMILIES)
+        if family in families:
+            continue
+        tool = bind(rng, family)
+        if tool.name not in bound:
+            families.append(family)
+            bound[tool.name] = tool
+    return list(bound.values())
+
+
+def tools(rng: random.Random) -> Turn:
+    bound = declared(rng, rng.choices([1, 2, 3, 4], [45, 27, 19, 9])[0])
+    tool = rng.choice(bound)
+    question, arguments = _ask(rng, tool)
+    if rng.random() < 0.3:
+        question = vary(rng, question, ask=question.endswith("?")) if question[-1] in "?" and not any(isinstance(v, str) for v in arguments.values()) else rng.choice([question.rstrip("?."), "Please: " + question, "Hi! " + question, question + " Thanks!"])
+    text, answer, needed = _result(rng, tool.family, arguments)
+    pairs = ", ".join(f"{k} {str(v).lower() if isinstance(v, bool) else v}" for k, v in arguments.items()) or "no arguments"
+    think = (f"{tool.name}: {pairs}", f"The function {tool.name} fits. I call it with {pairs}.",
+             f"I look at the declared functions. The function {tool.name} fits what the user wants. Its arguments come from the question: {pairs}. I write them as valid JSON and call {tool.name} now.")
+    after = ("Report it.", "The function returned a result. I report it.",
+             f"The function {tool.name} returned a result. I use only the values in it and add nothing. Now I report them to the user in one sentence.")
+    return Turn("tools", question, think, answer, {"kind": "contains", "all": needed}, key=f"tool {tool.name} {dump(arguments)}", tools=[b.schema for b in bound],
+                tool_use=ToolUse(tool.name, arguments, text, after))
+
+
+def undeclared(rng: random.Random, plain: Turn) -> Turn:
+    """A question of another skill while functions are declared that do not help with it."""
+    avoid = {"arithmetic": ("calcul", "comp", "eval", "calc", "add", "sum", "plus", "mult", "prod", "times", "math"), "units": ("conv", "calc", "comp", "eval", "math", "exch", "curr")}.get(plain.skill, ())
+    bound = [b for b in declared(rng, rng.choice([1, 1, 2, 3])) if not any(a in b.name for a in avoid)]
+    if bound:
+        plain.tools = [b.schema for b in bound]
+    plain.skill = "no tool needed"
+    return plain
