@@ -1,13 +1,15 @@
 #pragma once
 /// The harmony conversation, in the shape of openai-harmony's own JSON (docs/harmony.md names the fields).
 
+#include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
 #include "base/json.h"
-#include "base/result.h"
 
 namespace gossamer::harmony {
 
@@ -18,7 +20,7 @@ std::string_view role_name(Role role);
 std::optional<Role> role_from_name(std::string_view name);
 
 /// A function that the model may call. `parameters` is its JSON schema with the keys in the order in which they were given
-/// (they render in that order); null where it takes none.
+/// (they render in that order); nothing where it takes none.
 struct ToolDescription {
   std::string name;
   std::string description;
@@ -32,12 +34,18 @@ struct ToolNamespace {
   std::vector<ToolDescription> tools;
 
   static ToolNamespace browser();  ///< the built-in browser tool, word for word as the model was trained on it
-  static ToolNamespace python();
+  static ToolNamespace python();   ///< the built-in python tool, likewise
 };
 
+/// Groups by key; they render in the byte order of their keys, under their own names.
+using ToolNamespaces = std::map<std::string, ToolNamespace>;
+
 enum class ReasoningEffort : uint8_t { kLow, kMedium, kHigh };
-std::string_view effort_name(ReasoningEffort effort);  ///< "low", as the prompt writes it
-std::optional<ReasoningEffort> effort_from_name(std::string_view name);  ///< any case
+
+/// "low", as the prompt writes it.
+std::string_view effort_name(ReasoningEffort effort);
+/// Any case: "low", "Low".
+std::optional<ReasoningEffort> effort_from_name(std::string_view name);
 
 struct ChannelConfig {
   std::vector<std::string> valid_channels;
@@ -51,15 +59,16 @@ struct SystemContent {
   std::optional<std::string> conversation_start_date;  ///< "2025-06-28"
   std::optional<std::string> knowledge_cutoff;         ///< "2024-06"
   std::optional<ChannelConfig> channel_config;
-  std::vector<std::pair<std::string, ToolNamespace>> tools;
+  ToolNamespaces tools;
 
   /// What openai-harmony's SystemContent.new() holds: ChatGPT identity, medium effort, cutoff 2024-06, the three channels.
   static SystemContent defaults();
 };
 
+/// Content of a developer message: what applications call the system prompt, and their functions.
 struct DeveloperContent {
   std::optional<std::string> instructions;
-  std::vector<std::pair<std::string, ToolNamespace>> tools;
+  ToolNamespaces tools;
 };
 
 struct TextContent {
@@ -77,18 +86,16 @@ struct Message {
   std::optional<std::string> recipient;
   std::optional<std::string> content_type;
 
-  static Message text(Role role, std::string text);
-  static Message system(SystemContent content);
-  static Message developer(DeveloperContent content);
+  static Message from_text(Role role, std::string text);
+  static Message from_system(SystemContent content);
+  static Message from_developer(DeveloperContent content);
+
+  /// All text contents, joined.
+  std::string text() const;
 };
 
 struct Conversation {
   std::vector<Message> messages;
 };
-
-/// From and to openai-harmony's JSON: {"messages": [{"role", "name"?, "content": text | [contents], "channel"?, "recipient"?,
-/// "content_type"?}]}. What openai-harmony refuses is an Error here.
-Result<Conversation> conversation_from_json(const json::value& value);
-json::object message_to_json(const Message& message);
 
 }  // namespace gossamer::harmony

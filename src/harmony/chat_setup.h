@@ -1,0 +1,22 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "harmony/conversation.h"
+
+namespace gossamer::harmony {
+
+/// What a chat begins with.
+struct ChatSetup {
+  std::string date;  ///< today, "2025-06-28"; empty: the prompt names none
+  ReasoningEffort effort = ReasoningEffort::kMedium;
+  std::optional<std::string> instructions;  ///< for the developer message: what applications call the system prompt
+  std::vector<ToolDescription> functions;
+};
+
+/// The system message, and a developer message where there are instructions or functions.
+Conversation start_conversation(const ChatSetup& setup);
+
+}  // namespace gossamer::harmony

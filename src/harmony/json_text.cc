@@ -1,0 +1,249 @@
+#include "harmony/json_text.h"
+
+#include <boost/json/basic_parser_impl.hpp>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <iterator>
+#include <limits>
+#include <optional>
+#include <utility>
+
+namespace gossamer::harmony {
+namespace {
+
+// Mirrors serde_json 1.0.140 without its float_roundtrip feature.
+
+/// 10^exponent for 0 <= exponent <= 308, correctly rounded.
+double power_of_ten(int exponent) {
+  static const auto table = [] {
+    std::array<double, 309> powers{};
+    for (int i = 0; i < 309; ++i) {
+      const std::string text = fmt::format("1e{}", i);
+      std::from_chars(text.data(), text.data() + text.size(), powers[static_cast<size_t>(i)]);
+    }
+    return powers;
+  }();
+  return table[static_cast<size_t>(exponent)];
+}
+
+/// digits * 10^exponent in double arithmetic; nothing where it is too large.
+std::optional<double> scale(uint64_t digits, int exponent) {
+  double value = static_cast<double>(digits);
+  while (exponent < -308 && value != 0) {
+    value /= 1e308;
+    exponent += 308;
+  }
+  if (value == 0) return value;
+  if (exponent > 308) return std::nullopt;
+  value = exponent >= 0 ? value * power_of_ten(exponent) : value / power_of_ten(-exponent);
+  if (std::isinf(value)) return std::nullopt;
+  return value;
+}
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+/// Reads the text of a JSON number (its grammar is checked by the parser that calls) as a double.
+std::optional<double> read_double(std::string_view text) {
+  const bool negative = text.starts_with('-');
+  size_t at = negative ? 1 : 0;
+  uint64_t digits = 0;
+  int exponent = 0;
+  bool full = false;  // the digits fill 64 bits: the others only count
+  bool after_point = false;
+  for (; at < text.size() && (is_digit(text[at]) || text[at] == '.'); ++at) {
+    if (text[at] == '.') {
+      // A fraction starts anew: serde_json tries again to add its digits to an integer part that was cut off.
+      after_point = true;
+      full = false;
+      continue;
+    }
+    const auto digit = static_cast<uint64_t>(text[at] - '0');
+    constexpr uint64_t kMax = std::numeric_limits<uint64_t>::max();
+    full = full || digits > kMax / 10 || (digits == kMax / 10 && digit > kMax % 10);
+    if (!full) digits = digits * 10 + digit;
+    if (full && !after_point) ++exponent;
+    if (!full && after_point) --exponent;
+  }
+  if (at < text.size()) {  // at the e or E
+    ++at;
+    const bool below_one = text[at] == '-';
+    if (text[at] == '-' || text[at] == '+') ++at;
+    int64_t written = 0;
+    for (; at < text.size(); ++at) written = std::min<int64_t>(written * 10 + (text[at] - '0'), 1'000'000'000);
+    const int64_t total = exponent + (below_one ? -written : written);
+    exponent = static_cast<int>(std::clamp<int64_t>(total, -2'000'000'000, 2'000'000'000));
+  }
+  std::optional<double> magnitude = scale(digits, exponent);
+  if (magnitude && negative) return -*magnitude;
+  return magnitude;
+}
+
+/// Builds a json::value from parser events; numbers are read again from their own text.
+class Builder {
+ public:
+  static constexpr size_t max_object_size = json::object::max_size();
+  static constexpr size_t max_array_size = json::array::max_size();
+  static constexpr size_t max_key_size = json::string::max_size();
+  static constexpr size_t max_string_size = json::string::max_size();
+  using error_code = boost::system::error_code;
+  using string_view = boost::json::string_view;
+
+  json::value release() { return stack_.release(); }
+
+  bool on_document_begin(error_code&) { return true; }
+  bool on_document_end(error_code&) { return true; }
+  bool on_object_begin(error_code&) { return true; }
+  bool on_object_end(size_t n, error_code&) { return stack_.push_object(n), true; }
+  bool on_array_begin(error_code&) { return true; }
+  bool on_array_end(size_t n, error_code&) { return stack_.push_array(n), true; }
+  bool on_key_part(string_view s, size_t, error_code&) { return stack_.push_chars(s), true; }
+  bool on_key(string_view s, size_t, error_code&) { return stack_.push_key(s), true; }
+  bool on_string_part(string_view s, size_t, error_code&) { return stack_.push_chars(s), true; }
+  bool on_string(string_view s, size_t, error_code&) { return stack_.push_string(s), true; }
+  bool on_number_part(string_view s, error_code&) { return number_.append(s.data(), s.size()), true; }
+  bool on_bool(bool b, error_code&) { return stack_.push_bool(b), true; }
+  bool on_null(error_code&) { return stack_.push_null(), true; }
+  bool on_comment_part(string_view, error_code&) { return true; }
+  bool on_comment(string_view, error_code&) { return true; }
+
+  bool on_int64(int64_t i, string_view s, error_code& failure) {
+    if (i == 0 && (number_.starts_with('-') || s.starts_with('-'))) return on_double(0, s, failure);
+    number_.clear();
+    stack_.push_int64(i);
+    return true;
+  }
+  bool on_uint64(uint64_t u, string_view, error_code&) {
+    number_.clear();
+    stack_.push_uint64(u);
+    return true;
+  }
+  bool on_double(double, string_view s, error_code& failure) {
+    number_.append(s.data(), s.size());
+    const std::optional<double> value = read_double(number_);
+    number_.clear();
+    if (!value) {
+      failure = json::error::exponent_overflow;
+      return false;
+    }
+    stack_.push_double(*value);
+    return true;
+  }
+
+ private:
+  json::value_stack stack_;
+  std::string number_;  // the part of the current number that came in earlier calls
+};
+
+void append_string(std::string_view text, std::string& out) {
+  out.push_back('"');
+  for (char c : text) {
+    switch (c) {
+      case '"': out.append("\\\""); break;
+      case '\\': out.append("\\\\"); break;
+      case '\b': out.append("\\b"); break;
+      case '\f': out.append("\\f"); break;
+      case '\n': out.append("\\n"); break;
+      case '\r': out.append("\\r"); break;
+      case '\t': out.append("\\t"); break;
+      default:
+        if (static_cast<unsigned char>(c) < 0x20) {
+          fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned>(c));
+        } else {
+          out.push_back(c);
+        }
+    }
+  }
+  out.push_back('"');
+}
+
+/// Shortest digits that read back as `value`; a plain decimal with a point where the point stands within or near the digits
+/// (up to 16 places before it, 5 zeros behind it), else an exponent without a plus sign. Not a number: null.
+void append_double(double value, std::string& out) {
+  if (!std::isfinite(value)) {
+    out.append("null");
+    return;
+  }
+  if (std::signbit(value)) out.push_back('-');
+  char buffer[32];  // d.dddde+xx
+  const auto end = std::to_chars(buffer, buffer + sizeof(buffer), std::fabs(value), std::chars_format::scientific).ptr;
+  const std::string_view scientific(buffer, static_cast<size_t>(end - buffer));
+  const size_t e = scientific.find('e');
+  int exponent = 0;
+  std::from_chars(scientific.data() + e + 2, end, exponent);
+  if (scientific[e + 1] == '-') exponent = -exponent;
+  std::string digits(1, scientific.front());
+  if (e > 2) digits.append(scientific.substr(2, e - 2));
+
+  const int num_digits = static_cast<int>(digits.size());
+  const int point = exponent + 1;  // where the point stands, counted in digits
+  if (num_digits <= point && point <= 16) {
+    out.append(digits).append(static_cast<size_t>(point - num_digits), '0').append(".0");
+  } else if (0 < point && point <= 16) {
+    out.append(digits, 0, static_cast<size_t>(point)).append(".").append(digits, static_cast<size_t>(point));
+  } else if (-5 < point && point <= 0) {
+    out.append("0.").append(static_cast<size_t>(-point), '0').append(digits);
+  } else {
+    out.append(digits, 0, 1);
+    if (num_digits > 1) out.append(".").append(digits, 1);
+    fmt::format_to(std::back_inserter(out), "e{}", exponent);
+  }
+}
+
+void append_value(const json::value& value, std::string& out) {
+  switch (value.kind()) {
+    case json::kind::null: out.append("null"); break;
+    case json::kind::bool_: out.append(value.get_bool() ? "true" : "false"); break;
+    case json::kind::int64: fmt::format_to(std::back_inserter(out), "{}", value.get_int64()); break;
+    case json::kind::uint64: fmt::format_to(std::back_inserter(out), "{}", value.get_uint64()); break;
+    case json::kind::double_: append_double(value.get_double(), out); break;
+    case json::kind::string: append_string(value.get_string(), out); break;
+    case json::kind::array: {
+      out.push_back('[');
+      const char* separator = "";
+      for (const json::value& element : value.get_array()) {
+        out.append(std::exchange(separator, ","));
+        append_value(element, out);
+      }
+      out.push_back(']');
+      break;
+    }
+    case json::kind::object: {
+      out.push_back('{');
+      const char* separator = "";
+      for (const auto& [key, member] : value.get_object()) {
+        out.append(std::exchange(separator, ","));
+        append_string(key, out);
+        out.push_back(':');
+        append_value(member, out);
+      }
+      out.push_back('}');
+      break;
+    }
+  }
+}
+
+}  // namespace
+
+Result<json::value> parse_json_like_serde(std::string_view text, std::string_view what) {
+  json::parse_options options;
+  options.max_depth = 128;
+  json::basic_parser<Builder> parser(options);
+  boost::system::error_code failure;
+  const size_t consumed = parser.write_some(false, text.data(), text.size(), failure);
+  if (failure) return make_error(ErrorCode::kInvalidInput, "{} is not valid JSON: {} at byte {}", what, failure.message(), consumed);
+  const size_t rest = text.find_first_not_of(" \t\r\n", consumed);
+  if (rest != std::string_view::npos)
+    return make_error(ErrorCode::kInvalidInput, "{} has more text after its JSON value, at byte {}", what, rest);
+  return parser.handler().release();
+}
+
+std::string compact_json(const json::value& value) {
+  std::string out;
+  append_value(value, out);
+  return out;
+}
+
+}  // namespace gossamer::harmony
