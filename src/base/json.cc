@@ -9,12 +9,11 @@ Result<json::value> parse_json(std::string_view text, std::string_view what) {
   options.max_depth = 128;
   json::stream_parser parser({}, options);
   boost::system::error_code failure;
-  size_t consumed = parser.write_some(text.data(), text.size(), failure);
+  const size_t consumed = parser.write_some(text.data(), text.size(), failure);
+  if (!failure && consumed < text.size())
+    return make_error(ErrorCode::kInvalidInput, "{} has more text after its JSON value, at byte {}", what, consumed);
   if (!failure) parser.finish(failure);
   if (failure) return make_error(ErrorCode::kInvalidInput, "{} is not valid JSON: {} at byte {}", what, failure.message(), consumed);
-  size_t rest = text.find_first_not_of(" \t\r\n", consumed);
-  if (rest != std::string_view::npos)
-    return make_error(ErrorCode::kInvalidInput, "{} has more text after its JSON value, at byte {}", what, rest);
   return parser.release();
 }
 

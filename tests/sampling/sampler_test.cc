@@ -1,0 +1,154 @@
+#include "sampling/sampler.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <map>
+#include <set>
+
+namespace gossamer {
+namespace {
+
+constexpr float kForbidden = -std::numeric_limits<float>::infinity();
+
+/// Draws at many positions with the same logits.
+std::map<TokenId, int> draw(const SamplingParams& params, const std::vector<float>& logits, int times) {
+  Sampler sampler(params, {});
+  std::map<TokenId, int> counts;
+  for (int position = 0; position < times; ++position) ++counts[sampler.sample(logits, position).value()];
+  return counts;
+}
+
+std::set<TokenId> support(const SamplingParams& params, const std::vector<float>& logits) {
+  std::set<TokenId> tokens;
+  for (const auto& [token, count] : draw(params, logits, 3000)) tokens.insert(token);
+  return tokens;
+}
+
+TEST(Sampler, GreedyTakesTheLargestAndTheLowestIdAmongEquals) {
+  SamplingParams greedy;
+  greedy.temperature = 0;
+  EXPECT_EQ(Sampler(greedy, {}).sample(std::vector<float>{1, 5, 3, 5}, 0).value(), 1u);
+  EXPECT_EQ(Sampler(greedy, {}).sample(std::vector<float>{kForbidden, -4, NAN, -3}, 0).value(), 3u);
+}
+
+TEST(Sampler, FrequenciesFollowTheSoftmax) {
+  SamplingParams params;
+  params.temperature = 0.5f;
+  params.seed = 11;
+  const std::vector<float> logits{0.f, 0.5f, -0.5f, kForbidden, 1.f};
+  double total = 0;
+  for (float l : logits) total += std::exp(l / 0.5);
+  constexpr int kDraws = 40000;
+  const auto counts = draw(params, logits, kDraws);
+  double chi_square = 0;
+  for (TokenId t = 0; t < logits.size(); ++t) {
+    const double expected = kDraws * std::exp(logits[t] / 0.5) / total;
+    const int got = counts.contains(t) ? counts.at(t) : 0;
+    if (expected == 0) {
+      EXPECT_EQ(got, 0) << t;
+    } else {
+      chi_square += (got - expected) * (got - expected) / expected;
+    }
+  }
+  EXPECT_LT(chi_square, 16.3);  // 3 degrees of freedom, p = 0.001
+}
+
+TEST(Sampler, TopKTopPAndMinPCutTheTail) {
+  // Probabilities 0.4, 0.3, 0.2, 0.1 of tokens 2, 0, 3, 1.
+  const std::vector<float> logits{std::log(.3f), std::log(.1f), std::log(.4f), std::log(.2f)};
+  SamplingParams params;
+  EXPECT_EQ(support(params, logits), (std::set<TokenId>{0, 1, 2, 3}));
+  params.top_k = 2;
+  EXPECT_EQ(support(params, logits), (std::set<TokenId>{0, 2}));
+  params = {};
+  params.top_p = 0.65f;  // 0.4 does not reach it, 0.7 does
+  EXPECT_EQ(support(params, logits), (std::set<TokenId>{0, 2}));
+  params = {};
+  params.top_p = 1e-6f;
+  EXPECT_EQ(support(params, logits), (std::set<TokenId>{2}));
+  params = {};
+  params.min_p = 0.4f;  // 0.4 * 0.4 = 0.16 cuts 0.1 alone
+  EXPECT_EQ(support(params, logits), (std::set<TokenId>{0, 2, 3}));
+  params.min_p = 1.f;
+  EXPECT_EQ(support(params, logits), (std::set<TokenId>{2}));
+}
+
+TEST(Sampler, TopKAmongEqualsKeepsTheLowestIds) {
+  SamplingParams params;
+  params.top_k = 2;
+  EXPECT_EQ(support(params, std::vector<float>(50, 1.f)), (std::set<TokenId>{0, 1}));
+}
+
+TEST(Sampler, BiasAppliesBeforeAnyCandidateIsDropped) {
+  std::vector<float> logits(1000);
+  for (size_t i = 0; i < logits.size(); ++i) logits[i] = -static_cast<float>(i);
+  SamplingParams params;
+  params.top_k = 1;
+  params.logit_bias = {{700, 701.f}, {123456, 5.f}};  // the second is no token of this model: ignored
+  EXPECT_EQ(support(params, logits), (std::set<TokenId>{700}));
+}
+
+TEST(Sampler, PenaltiesSeePromptAndAnswer) {
+  SamplingParams greedy;
+  greedy.temperature = 0;
+  const std::vector<float> logits{2.f, 1.9f, -1.f};
+  const std::vector<TokenId> prompt{0, 0, 2};
+  greedy.repetition_penalty = 1.1f;  // 2 / 1.1 < 1.9, although the token is in the prompt only
+  EXPECT_EQ(Sampler(greedy, prompt).sample(logits, 0).value(), 1u);
+  greedy.repetition_penalty = 1.f;
+  greedy.presence_penalty = 0.2f;  // counts the answer alone
+  Sampler presence(greedy, prompt);
+  EXPECT_EQ(presence.sample(logits, 0).value(), 0u);
+  presence.accept(0);
+  EXPECT_EQ(presence.sample(logits, 1).value(), 1u);
+  greedy.presence_penalty = 0;
+  greedy.frequency_penalty = 0.06f;  // once is not enough, twice is
+  Sampler frequency(greedy, prompt);
+  frequency.accept(0);
+  EXPECT_EQ(frequency.sample(logits, 1).value(), 0u);
+  frequency.accept(0);
+  EXPECT_EQ(frequency.sample(logits, 2).value(), 1u);
+}
+
+TEST(Sampler, SeedChoiceAndPositionAloneFixTheDraw) {
+  std::vector<float> logits(64, 0.f);
+  SamplingParams params;
+  params.seed = 5;
+  Sampler a(params, {}), b(params, {});
+  b.sample(logits, 17).value();  // what was drawn before does not matter
+  EXPECT_EQ(a.sample(logits, 3).value(), b.sample(logits, 3).value());
+  params.choice_index = 1;
+  int same = 0;
+  Sampler c(params, {});
+  for (uint32_t position = 0; position < 64; ++position) same += a.sample(logits, position).value() == c.sample(logits, position).value();
+  EXPECT_LT(same, 8);
+}
+
+TEST(Sampler, NothingAllowedIsAnErrorNotAToken) {
+  const auto none = Sampler({}, {}).sample(std::vector<float>{kForbidden, NAN}, 3);
+  ASSERT_FALSE(none.ok());
+  EXPECT_NE(none.error().message.find("position 3"), std::string::npos);
+}
+
+TEST(SamplingParams, RangesAreChecked) {
+  const auto refused = [](auto set) {
+    SamplingParams params;
+    set(params);
+    return !params.validate().ok();
+  };
+  EXPECT_TRUE(SamplingParams{}.validate().ok());
+  EXPECT_TRUE(refused([](auto& p) { p.temperature = -0.1f; }));
+  EXPECT_TRUE(refused([](auto& p) { p.temperature = NAN; }));
+  EXPECT_TRUE(refused([](auto& p) { p.top_p = 0; }));
+  EXPECT_TRUE(refused([](auto& p) { p.top_p = 1.5f; }));
+  EXPECT_TRUE(refused([](auto& p) { p.min_p = 2; }));
+  EXPECT_TRUE(refused([](auto& p) { p.repetition_penalty = 0; }));
+  EXPECT_TRUE(refused([](auto& p) { p.presence_penalty = 3; }));
+  EXPECT_TRUE(refused([](auto& p) { p.frequency_penalty = -3; }));
+  EXPECT_TRUE(refused([](auto& p) { p.logit_bias = {{1, INFINITY}}; }));
+}
+
+}  // namespace
+}  // namespace gossamer
