@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "checkpoint/layouts.h"
+#include "checkpoint/model_name.h"
 
 namespace gossamer {
 namespace {
@@ -32,15 +33,12 @@ Result<std::string> config_folder(const std::string& path) {
 /// What people call a folder: its name, that of the folder above for `original`, that of the repository in the Hugging Face cache
 /// (models--ORGANISATION--NAME/snapshots/REVISION).
 std::string folder_name(const std::string& folder) {
-  constexpr std::string_view kRepository = "models--";
   std::error_code failure;
   fs::path path = fs::weakly_canonical(folder, failure);
   if (path.filename() == "original") path = path.parent_path();
-  std::string repository = path.parent_path().parent_path().filename().string();
-  if (path.parent_path().filename() != "snapshots" || !repository.starts_with(kRepository)) return path.filename().string();
-  repository.erase(0, kRepository.size());
-  if (const size_t dashes = repository.find("--"); dashes != std::string::npos) repository.replace(dashes, 2, "/");
-  return repository;
+  if (path.parent_path().filename() == "snapshots")
+    if (const auto repository = repository_of(path.parent_path().parent_path().filename().string())) return *repository;
+  return path.filename().string();
 }
 
 /// What people call a GGUF file that has no name of its own. Ollama's are called after their digest, which says nothing.

@@ -1,5 +1,7 @@
 #include "checkpoint/model_name.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace gossamer {
@@ -31,6 +33,15 @@ ModelName spell_model_name(std::string_view name) {
   drop_suffix(spelled.key, "-mxfp4");
   if (spelled.key == "gpt-oss") spelled.key = "gpt-oss-20b";  // what Ollama calls the latest
   return spelled;
+}
+
+std::optional<std::string> repository_of(std::string_view cache_folder) {
+  constexpr std::string_view kPrefix = "models--", kBetween = "--";
+  if (!cache_folder.starts_with(kPrefix)) return std::nullopt;
+  cache_folder.remove_prefix(kPrefix.size());
+  const size_t dashes = cache_folder.find(kBetween);
+  if (dashes == std::string_view::npos) return std::string(cache_folder);
+  return fmt::format("{}/{}", cache_folder.substr(0, dashes), cache_folder.substr(dashes + kBetween.size()));
 }
 
 bool is_same_model(const ModelName& wanted, const ModelName& offered) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -19,5 +20,8 @@ ModelName spell_model_name(std::string_view name);
 
 /// True where somebody who asks for `wanted` can be given `offered`: same key, and no contradiction about the organisation.
 bool is_same_model(const ModelName& wanted, const ModelName& offered);
+
+/// "openai/gpt-oss-20b" of a folder of the Hugging Face cache called "models--openai--gpt-oss-20b"; nothing for other folders.
+std::optional<std::string> repository_of(std::string_view cache_folder);
 
 }  // namespace gossamer

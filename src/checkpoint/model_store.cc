@@ -120,14 +120,11 @@ std::vector<StoredModel> list_own_cache(const std::string& folder) {
 }
 
 std::vector<StoredModel> list_hugging_face_cache(const std::string& folder) {
-  constexpr std::string_view kPrefix = "models--";
   std::vector<StoredModel> models;
   for (const fs::path& repository : entries_of(folder)) {
-    std::string name = repository.filename().string();
-    if (!name.starts_with(kPrefix)) continue;
-    name.erase(0, kPrefix.size());
-    if (const size_t dashes = name.find("--"); dashes != std::string::npos) name.replace(dashes, 2, "/");
-    if (const auto snapshot = main_snapshot(repository)) offer_folder(models, std::move(name), *snapshot);
+    const auto name = repository_of(repository.filename().string());
+    if (!name) continue;
+    if (const auto snapshot = main_snapshot(repository)) offer_folder(models, *name, *snapshot);
   }
   std::ranges::stable_sort(models, {}, preference);
   return models;
