@@ -41,7 +41,7 @@ struct Session::Impl {
 
   Status check(const GenerateRequest& request) const;
   Result<std::span<const float>> extend(std::span<const TokenId> tokens, bool want_logits);
-  Result<std::span<const float>> prefill(std::span<const TokenId> prompt, const std::function<void(uint32_t, uint32_t)>& on_prefill);
+  Result<std::span<const float>> prefill(std::span<const TokenId> prompt, const std::function<bool(uint32_t, uint32_t)>& on_prefill);
 
   LoadedModel& loaded;
   SequenceCache cache;
@@ -79,20 +79,21 @@ Result<std::span<const float>> Session::Impl::extend(std::span<const TokenId> to
   return logits;
 }
 
+/// Computes what of the prompt is not cached and gives the logits of its last token; no logits where `on_prefill` cancels.
 Result<std::span<const float>> Session::Impl::prefill(std::span<const TokenId> prompt,
-                                                       const std::function<void(uint32_t, uint32_t)>& on_prefill) {
+                                                       const std::function<bool(uint32_t, uint32_t)>& on_prefill) {
   std::span<const float> logits;
   while (cached.size() < prompt.size()) {
     const size_t left = prompt.size() - cached.size();
     const size_t chunk = std::min<size_t>(left, kPrefillChunkTokens);
     GOS_TRY(logits, extend(prompt.subspan(cached.size(), chunk), chunk == left));
-    if (on_prefill) on_prefill(static_cast<uint32_t>(cached.size()), static_cast<uint32_t>(prompt.size()));
+    if (on_prefill && !on_prefill(static_cast<uint32_t>(cached.size()), static_cast<uint32_t>(prompt.size()))) return std::span<const float>{};
   }
   return logits;
 }
 
 Result<GenerateResult> Session::generate(const GenerateRequest& request, const std::function<bool(TokenId)>& on_token,
-                                         const std::function<void(uint32_t, uint32_t)>& on_prefill) {
+                                         const std::function<bool(uint32_t, uint32_t)>& on_prefill) {
   GOS_TRY_STATUS(impl_->check(request));
   const Clock::time_point start = Clock::now();
   GenerateResult result;
@@ -100,6 +101,10 @@ Result<GenerateResult> Session::generate(const GenerateRequest& request, const s
   result.stats.cached_tokens = common_prefix(impl_->cached, request.prompt);
   impl_->cached.resize(result.stats.cached_tokens);
   GOS_TRY(std::span<const float> logits, impl_->prefill(request.prompt, on_prefill));
+  if (logits.empty()) {
+    result.finish = FinishReason::kCancelled;
+    return result;
+  }
 
   const uint32_t room = impl_->loaded.model->config().max_context - result.stats.prompt_tokens;
   const uint32_t max_tokens = request.max_tokens == 0 ? room : std::min(request.max_tokens, room);

@@ -40,10 +40,11 @@ class Session {
   ~Session();
 
   /// Generates until a stop token, `max_tokens`, the end of the context, or `on_token` returning false (cancelled).
-  /// `on_token` is called with each token as soon as it is chosen, on the calling thread. `on_prefill` with tokens done / all.
+  /// `on_token` is called with each token as soon as it is chosen, on the calling thread; `on_prefill` after each chunk of the prompt
+  /// with tokens done and all, returning false to cancel.
   /// Errors: prompt empty or too long for the context, a token id that the model does not have, sampling values out of range.
   Result<GenerateResult> generate(const GenerateRequest& request, const std::function<bool(TokenId)>& on_token = {},
-                                  const std::function<void(uint32_t, uint32_t)>& on_prefill = {});
+                                  const std::function<bool(uint32_t, uint32_t)>& on_prefill = {});
 
  private:
   struct Impl;

@@ -58,7 +58,8 @@ class Model {
   std::vector<float> logits_;              // [asked, V]
 };
 
-/// Prompts are computed in chunks of this many tokens: enough for every expert to be read once for many tokens.
-inline constexpr uint32_t kPrefillChunkTokens = 512;
+/// Prompts are computed in chunks of this many tokens: enough for every expert to be read once for many tokens, few enough that
+/// somebody who cancels does not wait long.
+inline constexpr uint32_t kPrefillChunkTokens = 128;
 
 }  // namespace gossamer

@@ -1,0 +1,194 @@
+/// What forward(batch) promises to those who schedule: same bits in any company, tokens taken back, masks, taps, honest errors.
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "checkpoint/temp_folder.h"
+#include "checkpoint/tiny_checkpoint.h"
+#include "kernels/each_backend.h"
+#include "model/model.h"
+
+namespace gossamer::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+class Forward : public EachBackend {
+ protected:
+  void SetUp() override {
+    EachBackend::SetUp();
+    if (IsSkipped()) return;
+    ModelConfig config = tiny_config();
+    config.head_dim = 32;  // one that the fast attention takes
+    write_hugging_face(folder_.path(), config, 1);
+    auto checkpoint = Checkpoint::open(folder_.path());
+    ASSERT_TRUE(checkpoint.ok()) << checkpoint.error().message;
+    checkpoint_ = std::make_unique<Checkpoint>(std::move(checkpoint).value());
+    model_ = std::make_unique<Model>(*checkpoint_, std::move(backend_));
+    for (TokenId t = 0; t < 60; ++t) tokens_.push_back((t * 37 + 11) % vocab());
+  }
+
+  uint32_t vocab() const { return checkpoint_->config().vocab_size; }
+
+  /// A row of tokens_[begin, end) with all its logits asked for.
+  BatchRow row(SequenceCache& sequence, uint32_t begin, uint32_t end) const {
+    BatchRow r;
+    r.sequence = &sequence;
+    r.start = begin;
+    r.length = end - begin;
+    for (uint32_t i = 0; i < r.length; ++i) r.logit_offsets.push_back(i);
+    return r;
+  }
+
+  std::vector<float> run(std::vector<BatchRow> rows) {
+    Batch batch;
+    for (const BatchRow& r : rows) batch.tokens.insert(batch.tokens.end(), tokens_.begin() + r.start, tokens_.begin() + r.start + r.length);
+    batch.rows = std::move(rows);
+    auto logits = model_->forward(batch);
+    EXPECT_TRUE(logits.ok()) << logits.error().message;
+    return {logits->begin(), logits->end()};
+  }
+
+  std::vector<float> whole(uint32_t end) {
+    SequenceCache sequence = model_->make_sequence();
+    return run({row(sequence, 0, end)});
+  }
+
+  std::string error_of(Batch batch) {
+    auto logits = model_->forward(batch);
+    return logits.ok() ? "accepted" : logits.error().message;
+  }
+
+  static void expect_same_bits(std::span<const float> got, std::span<const float> want) {
+    ASSERT_EQ(got.size(), want.size());
+    EXPECT_EQ(std::memcmp(got.data(), want.data(), got.size_bytes()), 0);
+  }
+
+  TempFolder folder_;
+  std::unique_ptr<Checkpoint> checkpoint_;
+  std::unique_ptr<Model> model_;
+  std::vector<TokenId> tokens_;
+};
+
+TEST_P(Forward, ChunksOfAnySizeGiveTheSameBits) {
+  const auto want = whole(60);
+  for (uint32_t chunk : {1u, 2u, 7u, 32u, 59u}) {
+    SequenceCache sequence = model_->make_sequence();
+    std::vector<float> got;
+    for (uint32_t begin = 0; begin < 60; begin += chunk) {
+      const auto part = run({row(sequence, begin, std::min(begin + chunk, 60u))});
+      got.insert(got.end(), part.begin(), part.end());
+    }
+    expect_same_bits(got, want);
+  }
+}
+
+TEST_P(Forward, ARowInAMixedBatchHasTheBitsItHasAlone) {
+  const auto want = whole(60);
+  SequenceCache decoding = model_->make_sequence(), prefilling = model_->make_sequence(), other = model_->make_sequence();
+  run({row(decoding, 0, 40)});
+  run({row(other, 0, 9)});
+  const auto got = run({row(decoding, 40, 41), row(prefilling, 0, 25), row(other, 9, 13)});
+  const size_t v = vocab();
+  expect_same_bits(std::span(got).subspan(0, v), std::span(want).subspan(40 * v, v));
+  expect_same_bits(std::span(got).subspan(v, 25 * v), std::span(want).subspan(0, 25 * v));
+  expect_same_bits(std::span(got).subspan(26 * v, 4 * v), std::span(want).subspan(9 * v, 4 * v));
+  EXPECT_EQ(decoding.num_tokens(), 41u);
+  EXPECT_EQ(prefilling.num_tokens(), 25u);
+}
+
+TEST_P(Forward, TokensCanBeTakenBack) {
+  const auto want = whole(60);
+  SequenceCache sequence = model_->make_sequence();
+  run({row(sequence, 0, 30)});
+  Batch rejected;  // a draft that did not hold
+  rejected.tokens = {1, 2, 3, 4, 5};
+  rejected.rows = {row(sequence, 30, 35)};
+  ASSERT_TRUE(model_->forward(rejected).ok());
+  EXPECT_EQ(sequence.num_tokens(), 35u);
+  const auto got = run({row(sequence, 30, 60)});
+  expect_same_bits(got, std::span(want).subspan(static_cast<size_t>(30) * vocab()));
+}
+
+TEST_P(Forward, OnlyAskedPositionsGetLogitsInTheOrderOfTheRows) {
+  const auto want = whole(20);
+  SequenceCache a = model_->make_sequence(), b = model_->make_sequence();
+  BatchRow first = row(a, 0, 20), second = row(b, 0, 10);
+  first.logit_offsets = {3, 19};
+  second.logit_offsets = {};
+  const auto got = run({first, second});
+  const size_t v = vocab();
+  ASSERT_EQ(got.size(), 2 * v);
+  expect_same_bits(std::span(got).subspan(0, v), std::span(want).subspan(3 * v, v));
+  expect_same_bits(std::span(got).subspan(v, v), std::span(want).subspan(19 * v, v));
+}
+
+TEST_P(Forward, MasksForbidPerPosition) {
+  const auto want = whole(4);
+  TokenMask only_seven(vocab(), false), no_five(vocab(), true);
+  only_seven.allow(7);
+  no_five.forbid(5);
+  SequenceCache sequence = model_->make_sequence();
+  BatchRow masked = row(sequence, 0, 4);
+  masked.masks = {&only_seven, nullptr, &no_five, nullptr};
+  const auto got = run({masked});
+  const size_t v = vocab();
+  for (size_t t = 0; t < v; ++t) {
+    EXPECT_EQ(got[t], t == 7 ? want[t] : -INFINITY);
+    EXPECT_EQ(got[v + t], want[v + t]);
+    EXPECT_EQ(got[2 * v + t], t == 5 ? -INFINITY : want[2 * v + t]);
+  }
+}
+
+TEST_P(Forward, TapsGiveTheOutputsOfTheirLayers) {
+  SequenceCache traced = model_->make_sequence(), tapped = model_->make_sequence(), other = model_->make_sequence();
+  ForwardTrace trace;
+  Batch batch;
+  batch.tokens.assign(tokens_.begin(), tokens_.begin() + 6);
+  batch.rows = {row(traced, 0, 6)};
+  ASSERT_TRUE(model_->forward(batch, &trace).ok());
+  HiddenTaps taps;
+  taps.layers = {0, 1};
+  BatchRow with_taps = row(tapped, 0, 6);
+  with_taps.taps = &taps;
+  run({row(other, 0, 3), with_taps});
+  ASSERT_EQ(taps.hidden.size(), 2u);
+  for (size_t layer : {0u, 1u}) expect_same_bits(taps.hidden[layer], trace.layers[layer].hidden);
+}
+
+TEST_P(Forward, WhatCannotBeComputedIsAnErrorAndChangesNothing) {
+  SequenceCache sequence = model_->make_sequence();
+  run({row(sequence, 0, 5)});
+  const auto with = [&](auto change) {
+    Batch batch;
+    batch.tokens = {1, 2};
+    batch.rows = {row(sequence, 5, 7)};
+    change(batch);
+    const std::string error = error_of(batch);
+    EXPECT_EQ(sequence.num_tokens(), 5u) << error;
+    return error;
+  };
+  EXPECT_THAT(with([&](Batch& b) { b.tokens[1] = vocab(); }), HasSubstr("is not one of the model's"));
+  EXPECT_THAT(with([](Batch& b) { b.tokens.pop_back(); }), HasSubstr("has 1 tokens, but its rows name 2"));
+  EXPECT_THAT(with([](Batch& b) { b.rows[0].start = 6; }), HasSubstr("begins at position 6, but its sequence has 5"));
+  EXPECT_THAT(with([](Batch& b) { b.rows[0].length = 0; }), HasSubstr("has no tokens"));
+  EXPECT_THAT(with([](Batch& b) { b.rows[0].length = 0xffffffff; }), HasSubstr("the context has"));
+  EXPECT_THAT(with([](Batch& b) { b.rows[0].sequence = nullptr; }), HasSubstr("names no sequence"));
+  EXPECT_THAT(with([](Batch& b) { b.rows.push_back(b.rows[0]); }), HasSubstr("has the sequence of another row"));
+  EXPECT_THAT(with([](Batch& b) { b.rows[0].logit_offsets = {2}; }), HasSubstr("wants logits at offset 2 of 2"));
+  EXPECT_THAT(with([](Batch& b) { b.rows[0].logit_offsets = {1, 0}; }), HasSubstr("wants logits at offset 0"));
+  EXPECT_THAT(with([](Batch& b) { b.rows[0].masks = {nullptr}; }), HasSubstr("has 1 masks for 2 positions"));
+  TokenMask small(3, true);
+  EXPECT_THAT(with([&](Batch& b) { b.rows[0].masks = {&small, nullptr}; }), HasSubstr("a mask of 3 tokens"));
+  HiddenTaps taps{{9}, {}};
+  EXPECT_THAT(with([&](Batch& b) { b.rows[0].taps = &taps; }), HasSubstr("taps layer 9 of 2"));
+}
+
+TEST_P(Forward, AnEmptyBatchIsNoWork) { EXPECT_EQ(error_of({}), "accepted"); }
+
+INSTANTIATE_TEST_SUITE_P(All, Forward, all_backends(), backend_test_name);
+
+}  // namespace
+}  // namespace gossamer::testing
