@@ -1,14 +1,13 @@
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
 #include <vector>
 
 #include "base/token.h"
+#include "tokenizer/flat_map.h"
 
 namespace gossamer {
 
-inline constexpr uint32_t kNoMerge = 0xFFFFFFFFu;
+inline constexpr uint32_t kNoMerge = FlatMap::kNotFound;
 
 /// What two neighbouring tokens become, and how early: the lowest rank is merged first.
 struct Merge {
@@ -16,25 +15,27 @@ struct Merge {
   TokenId id = 0;
 };
 
-/// The merges of a tokenizer.json or a GGUF file: pairs of tokens, in the order of the file.
+/// The merges of a tokenizer.json or a GGUF file: pairs of tokens; the rank of a merge is its place in the list.
 class MergeTable {
  public:
-  explicit MergeTable(size_t num_merges);
+  explicit MergeTable(size_t num_merges) : ranks_(num_merges) { merged_.reserve(num_merges); }
 
-  enum class Added { kYes, kDuplicate, kColliding };
-  /// kColliding: the pairs were chosen so that their hashes collide.
-  Added add(TokenId left, TokenId right, Merge merge);
+  /// The next merge: `left` and `right` become `merged`.
+  Added add(TokenId left, TokenId right, TokenId merged) {
+    merged_.push_back(merged);
+    return ranks_.add(pair_of(left, right), static_cast<uint32_t>(merged_.size() - 1));
+  }
 
-  Merge find(TokenId left, TokenId right) const;
+  Merge find(TokenId left, TokenId right) const {
+    const uint32_t rank = ranks_.find(pair_of(left, right));
+    return rank == kNoMerge ? Merge{} : Merge{rank, merged_[rank]};
+  }
 
  private:
-  struct Slot {
-    uint64_t pair = ~uint64_t{0};  // left in the high half; the default is no pair of ids
-    Merge merge;
-  };
-  size_t slot_of(uint64_t pair) const;
+  static uint64_t pair_of(TokenId left, TokenId right) { return static_cast<uint64_t>(left) << 32 | right; }
 
-  std::vector<Slot> slots_;  // a power of two, at most half full; linear probing
+  FlatMap ranks_;                // by pair_of()
+  std::vector<TokenId> merged_;  // by rank
 };
 
 }  // namespace gossamer

@@ -1,56 +1,69 @@
 #include "tokenizer/token_table.h"
 
 #include <algorithm>
-#include <bit>
-
-#include "tokenizer/byte_hash.h"
 
 namespace gossamer {
 namespace {
 
-// A hostile file can choose tokens whose hashes collide; inserting them would take quadratic time. In o200k the longest probe is
-// some dozen slots.
-constexpr size_t kMaxProbes = 4096;
+uint64_t hash_of_bytes(std::string_view bytes) {
+  return bytes.size() <= PieceKey::kMaxBytes ? hash_of(PieceKey::copy(bytes)) : hash_of_long(bytes);
+}
 
 }  // namespace
 
+TokenTable::TokenTable(std::string blob, std::vector<uint32_t> offsets, Counts counts)
+    : blob_(std::move(blob)),
+      offsets_(std::move(offsets)),
+      pairs_(65536, kNoToken),
+      short_tokens_(counts.num_short),
+      long_tokens_(counts.num_long),
+      num_tokens_(static_cast<uint32_t>(counts.num_short + counts.num_long)),
+      longest_token_bytes_(counts.longest) {
+  blob_.append(PieceKey::kReadBytes, '\0');
+}
+
 Result<TokenTable> TokenTable::build(std::string blob, std::vector<uint32_t> offsets, std::string_view what) {
-  TokenTable table;
-  table.blob_ = std::move(blob);
-  table.offsets_ = std::move(offsets);
-  const uint32_t num_ids = table.num_ids();
-  const size_t num_slots = std::bit_ceil(static_cast<size_t>(num_ids) * 2 + 1);
-  table.slots_.resize(num_slots);
-  for (TokenId id = 0; id < num_ids; ++id) {
-    const std::string_view bytes = table.bytes(id);
-    if (bytes.empty()) continue;
-    const uint64_t hash = byte_hash(bytes);
-    const auto tag = static_cast<uint32_t>(hash >> 32);
-    size_t slot = hash & (num_slots - 1), probes = 0;
-    for (; table.slots_[slot].id != kNoToken; slot = (slot + 1) & (num_slots - 1)) {
-      const Slot& taken = table.slots_[slot];
-      if (taken.tag == tag && table.bytes(taken.id) == bytes)
-        return make_error(ErrorCode::kInvalidInput, "{}: tokens {} and {} have the same bytes", what, taken.id, id);
-      if (++probes == kMaxProbes)
+  Counts counts;
+  for (size_t id = 0; id + 1 < offsets.size(); ++id) {
+    const size_t size = offsets[id + 1] - offsets[id];
+    (size <= kShortBytes ? counts.num_short : counts.num_long) += size > 0;
+    counts.longest = std::max(counts.longest, size);
+  }
+  TokenTable table(std::move(blob), std::move(offsets), counts);
+  for (TokenId id = 0; id < table.num_ids(); ++id) {
+    if (table.bytes(id).empty()) continue;
+    switch (table.add(id)) {
+      case Added::kYes: break;
+      case Added::kDuplicate:
+        return make_error(ErrorCode::kInvalidInput, "{}: tokens {} and {} have the same bytes", what, table.find(table.bytes(id)), id);
+      case Added::kColliding:
         return make_error(ErrorCode::kInvalidInput, "{}: the tokens were chosen so that their hashes collide (token {})", what, id);
     }
-    table.slots_[slot] = {tag, id};
-    ++table.num_tokens_;
-    table.longest_token_bytes_ = std::max(table.longest_token_bytes_, static_cast<uint32_t>(bytes.size()));
   }
   return table;
 }
 
+Added TokenTable::add(TokenId id) {
+  const std::string_view bytes = this->bytes(id);
+  if (bytes.size() == 2) pairs_[static_cast<unsigned char>(bytes[0]) << 8 | static_cast<unsigned char>(bytes[1])] = id;
+  if (bytes.size() <= kShortBytes) return short_tokens_.add(load_word(bytes.data(), bytes.size()), id);
+  const Added added = long_tokens_.add(long_key(hash_of_bytes(bytes)), id);
+  // Other bytes with the very same hash are no accident.
+  return added == Added::kDuplicate && find(bytes) == kNoToken ? Added::kColliding : added;
+}
+
 TokenId TokenTable::find(std::string_view bytes) const {
-  if (bytes.empty() || bytes.size() > longest_token_bytes_) return kNoToken;
-  const uint64_t hash = byte_hash(bytes);
-  const auto tag = static_cast<uint32_t>(hash >> 32);
-  const size_t mask = slots_.size() - 1;
-  for (size_t slot = hash & mask;; slot = (slot + 1) & mask) {
-    const Slot& candidate = slots_[slot];
-    if (candidate.id == kNoToken) return kNoToken;
-    if (candidate.tag == tag && this->bytes(candidate.id) == bytes) return candidate.id;
-  }
+  if (bytes.size() > PieceKey::kMaxBytes) return find_long(bytes);
+  if (bytes.empty()) return kNoToken;
+  char padded[PieceKey::kReadBytes] = {};
+  std::memcpy(padded, bytes.data(), bytes.size());
+  return find_padded(padded, bytes.size());
+}
+
+TokenId TokenTable::find_long(std::string_view bytes) const {
+  if (bytes.size() > longest_token_bytes_) return kNoToken;
+  const TokenId id = long_tokens_.find(long_key(hash_of_bytes(bytes)));
+  return id != kNoToken && this->bytes(id) == bytes ? id : kNoToken;
 }
 
 }  // namespace gossamer

@@ -1,9 +1,34 @@
 #include "tokenizer/vocabulary.h"
 
+#include <atomic>
+#include <cstring>
+
 #include "tokenizer/bpe_merge.h"
 #include "tokenizer/pretokenizer.h"
 
 namespace gossamer {
+namespace {
+
+uint64_t next_serial() {
+  static std::atomic<uint64_t> last{0};
+  return ++last;
+}
+
+/// This thread's cache, emptied where it served another vocabulary.
+PieceCache& cache_of_this_thread(uint64_t serial) {
+  thread_local uint64_t owner = 0;
+  thread_local PieceCache cache;
+  if (owner != serial) {
+    cache.clear();
+    owner = serial;
+  }
+  return cache;
+}
+
+}  // namespace
+
+Vocabulary::Vocabulary(TokenTable tokens, std::optional<MergeTable> merges, bool whole_pieces)
+    : tokens_(std::move(tokens)), merges_(std::move(merges)), whole_pieces_(whole_pieces), serial_(next_serial()) {}
 
 Result<Vocabulary> Vocabulary::by_rank(TokenTable tokens, std::string_view what) {
   Vocabulary vocabulary(std::move(tokens), std::nullopt, true);
@@ -29,31 +54,55 @@ Status Vocabulary::find_byte_tokens(std::string_view what) {
 }
 
 void Vocabulary::encode(std::string_view text, std::vector<TokenId>& out) const {
+  PieceCache& cache = cache_of_this_thread(serial_);
   const char* const end = text.data() + text.size();
-  for (const char* begin = text.data(); begin != end;) {
-    const char* piece_end = o200k_piece_end(begin, end);
+  for (const char *begin = text.data(), *piece_end; begin != end; begin = piece_end) {
+    piece_end = o200k_piece_end(begin, end);
     const std::string_view piece(begin, static_cast<size_t>(piece_end - begin));
-    begin = piece_end;
-    const TokenId whole = whole_pieces_ ? tokens_.find(piece) : kNoToken;
-    if (whole != kNoToken) {
-      out.push_back(whole);
+    if (piece.size() > PieceKey::kMaxBytes) {
+      encode_piece(piece, tokens_.find(piece), out);
+      continue;
+    }
+    const bool readable = static_cast<size_t>(end - begin) >= PieceKey::kReadBytes;
+    const PieceKey key = readable ? PieceKey::load(begin, piece.size()) : PieceKey::copy(piece);
+    PieceCache::Entry& entry = cache.entry(key);
+    if (entry.key == key) {
+      entry.append_to(out);
     } else {
-      merge(piece, out);
+      const size_t first = out.size();
+      encode_piece(piece, readable ? tokens_.find_padded(begin, piece.size()) : tokens_.find(piece), out);
+      entry.store(key, {out.data() + first, out.size() - first});
     }
   }
 }
 
-void Vocabulary::merge(std::string_view piece, std::vector<TokenId>& out) const {
-  if (merges_) {
+void Vocabulary::encode_piece(std::string_view piece, TokenId whole, std::vector<TokenId>& out) const {
+  if (whole != kNoToken && whole_pieces_) {
+    out.push_back(whole);
+  } else if (merges_) {
     merge_piece(piece, byte_ids_, [&](const Part& left, const Part& right) { return merges_->find(left.id, right.id); }, out);
-    return;
+  } else {
+    merge_by_rank(piece, out);
   }
-  merge_piece(piece, byte_ids_,
-              [&](const Part& left, const Part& right) {
-                const TokenId id = tokens_.find(piece.substr(left.begin, right.end - left.begin));
-                return Merge{id, id};  // kNoToken is kNoMerge
-              },
-              out);
+}
+
+void Vocabulary::merge_by_rank(std::string_view piece, std::vector<TokenId>& out) const {
+  // find_padded() reads beyond the end of a token.
+  char short_copy[kShortPieceBytes + PieceKey::kReadBytes];
+  std::string long_copy;
+  const char* padded = short_copy;
+  if (piece.size() <= kShortPieceBytes) {
+    std::memcpy(short_copy, piece.data(), piece.size());
+  } else {
+    long_copy.assign(piece).append(PieceKey::kReadBytes, '\0');
+    padded = long_copy.data();
+  }
+  const auto pair_merge = [&](const Part& left, const Part& right) {
+    const size_t size = right.end - left.begin;
+    const TokenId id = size == 2 ? tokens_.find_pair(padded + left.begin) : tokens_.find_padded(padded + left.begin, size);
+    return Merge{id, id};  // kNoToken is kNoMerge
+  };
+  merge_piece(piece, byte_ids_, pair_merge, out);
 }
 
 }  // namespace gossamer

@@ -6,12 +6,13 @@
 
 #include "base/result.h"
 #include "tokenizer/merge_table.h"
+#include "tokenizer/piece_cache.h"
 #include "tokenizer/token_table.h"
 
 namespace gossamer {
 
-/// Ids (and so ranks of merges) stay below this; a file that says more is refused.
-inline constexpr uint32_t kMaxTokenIds = 1u << 24;
+/// Ids and ranks of merges stay below this; a file that says more is refused.
+inline constexpr uint32_t kMaxTokenIds = 1u << 23;
 
 /// The text tokens of a tokenizer and how text becomes them: byte-level BPE behind the o200k split pattern. Knows no special
 /// tokens. Immutable.
@@ -31,14 +32,15 @@ class Vocabulary {
   void encode(std::string_view text, std::vector<TokenId>& out) const;
 
  private:
-  Vocabulary(TokenTable tokens, std::optional<MergeTable> merges, bool whole_pieces)
-      : tokens_(std::move(tokens)), merges_(std::move(merges)), whole_pieces_(whole_pieces) {}
+  Vocabulary(TokenTable tokens, std::optional<MergeTable> merges, bool whole_pieces);
   Status find_byte_tokens(std::string_view what);
-  void merge(std::string_view piece, std::vector<TokenId>& out) const;
+  void encode_piece(std::string_view piece, TokenId whole, std::vector<TokenId>& out) const;
+  void merge_by_rank(std::string_view piece, std::vector<TokenId>& out) const;
 
   TokenTable tokens_;
   std::optional<MergeTable> merges_;  // nothing: by rank
   bool whole_pieces_;
+  uint64_t serial_;  // never given twice in a process: owns the entries of a thread's PieceCache
   TokenId byte_ids_[256] = {};
 };
 
