@@ -26,7 +26,7 @@ Result<std::vector<TokenId>> read_eos(const JsonFields& fields, std::string_view
   }
   if (!good)
     return make_error(ErrorCode::kInvalidInput, "{}: eos_token_id is {}, not a token id or a list of them", what,
-                      excerpt(json::serialize(*value)));
+                      json_excerpt(*value));
   return ids;
 }
 
@@ -43,7 +43,7 @@ Status check_layer_types(const JsonFields& fields, const ModelConfig& model, std
     const json::string* type = (*types)[layer].if_string();
     if (!type || std::string_view(*type) != expected)
       return make_error(ErrorCode::kUnsupported, "{}: layer_types of layer {} is {}, but gpt-oss has {} there", what, layer,
-                        excerpt(json::serialize((*types)[layer])), expected);
+                        json_excerpt((*types)[layer]), expected);
   }
   return {};
 }
@@ -51,7 +51,7 @@ Status check_layer_types(const JsonFields& fields, const ModelConfig& model, std
 /// What the engine takes for granted because every gpt-oss model has it.
 Status check_family(JsonFields& fields, std::string_view what) {
   const auto unsupported = [&](std::string_view field, std::string_view value, std::string_view expected) {
-    fields.fail(make_error(ErrorCode::kUnsupported, "{}: {} is {}, but gossamer runs gpt-oss models, which have {}", what, field, excerpt(value),
+    fields.fail(make_error(ErrorCode::kUnsupported, "{}: {} is {}, but gossamer runs gpt-oss models, where it is {}", what, field, excerpt(value),
                            expected));
   };
   if (const std::string type = fields.text_or("model_type", "gpt_oss"); type != "gpt_oss") unsupported("model_type", type, "gpt_oss");
@@ -59,7 +59,7 @@ Status check_family(JsonFields& fields, std::string_view what) {
   if (!fields.boolean_or("attention_bias", true)) unsupported("attention_bias", "false", "true");
   if (fields.boolean_or("tie_word_embeddings", false)) unsupported("tie_word_embeddings", "true", "false");
   if (const json::value* quantization = fields.find("quantization_config")) {
-    JsonFields inner(*quantization, what);
+    JsonFields inner(*quantization, what, "quantization_config.");
     const std::string method = inner.text_or("quant_method", "mxfp4");
     if (!inner.status().ok()) return inner.status();
     if (method != "mxfp4") unsupported("quant_method", method, "mxfp4");
@@ -72,7 +72,8 @@ Status read_rope(JsonFields& fields, ModelConfig& model, std::string_view what) 
   const json::value* parameters = fields.find("rope_parameters");
   const json::value* object = parameters ? parameters : fields.find("rope_scaling");
   if (!object) return make_error(ErrorCode::kInvalidInput, "{} has no rope_scaling or rope_parameters", what);
-  JsonFields rope(*object, what);
+  const std::string prefix = parameters ? "rope_parameters." : "rope_scaling.";
+  JsonFields rope(*object, what, prefix);
   const std::string type = rope.text_or("rope_type", rope.text_or("type", "yarn"));
   model.rope_factor = rope.number({"factor"});
   model.rope_beta_fast = rope.number_or("beta_fast", model.rope_beta_fast);
@@ -82,8 +83,8 @@ Status read_rope(JsonFields& fields, ModelConfig& model, std::string_view what) 
   model.original_context =
       rope.has("original_max_position_embeddings") ? rope.count({"original_max_position_embeddings"}) : fields.count({"initial_context_length"});
   if (!rope.status().ok()) return rope.status();
-  if (type != "yarn") return make_error(ErrorCode::kUnsupported, "{}: rope_type is {}, but gpt-oss has yarn", what, excerpt(type));
-  if (truncate) return make_error(ErrorCode::kUnsupported, "{}: truncate of rope_scaling is true, but gpt-oss has false", what);
+  if (type != "yarn") return make_error(ErrorCode::kUnsupported, "{}: {}rope_type is {}, but gpt-oss has yarn", what, prefix, excerpt(type));
+  if (truncate) return make_error(ErrorCode::kUnsupported, "{}: {}truncate is true, but gpt-oss has false", what, prefix);
   return fields.status();
 }
 
@@ -139,7 +140,10 @@ Result<ModelConfig> parse_original_config(std::string_view text, std::string_vie
   GOS_TRY_STATUS(fields.status());
   // The layout does not state the context: it is what YaRN stretches the original one to.
   const double context = static_cast<double>(model.original_context) * model.rope_factor;
-  model.max_context = context >= 1 && context <= std::numeric_limits<int32_t>::max() ? static_cast<uint32_t>(context) : 0;
+  if (!(context >= 1 && context <= std::numeric_limits<int32_t>::max()))
+    return make_error(ErrorCode::kInvalidInput, "{}: initial_context_length {} times rope_scaling_factor {} is no length of a context", what,
+                      model.original_context, model.rope_factor);
+  model.max_context = static_cast<uint32_t>(context);
   GOS_TRY_STATUS(check_config(model, what));
   return model;
 }

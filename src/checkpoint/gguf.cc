@@ -18,6 +18,10 @@ constexpr uint64_t kMinTensorBytes = 8 + 4 + 8 + 4 + 8;
 constexpr uint64_t kMinStringBytes = 8;
 constexpr uint64_t kDefaultAlignment = 32, kMaxAlignment = 1 << 20;
 
+/// For sentences, in the order of GgufType.
+constexpr std::string_view kTypeNames[] = {"uint8",   "int8",    "uint16", "int16",  "uint32", "int32", "float32",
+                                           "boolean", "strings", "arrays", "uint64", "int64",  "float64"};
+
 /// Bytes of a scalar that is not a string; nothing for strings, arrays and unknown types.
 std::optional<uint64_t> scalar_bytes(GgufType type) {
   switch (type) {
@@ -78,9 +82,10 @@ class Parser {
     if (magic != kMagic) return make_error(ErrorCode::kInvalidInput, "{} is not a GGUF file: it does not start with \"GGUF\"", what_);
     const auto version = reader_.read<uint32_t>();
     const auto tensors = reader_.read<uint64_t>(), values = reader_.read<uint64_t>();
-    if (!version || !tensors || !values) return cut_short("the counts");
+    if (!version || !tensors || !values) return cut_short("its header");
     if (*version < 2 || *version > 3)
-      return make_error(ErrorCode::kUnsupported, "{} is GGUF version {}; versions 2 and 3 in little endian can be read", what_, *version);
+      return make_error(ErrorCode::kUnsupported, "{} is {}, but gossamer reads versions 2 and 3 in little endian", what_,
+                        *version % 65536 == 0 ? "a big-endian GGUF file" : fmt::format("GGUF version {}", *version));
     if (*tensors > reader_.remaining() / kMinTensorBytes || *values > reader_.remaining() / kMinValueBytes)
       return make_error(ErrorCode::kInvalidInput, "{}: the header claims {} tensors and {} values, more than the file's {} bytes can hold", what_,
                         *tensors, *values, file_.size());
@@ -194,8 +199,8 @@ class Parser {
     if (!value) return kDefaultAlignment;
     const auto alignment = value->as_uint();
     if (!alignment || !std::has_single_bit(*alignment) || *alignment > kMaxAlignment)
-      return make_error(ErrorCode::kInvalidInput, "{}: general.alignment is {}, not a power of two up to {}", what_,
-                        alignment ? std::to_string(*alignment) : "no number", kMaxAlignment);
+      return make_error(ErrorCode::kInvalidInput, "{}: general.alignment is {}, not a power of two up to {}", what_, value->text(),
+                        kMaxAlignment);
     return *alignment;
   }
 
@@ -281,6 +286,14 @@ std::optional<std::vector<int64_t>> GgufValue::as_integers() const {
     integers.push_back(*value);
   }
   return integers;
+}
+
+std::string GgufValue::text() const {
+  if (is_array) return fmt::format("an array of {} {}", count, kTypeNames[static_cast<size_t>(type)]);
+  if (const auto string = as_string()) return fmt::format("\"{}\"", excerpt(*string));
+  if (type == GgufType::kFloat32 || type == GgufType::kFloat64) return fmt::format("{:#}", *as_number());
+  ByteReader reader(bytes);
+  return type == GgufType::kUint64 ? fmt::format("{}", *as_uint()) : fmt::format("{}", *read_integer(reader, type));
 }
 
 const GgufValue* GgufHeader::find(std::string_view key) const {

@@ -37,6 +37,9 @@ struct GgufValue {
   std::optional<std::vector<std::string_view>> as_strings() const;
   /// All elements of an array of integers.
   std::optional<std::vector<int64_t>> as_integers() const;
+
+  /// As it may stand in a sentence: "4", "\"yarn\"", "an array of 80 strings".
+  std::string text() const;
 };
 
 struct GgufTensor {

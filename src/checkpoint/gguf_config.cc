@@ -24,7 +24,7 @@ class GgufFields {
     if (!value) return 0;
     const auto number = value->as_uint();
     if (number && *number <= std::numeric_limits<uint32_t>::max()) return static_cast<uint32_t>(*number);
-    fail(make_error(ErrorCode::kInvalidInput, "{}: {}{} is not a whole number from 0 to 4294967295", what_, prefix_, key));
+    fail(make_error(ErrorCode::kInvalidInput, "{}: {}{} is {}, not a whole number from 0 to 4294967295", what_, prefix_, key, value->text()));
     return 0;
   }
 
@@ -33,7 +33,7 @@ class GgufFields {
     if (!value) return 0;
     const auto number = value->as_number();
     if (number && std::isfinite(static_cast<float>(*number))) return static_cast<float>(*number);
-    fail(make_error(ErrorCode::kInvalidInput, "{}: {}{} is not a number that fits 32 bits", what_, prefix_, key));
+    fail(make_error(ErrorCode::kInvalidInput, "{}: {}{} is {}, not a number that fits 32 bits", what_, prefix_, key, value->text()));
     return 0;
   }
 
@@ -60,10 +60,10 @@ class GgufFields {
 
 Result<std::string> read_architecture(const GgufHeader& header, std::string_view what) {
   const GgufValue* value = header.find("general.architecture");
-  const auto name = value ? value->as_string() : std::nullopt;
-  if (!name) return make_error(ErrorCode::kInvalidInput, "{} has no general.architecture", what);
-  if (std::ranges::find(kArchitectures, *name) == std::end(kArchitectures))
-    return make_error(ErrorCode::kUnsupported, "{} is a model of architecture {}, but gossamer runs gpt-oss models", what, excerpt(*name));
+  if (!value) return make_error(ErrorCode::kInvalidInput, "{} has no key general.architecture", what);
+  const auto name = value->as_string();
+  if (!name || std::ranges::find(kArchitectures, *name) == std::end(kArchitectures))
+    return make_error(ErrorCode::kUnsupported, "{}: general.architecture is {}, but gossamer runs gpt-oss models", what, value->text());
   return std::string(*name);
 }
 
@@ -73,7 +73,7 @@ Status check_rope_type(const GgufFields& fields, std::string_view what) {
   if (!value) return {};
   const auto type = value->as_string();
   if (type && *type == "yarn") return {};
-  return make_error(ErrorCode::kUnsupported, "{}: rope.scaling.type is {}, but gpt-oss has yarn", what, type ? excerpt(*type) : "no string");
+  return make_error(ErrorCode::kUnsupported, "{}: rope.scaling.type is {}, but gpt-oss has yarn", what, value->text());
 }
 
 Result<uint32_t> read_vocab_size(const GgufHeader& header, std::string_view what) {
@@ -84,6 +84,17 @@ Result<uint32_t> read_vocab_size(const GgufHeader& header, std::string_view what
   if (rows > std::numeric_limits<uint32_t>::max())
     return make_error(ErrorCode::kInvalidInput, "{}: token_embd.weight has {} rows, more than any vocabulary", what, rows);
   return static_cast<uint32_t>(rows);
+}
+
+/// The value of a key as `read` gives it. Errors: the key is missing or `read` finds another type than `wanted`.
+template <class T>
+Result<T> require(const GgufHeader& header, std::string_view key, std::optional<T> (GgufValue::*read)() const, std::string_view wanted,
+                  std::string_view what) {
+  const GgufValue* value = header.find(key);
+  if (!value) return make_error(ErrorCode::kInvalidInput, "{} has no key {}", what, key);
+  auto result = (value->*read)();
+  if (!result) return make_error(ErrorCode::kInvalidInput, "{}: {} is {}, not {}", what, key, value->text(), wanted);
+  return std::move(*result);
 }
 
 }  // namespace
@@ -125,12 +136,12 @@ Result<GenerationDefaults> read_gguf_generation(const GgufHeader& header, std::s
     const GgufValue* value = header.find(key);
     if (!value) continue;
     const auto id = value->as_uint();
-    if (!id) return make_error(ErrorCode::kInvalidInput, "{}: {} is not a token id", what, key);
+    if (!id) return make_error(ErrorCode::kInvalidInput, "{}: {} is {}, not a token id", what, key, value->text());
     add(*id);
   }
   if (const GgufValue* value = header.find("tokenizer.ggml.eos_token_ids")) {
     const auto ids = value->as_integers();
-    if (!ids) return make_error(ErrorCode::kInvalidInput, "{}: tokenizer.ggml.eos_token_ids is not a list of token ids", what);
+    if (!ids) return make_error(ErrorCode::kInvalidInput, "{}: tokenizer.ggml.eos_token_ids is {}, not a list of token ids", what, value->text());
     for (int64_t id : *ids)
       if (id >= 0) add(static_cast<uint64_t>(id));
   }
@@ -143,27 +154,20 @@ Result<GenerationDefaults> read_gguf_generation(const GgufHeader& header, std::s
 }
 
 Result<std::shared_ptr<const GgufVocabulary>> read_gguf_vocabulary(const GgufHeader& header, std::string_view what) {
-  const GgufValue* model = header.find("tokenizer.ggml.model");
-  const GgufValue* tokens = header.find("tokenizer.ggml.tokens");
-  if (!model && !tokens) return std::shared_ptr<const GgufVocabulary>();
-  const GgufValue* types = header.find("tokenizer.ggml.token_type");
-  const GgufValue* merges = header.find("tokenizer.ggml.merges");
-  const GgufValue* pre = header.find("tokenizer.ggml.pre");
-  const auto model_name = model ? model->as_string() : std::nullopt;
-  auto token_strings = tokens ? tokens->as_strings() : std::nullopt;
-  const auto type_numbers = types ? types->as_integers() : std::nullopt;
-  auto merge_strings = merges ? merges->as_strings() : std::nullopt;
-  if (!model_name || !token_strings || !type_numbers || !merge_strings)
-    return make_error(ErrorCode::kInvalidInput, "{}: the vocabulary needs tokenizer.ggml.model, .tokens, .token_type and .merges, and one is missing", what);
-  if (type_numbers->size() != token_strings->size())
-    return make_error(ErrorCode::kInvalidInput, "{}: the vocabulary has {} tokens, but {} token types", what, token_strings->size(),
-                      type_numbers->size());
+  if (!header.find("tokenizer.ggml.model") && !header.find("tokenizer.ggml.tokens")) return std::shared_ptr<const GgufVocabulary>();
+  GOS_TRY(const std::string_view model, require(header, "tokenizer.ggml.model", &GgufValue::as_string, "a string", what));
+  GOS_TRY(auto tokens, require(header, "tokenizer.ggml.tokens", &GgufValue::as_strings, "a list of strings", what));
+  GOS_TRY(const auto types, require(header, "tokenizer.ggml.token_type", &GgufValue::as_integers, "a list of whole numbers", what));
+  GOS_TRY(auto merges, require(header, "tokenizer.ggml.merges", &GgufValue::as_strings, "a list of strings", what));
+  if (types.size() != tokens.size())
+    return make_error(ErrorCode::kInvalidInput, "{}: the vocabulary has {} tokens, but {} token types", what, tokens.size(), types.size());
   auto vocabulary = std::make_shared<GgufVocabulary>();
-  vocabulary->model = *model_name;
-  vocabulary->tokens = std::move(*token_strings);
-  vocabulary->types.assign(type_numbers->begin(), type_numbers->end());
-  vocabulary->merges = std::move(*merge_strings);
+  vocabulary->model = model;
+  vocabulary->tokens = std::move(tokens);
+  vocabulary->types.assign(types.begin(), types.end());
+  vocabulary->merges = std::move(merges);
   // Ollama's files of 2025 say "default" or nothing, although their vocabulary is the same.
+  const GgufValue* pre = header.find("tokenizer.ggml.pre");
   const auto pre_name = pre ? pre->as_string() : std::nullopt;
   vocabulary->pre = pre_name && *pre_name != "default" ? std::string(*pre_name) : "gpt-4o";
   return std::shared_ptr<const GgufVocabulary>(std::move(vocabulary));

@@ -1,5 +1,5 @@
 
-#include <algorithm>
+#include <filesystem>
 
 #include "checkpoint/ggml_types.h"
 #include "checkpoint/gguf.h"
@@ -35,14 +35,13 @@ Status add_tensors(TensorTable& table, const MmapFile& file, const GgufHeader& h
 Result<uint32_t> part_count(const GgufHeader& header, const std::string& path) {
   const GgufValue* count_value = header.find("split.count");
   if (!count_value) return 1u;
-  const GgufValue* number_value = header.find("split.no");
   const auto count = count_value->as_uint();
-  const auto number = number_value ? number_value->as_uint() : 0;
-  if (!count || *count > kMaxParts || !number)
-    return make_error(ErrorCode::kInvalidInput, "{}: split.no and split.count must be numbers, up to {} parts", path, kMaxParts);
-  if (*number != 0)
-    return make_error(ErrorCode::kInvalidInput, "{} is part {} of {} of a split model: name its first part", path, *number + 1, *count);
-  return static_cast<uint32_t>(std::max<uint64_t>(*count, 1));
+  if (!count || *count < 1 || *count > kMaxParts)
+    return make_error(ErrorCode::kInvalidInput, "{}: split.count is {}, not 1 to {}", path, count_value->text(), kMaxParts);
+  const GgufValue* number = header.find("split.no");
+  if (number && number->as_uint() != 0)
+    return make_error(ErrorCode::kInvalidInput, "{}: split.no is {}, so it is not the first of {} parts: name the first", path, number->text(), *count);
+  return static_cast<uint32_t>(*count);
 }
 
 /// Opens the parts after the first, which lie beside it. Errors: the first part's name does not lead to theirs.
@@ -54,6 +53,8 @@ Status add_parts(TensorTable& table, const std::string& first, uint32_t count, c
   for (uint32_t number = 2; number <= count; ++number) {
     if (progress) progress("opening model files", number - 1, count);
     const std::string path = split_name(*name, number);
+    if (!std::filesystem::exists(path))
+      return make_error(ErrorCode::kNotFound, "{} has {} parts, but {} is not there: the download is not complete", first, count, path);
     GOS_TRY(const MmapFile file, map_model_file(path));
     GOS_TRY(const GgufHeader header, parse_gguf(file.bytes(), path));
     GOS_TRY_STATUS(add_tensors(table, file, header));
@@ -133,9 +134,9 @@ class LayerBinder {
   LayerTensors t_;
 };
 
-Result<ModelTensors> bind_tensors(const TensorTable& table, const ModelConfig& config, const std::string& path) {
-  const std::string source = fmt::format("the metadata of {}", path);
-  TensorBinder bind(table, source);
+Result<ModelTensors> bind_tensors(const TensorTable& table, const ModelConfig& config) {
+  constexpr const char* kSource = "its metadata";
+  TensorBinder bind(table, kSource);
   ModelTensors tensors;
   tensors.embedding = bind.matrix("token_embd.weight", config.vocab_size, config.hidden);
   for (uint32_t layer = 0; layer < config.num_layers && bind.status().ok(); ++layer)
@@ -143,7 +144,7 @@ Result<ModelTensors> bind_tensors(const TensorTable& table, const ModelConfig& c
   tensors.final_norm = bind.vector("output_norm.weight", config.hidden);
   tensors.lm_head = bind.matrix("output.weight", config.vocab_size, config.hidden);
   GOS_TRY_STATUS(bind.status());
-  GOS_TRY_STATUS(check_no_extra_layers(table, kLayerPrefix, config, source));
+  GOS_TRY_STATUS(check_no_extra_layers(table, kLayerPrefix, config, kSource));
   return tensors;
 }
 
@@ -175,7 +176,7 @@ Result<CheckpointParts> open_gguf_layout(const std::string& path, const Progress
   TensorTable table;
   GOS_TRY_STATUS(add_tensors(table, file, header));
   GOS_TRY_STATUS(add_parts(table, path, count, progress));
-  GOS_TRY(parts.tensors, bind_tensors(table, parts.config, path));
+  GOS_TRY(parts.tensors, bind_tensors(table, parts.config));
   parts.stored = list_stored(table);
   parts.files = table.files();
   return parts;

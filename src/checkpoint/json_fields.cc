@@ -7,8 +7,18 @@
 
 namespace gossamer {
 
-JsonFields::JsonFields(const json::value& object, std::string_view what) : object_(object), what_(what) {
-  if (!object.is_object()) fail(make_error(ErrorCode::kInvalidInput, "{} is not a JSON object", what_));
+std::string json_excerpt(const json::value& value) {
+  if (const double* number = value.if_double()) return fmt::format("{}", *number);
+  return excerpt(json::serialize(value));
+}
+
+JsonFields::JsonFields(const json::value& object, std::string_view what, std::string_view prefix) : object_(object), what_(what), prefix_(prefix) {
+  if (object.is_object()) return;
+  if (prefix.empty()) {
+    fail(make_error(ErrorCode::kInvalidInput, "{} is not a JSON object", what_));
+  } else {
+    fail(make_error(ErrorCode::kInvalidInput, "{}: {} is {}, not an object", what_, prefix.substr(0, prefix.size() - 1), json_excerpt(object)));
+  }
 }
 
 const json::value* JsonFields::find(std::string_view name) const {
@@ -22,12 +32,12 @@ const json::value* JsonFields::require(std::initializer_list<std::string_view> n
     found = name;
     if (const json::value* value = find(name)) return value;
   }
-  fail(make_error(ErrorCode::kInvalidInput, "{} has no {}", what_, fmt::join(names, " or ")));
+  fail(make_error(ErrorCode::kInvalidInput, "{} has no {}{}", what_, prefix_, fmt::join(names, " or ")));
   return nullptr;
 }
 
 void JsonFields::fail_type(std::string_view name, const json::value& value, std::string_view wanted) {
-  fail(make_error(ErrorCode::kInvalidInput, "{}: {} is {}, not {}", what_, name, excerpt(json::serialize(value)), wanted));
+  fail(make_error(ErrorCode::kInvalidInput, "{}: {}{} is {}, not {}", what_, prefix_, name, json_excerpt(value), wanted));
 }
 
 uint32_t JsonFields::count(std::initializer_list<std::string_view> names) {

@@ -10,12 +10,16 @@
 
 namespace gossamer {
 
+/// A JSON value as it may stand in a sentence.
+std::string json_excerpt(const json::value& value);
+
 /// Reads the fields of one JSON object. The first fault is kept and later calls return zeros, so that a config reads as a list
 /// of its fields; ask status() at the end. A field that is null counts as absent.
 class JsonFields {
  public:
-  /// `object` must live as long as this. `what` names the file in errors.
-  JsonFields(const json::value& object, std::string_view what);
+  /// `object` must live as long as this. `what` names the file in errors; `prefix` stands before the names of fields there
+  /// ("rope_scaling." for an inner object).
+  JsonFields(const json::value& object, std::string_view what, std::string_view prefix = "");
 
   /// A required whole number from 0 to 2^32 - 1, under the first of `names` that is there.
   uint32_t count(std::initializer_list<std::string_view> names);
@@ -40,7 +44,7 @@ class JsonFields {
   void fail_type(std::string_view name, const json::value& value, std::string_view wanted);
 
   const json::value& object_;
-  std::string what_;
+  std::string what_, prefix_;
   Status status_;
 };
 

@@ -37,8 +37,8 @@ Status check_no_extra_layers(const TensorTable& table, std::string_view prefix, 
     uint64_t layer = 0;
     const auto [end, failure] = std::from_chars(number.data(), number.data() + number.size(), layer);
     if (failure == std::errc() && layer >= config.num_layers)
-      return make_error(ErrorCode::kInvalidInput, "{} has tensor {}, but {} says {} layers (0 to {})", table.path_of(tensor), excerpt(name),
-                        config_source, config.num_layers, config.num_layers - 1);
+      return make_error(ErrorCode::kInvalidInput, "{} has tensor {}, but the number of layers is {} by {}", table.path_of(tensor), excerpt(name),
+                        config.num_layers, config_source);
   }
   return {};
 }

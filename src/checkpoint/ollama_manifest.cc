@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/json.h"
-#include "checkpoint/shape.h"
+#include "checkpoint/json_fields.h"
 
 namespace gossamer {
 namespace {
@@ -32,7 +32,7 @@ Result<std::string> parse_ollama_manifest(std::string_view text, std::string_vie
     const json::value* digest = find_member(layer, "digest");
     if (!digest || !digest->is_string() || !is_digest(digest->get_string()))
       return make_error(ErrorCode::kInvalidInput, "{}: the digest of the model layer is {}, not sha256 and {} hex digits", what,
-                        digest ? excerpt(json::serialize(*digest)) : "missing", kDigestDigits);
+                        digest ? json_excerpt(*digest) : "missing", kDigestDigits);
     std::string blob(digest->get_string());
     blob[kAlgorithm.size()] = '-';
     return blob;

@@ -7,6 +7,7 @@
 
 #include "base/checked_math.h"
 #include "base/json.h"
+#include "checkpoint/json_fields.h"
 #include "checkpoint/shape.h"
 
 namespace gossamer {
@@ -59,7 +60,7 @@ Result<SafetensorsTensor> read_entry(std::string_view key, const json::value& en
   if (!dtype || !dtype->is_string() || !shape || !offsets || offsets->size() != 2)
     return make_error(ErrorCode::kInvalidInput,
                       "{}: tensor {} needs a dtype, a shape of non-negative integers and two data_offsets, but the header says {}", what, name,
-                      excerpt(json::serialize(entry)));
+                      json_excerpt(entry));
   tensor.dtype = std::string_view(dtype->get_string());
   tensor.shape = *shape;
   const auto element = element_bytes(tensor.dtype);
@@ -72,7 +73,9 @@ Result<SafetensorsTensor> read_entry(std::string_view key, const json::value& en
   if (!bytes)
     return make_error(ErrorCode::kInvalidInput, "{}: tensor {} of shape {} is larger than any file", what, name, shape_text(tensor.shape));
   const uint64_t begin = (*offsets)[0], end = (*offsets)[1];
-  if (begin > end || end > data_bytes)
+  if (begin > end)
+    return make_error(ErrorCode::kInvalidInput, "{}: tensor {} starts at byte {} of the data and ends before that, at byte {}", what, name, begin, end);
+  if (end > data_bytes)
     return make_error(ErrorCode::kInvalidInput,
                       "{}: tensor {} lies at bytes {} to {} of the data, but the file has {} bytes of data: it is cut short or corrupt; download it again",
                       what, name, begin, end, data_bytes);

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "base/json.h"
+#include "checkpoint/json_fields.h"
 #include "checkpoint/shape.h"
 
 namespace gossamer {
@@ -59,7 +60,7 @@ Result<SafetensorsIndex> parse_safetensors_index(std::string_view text, std::str
     const json::string* file = value.if_string();
     if (!file || file->empty() || !is_plain_file_name(*file))
       return make_error(ErrorCode::kInvalidInput, "{} places tensor {} in {}, which is no .safetensors file of the same folder", what,
-                        excerpt(name), excerpt(json::serialize(value)));
+                        excerpt(name), json_excerpt(value));
     index.weight_map.emplace_back(name, std::string(*file));
     index.files.emplace_back(*file);
   }
@@ -84,7 +85,10 @@ Result<TensorTable> map_safetensors_folder(const std::string& folder, const Prog
   TensorTable table;
   for (size_t i = 0; i < index.files.size(); ++i) {
     if (progress) progress("opening model files", i, index.files.size());
-    GOS_TRY_STATUS(table.add_safetensors(folder + "/" + index.files[i]));
+    const std::string path = folder + "/" + index.files[i];
+    if (!fs::exists(path))
+      return make_error(ErrorCode::kNotFound, "{} names {}, which is not there: the download is not complete", index_path, path);
+    GOS_TRY_STATUS(table.add_safetensors(path));
   }
   if (progress) progress("opening model files", index.files.size(), index.files.size());
   GOS_TRY_STATUS(check_index(index, table, folder, index_path));

@@ -13,15 +13,21 @@ std::string dtype_list(std::initializer_list<Dtype> dtypes) {
   return fmt::format("{}", fmt::join(names, ", "));
 }
 
+/// "/models/x.gguf has", "the 3 files /models/x/model-00000-of-00002.safetensors and so on have".
+std::string files_have(const TensorTable& table) {
+  const std::string& first = table.files().front().path();
+  if (table.files().size() == 1) return fmt::format("{} has", first);
+  return fmt::format("the {} files {} and so on have", table.files().size(), first);
+}
+
 }  // namespace
 
 const TableTensor* TensorBinder::take(std::string_view name, std::initializer_list<Dtype> dtypes, std::vector<uint64_t> shape) {
   if (!status_.ok()) return nullptr;
   const TableTensor* tensor = table_.find(name);
   if (!tensor) {
-    fail(make_error(ErrorCode::kInvalidInput, "{} has no tensor {}, which {} makes {}",
-                    table_.files().size() == 1 ? table_.files().front().path() : fmt::format("none of the {} files", table_.files().size()), name,
-                    config_source_, shape_text(shape)));
+    fail(make_error(ErrorCode::kInvalidInput, "{} no tensor {}, which should be {} by {}", files_have(table_), name, shape_text(shape),
+                    config_source_));
     return nullptr;
   }
   const std::string& path = table_.path_of(*tensor);
@@ -31,8 +37,8 @@ const TableTensor* TensorBinder::take(std::string_view name, std::initializer_li
     return nullptr;
   }
   if (tensor->shape != shape) {
-    fail(make_error(ErrorCode::kInvalidInput, "{}: tensor {} has the shape {}, but {} makes it {}", path, name, shape_text(tensor->shape),
-                    config_source_, shape_text(shape)));
+    fail(make_error(ErrorCode::kInvalidInput, "{}: tensor {} has the shape {}, but should be {} by {}", path, name, shape_text(tensor->shape),
+                    shape_text(shape), config_source_));
     return nullptr;
   }
   return tensor;

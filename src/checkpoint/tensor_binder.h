@@ -13,7 +13,7 @@ namespace gossamer {
 /// every later call returns an empty view, so that the list of a layout's tensors reads as a list; ask status() at the end.
 class TensorBinder {
  public:
-  /// `config_source` says in errors where the expected shapes come from ("/models/x/config.json").
+  /// `config_source` says in errors where the expected shapes come from ("/models/x/config.json", "its metadata").
   TensorBinder(const TensorTable& table, std::string config_source) : table_(table), config_source_(std::move(config_source)) {}
 
   bool has(std::string_view name) const { return table_.find(name) != nullptr; }
