@@ -13,8 +13,8 @@ namespace gossamer {
 
 static_assert(std::endian::native == std::endian::little, "model files are little endian and read in place");
 
-/// Reads little-endian values one after another from bytes that may end anywhere. Nothing is read past the end: a failed read
-/// returns nothing and leaves the position.
+/// Reads little-endian values one after another from bytes that may end anywhere. Nothing is read past the end: a
+/// failed read returns nothing and leaves the position.
 class ByteReader {
  public:
   explicit ByteReader(std::span<const std::byte> bytes) : bytes_(bytes) {}
@@ -43,7 +43,8 @@ class ByteReader {
   std::optional<std::string_view> read_string() {
     const uint64_t start = position_;
     if (const auto length = read<uint64_t>()) {
-      if (const auto text = read_bytes(*length)) return std::string_view(reinterpret_cast<const char*>(text->data()), text->size());
+      if (const auto text = read_bytes(*length))
+        return std::string_view(reinterpret_cast<const char*>(text->data()), text->size());
     }
     position_ = start;
     return std::nullopt;

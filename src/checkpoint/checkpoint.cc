@@ -27,11 +27,12 @@ Result<bool> is_hugging_face(const std::string& folder) {
 Result<std::string> config_folder(const std::string& path) {
   if (fs::exists(path + "/config.json")) return path;
   if (fs::exists(path + "/original/config.json")) return path + "/original";
-  return make_error(ErrorCode::kNotFound, "{} is a folder without config.json: a model folder has config.json and .safetensors files", path);
+  return make_error(ErrorCode::kNotFound,
+                    "{} is a folder without config.json: a model folder has config.json and .safetensors files", path);
 }
 
-/// What people call a folder: its name, that of the folder above for `original`, that of the repository in the Hugging Face cache
-/// (models--ORGANISATION--NAME/snapshots/REVISION).
+/// What people call a folder: its name, that of the folder above for `original`, that of the repository in the Hugging
+/// Face cache (models--ORGANISATION--NAME/snapshots/REVISION).
 std::string folder_name(const std::string& folder) {
   std::error_code failure;
   fs::path path = fs::weakly_canonical(folder, failure);
@@ -41,7 +42,8 @@ std::string folder_name(const std::string& folder) {
   return path.filename().string();
 }
 
-/// What people call a GGUF file that has no name of its own. Ollama's are called after their digest, which says nothing.
+/// What people call a GGUF file that has no name of its own. Ollama's are called after their digest, which says
+/// nothing.
 std::string gguf_name(const std::string& path) {
   const fs::path file(path);
   return file.extension() == ".gguf" ? file.stem().string() : "gpt-oss";
@@ -50,7 +52,8 @@ std::string gguf_name(const std::string& path) {
 Result<CheckpointParts> open_folder(const std::string& path, const ProgressFn& progress) {
   GOS_TRY(const std::string folder, config_folder(path));
   GOS_TRY(const bool hugging_face, is_hugging_face(folder));
-  GOS_TRY(CheckpointParts parts, hugging_face ? open_hugging_face_layout(folder, progress) : open_original_layout(folder, progress));
+  GOS_TRY(CheckpointParts parts,
+          hugging_face ? open_hugging_face_layout(folder, progress) : open_original_layout(folder, progress));
   if (parts.name.empty()) parts.name = folder_name(folder);
   return parts;
 }
@@ -67,9 +70,12 @@ Result<CheckpointParts> open_any(const std::string& path, const ProgressFn& prog
 
 std::string_view format_name(CheckpointFormat format) {
   switch (format) {
-    case CheckpointFormat::kHuggingFace: return "safetensors (Hugging Face layout)";
-    case CheckpointFormat::kOriginal: return "safetensors (OpenAI's original layout)";
-    case CheckpointFormat::kGguf: return "GGUF";
+    case CheckpointFormat::kHuggingFace:
+      return "safetensors (Hugging Face layout)";
+    case CheckpointFormat::kOriginal:
+      return "safetensors (OpenAI's original layout)";
+    case CheckpointFormat::kGguf:
+      return "GGUF";
   }
   return "?";
 }
@@ -87,8 +93,9 @@ Result<std::shared_ptr<const Tokenizer>> Checkpoint::load_tokenizer() const {
     return Tokenizer::from_tokenizer_json(text, rows, parts_.tokenizer_json_path);
   }
   if (rows == kGptOssVocabSize) return Tokenizer::o200k_harmony();
-  return make_error(ErrorCode::kNotFound, "{} has no tokenizer (tokenizer.json), and its vocabulary of {} is not the {} of gpt-oss", path_, rows,
-                    kGptOssVocabSize);
+  return make_error(ErrorCode::kNotFound,
+                    "{} has no tokenizer (tokenizer.json), and its vocabulary of {} is not the {} of gpt-oss", path_,
+                    rows, kGptOssVocabSize);
 }
 
 }  // namespace gossamer

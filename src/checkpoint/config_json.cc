@@ -36,14 +36,14 @@ Status check_layer_types(const JsonFields& fields, const ModelConfig& model, std
   if (!value) return {};
   const json::array* types = value->if_array();
   if (!types || types->size() != model.num_layers)
-    return make_error(ErrorCode::kInvalidInput, "{}: layer_types has {} entries, but num_hidden_layers is {}", what, types ? types->size() : 0,
-                      model.num_layers);
+    return make_error(ErrorCode::kInvalidInput, "{}: layer_types has {} entries, but num_hidden_layers is {}", what,
+                      types ? types->size() : 0, model.num_layers);
   for (uint32_t layer = 0; layer < model.num_layers; ++layer) {
     const std::string_view expected = model.is_sliding(layer) ? "sliding_attention" : "full_attention";
     const json::string* type = (*types)[layer].if_string();
     if (!type || std::string_view(*type) != expected)
-      return make_error(ErrorCode::kUnsupported, "{}: layer_types of layer {} is {}, but gpt-oss has {} there", what, layer,
-                        json_excerpt((*types)[layer]), expected);
+      return make_error(ErrorCode::kUnsupported, "{}: layer_types of layer {} is {}, but gpt-oss has {} there", what,
+                        layer, json_excerpt((*types)[layer]), expected);
   }
   return {};
 }
@@ -51,11 +51,13 @@ Status check_layer_types(const JsonFields& fields, const ModelConfig& model, std
 /// What the engine takes for granted because every gpt-oss model has it.
 Status check_family(JsonFields& fields, std::string_view what) {
   const auto unsupported = [&](std::string_view field, std::string_view value, std::string_view expected) {
-    fields.fail(make_error(ErrorCode::kUnsupported, "{}: {} is {}, but gossamer runs gpt-oss models, where it is {}", what, field, excerpt(value),
-                           expected));
+    fields.fail(make_error(ErrorCode::kUnsupported, "{}: {} is {}, but gossamer runs gpt-oss models, where it is {}",
+                           what, field, excerpt(value), expected));
   };
-  if (const std::string type = fields.text_or("model_type", "gpt_oss"); type != "gpt_oss") unsupported("model_type", type, "gpt_oss");
-  if (const std::string act = fields.text_or("hidden_act", "silu"); act != "silu") unsupported("hidden_act", act, "silu");
+  if (const std::string type = fields.text_or("model_type", "gpt_oss"); type != "gpt_oss")
+    unsupported("model_type", type, "gpt_oss");
+  if (const std::string act = fields.text_or("hidden_act", "silu"); act != "silu")
+    unsupported("hidden_act", act, "silu");
   if (!fields.boolean_or("attention_bias", true)) unsupported("attention_bias", "false", "true");
   if (fields.boolean_or("tie_word_embeddings", false)) unsupported("tie_word_embeddings", "true", "false");
   if (const json::value* quantization = fields.find("quantization_config")) {
@@ -80,11 +82,15 @@ Status read_rope(JsonFields& fields, ModelConfig& model, std::string_view what) 
   model.rope_beta_slow = rope.number_or("beta_slow", model.rope_beta_slow);
   const bool truncate = rope.boolean_or("truncate", false);
   model.rope_theta = rope.has("rope_theta") ? rope.number({"rope_theta"}) : fields.number({"rope_theta"});
-  model.original_context =
-      rope.has("original_max_position_embeddings") ? rope.count({"original_max_position_embeddings"}) : fields.count({"initial_context_length"});
+  model.original_context = rope.has("original_max_position_embeddings")
+                               ? rope.count({"original_max_position_embeddings"})
+                               : fields.count({"initial_context_length"});
   if (!rope.status().ok()) return rope.status();
-  if (type != "yarn") return make_error(ErrorCode::kUnsupported, "{}: {}rope_type is {}, but gpt-oss has yarn", what, prefix, excerpt(type));
-  if (truncate) return make_error(ErrorCode::kUnsupported, "{}: {}truncate is true, but gpt-oss has false", what, prefix);
+  if (type != "yarn")
+    return make_error(ErrorCode::kUnsupported, "{}: {}rope_type is {}, but gpt-oss has yarn", what, prefix,
+                      excerpt(type));
+  if (truncate)
+    return make_error(ErrorCode::kUnsupported, "{}: {}truncate is true, but gpt-oss has false", what, prefix);
   return fields.status();
 }
 
@@ -141,7 +147,8 @@ Result<ModelConfig> parse_original_config(std::string_view text, std::string_vie
   // The layout does not state the context: it is what YaRN stretches the original one to.
   const double context = static_cast<double>(model.original_context) * model.rope_factor;
   if (!(context >= 1 && context <= std::numeric_limits<int32_t>::max()))
-    return make_error(ErrorCode::kInvalidInput, "{}: initial_context_length {} times rope_scaling_factor {} is no length of a context", what,
+    return make_error(ErrorCode::kInvalidInput,
+                      "{}: initial_context_length {} times rope_scaling_factor {} is no length of a context", what,
                       model.original_context, model.rope_factor);
   model.max_context = static_cast<uint32_t>(context);
   GOS_TRY_STATUS(check_config(model, what));

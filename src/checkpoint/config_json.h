@@ -16,9 +16,10 @@ struct HuggingFaceConfig {
   std::vector<TokenId> eos_ids;  ///< empty where it names none
 };
 
-/// Both spellings are read: `rope_scaling` with `rope_theta` beside it (2025) and `rope_parameters` (newer transformers).
-/// Errors: malformed JSON, another model_type, a missing field, a value out of range, layers that do not alternate between sliding
-/// and full attention, anything that gpt-oss does not have (tied embeddings, no attention bias, another RoPE, another quantisation).
+/// Both spellings are read: `rope_scaling` with `rope_theta` beside it (2025) and `rope_parameters` (newer
+/// transformers). Errors: malformed JSON, another model_type, a missing field, a value out of range, layers that do not
+/// alternate between sliding and full attention, anything that gpt-oss does not have (tied embeddings, no attention
+/// bias, another RoPE, another quantisation).
 Result<HuggingFaceConfig> parse_hugging_face_config(std::string_view text, std::string_view what);
 
 /// config.json of OpenAI's `original/` layout.

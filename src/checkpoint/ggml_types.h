@@ -16,8 +16,8 @@ struct GgmlType {
   std::optional<Dtype> dtype;  ///< what the engine calls it; nothing where it does not compute with it
 };
 
-/// MXFP4 as Ollama numbered it in August 2025, before ggml gave it number 39: 17-byte blocks, scale first, but with the nibbles
-/// in the order of the safetensors files. Number 4 was Q4_2, long gone.
+/// MXFP4 as Ollama numbered it in August 2025, before ggml gave it number 39: 17-byte blocks, scale first, but with the
+/// nibbles in the order of the safetensors files. Number 4 was Q4_2, long gone.
 inline constexpr uint32_t kEarlyOllamaMxfp4 = 4;
 
 /// The type numbered `number`, or nullptr where ggml has (or had) none of that number that we know.

@@ -19,7 +19,7 @@ constexpr uint64_t kMinStringBytes = 8;
 constexpr uint64_t kDefaultAlignment = 32, kMaxAlignment = 1 << 20;
 
 /// For sentences, in the order of GgufType.
-constexpr std::string_view kTypeNames[] = {"uint8",   "int8",    "uint16", "int16",  "uint32", "int32", "float32",
+constexpr std::string_view kTypeNames[] = {"uint8",   "int8",    "uint16", "int16",  "uint32", "int32",  "float32",
                                            "boolean", "strings", "arrays", "uint64", "int64",  "float64"};
 
 /// Bytes of a scalar that is not a string; nothing for strings, arrays and unknown types.
@@ -27,17 +27,22 @@ std::optional<uint64_t> scalar_bytes(GgufType type) {
   switch (type) {
     case GgufType::kUint8:
     case GgufType::kInt8:
-    case GgufType::kBool: return 1;
+    case GgufType::kBool:
+      return 1;
     case GgufType::kUint16:
-    case GgufType::kInt16: return 2;
+    case GgufType::kInt16:
+      return 2;
     case GgufType::kUint32:
     case GgufType::kInt32:
-    case GgufType::kFloat32: return 4;
+    case GgufType::kFloat32:
+      return 4;
     case GgufType::kUint64:
     case GgufType::kInt64:
-    case GgufType::kFloat64: return 8;
+    case GgufType::kFloat64:
+      return 8;
     case GgufType::kString:
-    case GgufType::kArray: break;
+    case GgufType::kArray:
+      break;
   }
   return std::nullopt;
 }
@@ -46,15 +51,23 @@ std::optional<uint64_t> scalar_bytes(GgufType type) {
 std::optional<int64_t> read_integer(ByteReader& reader, GgufType type) {
   switch (type) {
     case GgufType::kUint8:
-    case GgufType::kBool: return reader.read<uint8_t>();
-    case GgufType::kInt8: return reader.read<int8_t>();
-    case GgufType::kUint16: return reader.read<uint16_t>();
-    case GgufType::kInt16: return reader.read<int16_t>();
-    case GgufType::kUint32: return reader.read<uint32_t>();
-    case GgufType::kInt32: return reader.read<int32_t>();
+    case GgufType::kBool:
+      return reader.read<uint8_t>();
+    case GgufType::kInt8:
+      return reader.read<int8_t>();
+    case GgufType::kUint16:
+      return reader.read<uint16_t>();
+    case GgufType::kInt16:
+      return reader.read<int16_t>();
+    case GgufType::kUint32:
+      return reader.read<uint32_t>();
+    case GgufType::kInt32:
+      return reader.read<int32_t>();
     case GgufType::kUint64:
-    case GgufType::kInt64: return reader.read<int64_t>();
-    default: return std::nullopt;
+    case GgufType::kInt64:
+      return reader.read<int64_t>();
+    default:
+      return std::nullopt;
   }
 }
 
@@ -73,21 +86,25 @@ class Parser {
 
  private:
   Error cut_short(std::string_view reading) const {
-    return make_error(ErrorCode::kInvalidInput, "{}: the file ends at byte {} inside {}: it is cut short or corrupt; download it again", what_,
+    return make_error(ErrorCode::kInvalidInput,
+                      "{}: the file ends at byte {} inside {}: it is cut short or corrupt; download it again", what_,
                       file_.size(), reading);
   }
 
   Status read_counts() {
     const auto magic = reader_.read<uint32_t>();
-    if (magic != kMagic) return make_error(ErrorCode::kInvalidInput, "{} is not a GGUF file: it does not start with \"GGUF\"", what_);
+    if (magic != kMagic)
+      return make_error(ErrorCode::kInvalidInput, "{} is not a GGUF file: it does not start with \"GGUF\"", what_);
     const auto version = reader_.read<uint32_t>();
     const auto tensors = reader_.read<uint64_t>(), values = reader_.read<uint64_t>();
     if (!version || !tensors || !values) return cut_short("its header");
     if (*version < 2 || *version > 3)
-      return make_error(ErrorCode::kUnsupported, "{} is {}, but gossamer reads versions 2 and 3 in little endian", what_,
+      return make_error(ErrorCode::kUnsupported, "{} is {}, but gossamer reads versions 2 and 3 in little endian",
+                        what_,
                         *version % 65536 == 0 ? "a big-endian GGUF file" : fmt::format("GGUF version {}", *version));
     if (*tensors > reader_.remaining() / kMinTensorBytes || *values > reader_.remaining() / kMinValueBytes)
-      return make_error(ErrorCode::kInvalidInput, "{}: the header claims {} tensors and {} values, more than the file's {} bytes can hold", what_,
+      return make_error(ErrorCode::kInvalidInput,
+                        "{}: the header claims {} tensors and {} values, more than the file's {} bytes can hold", what_,
                         *tensors, *values, file_.size());
     header_.version = *version;
     num_tensors_ = *tensors;
@@ -100,7 +117,8 @@ class Parser {
     for (uint64_t i = 0; i < num_values_; ++i) {
       const auto key = reader_.read_string();
       if (!key) return cut_short(fmt::format("the key of value {} of {}", i + 1, num_values_));
-      if (!seen.insert(*key).second) return make_error(ErrorCode::kInvalidInput, "{}: the key {} stands there twice", what_, excerpt(*key));
+      if (!seen.insert(*key).second)
+        return make_error(ErrorCode::kInvalidInput, "{}: the key {} stands there twice", what_, excerpt(*key));
       GOS_TRY(GgufValue value, read_value(*key));
       header_.values.emplace_back(*key, value);
     }
@@ -114,7 +132,8 @@ class Parser {
       value.is_array = true;
       GOS_TRY(value.type, read_type(key));
       if (value.type == GgufType::kArray)
-        return make_error(ErrorCode::kUnsupported, "{}: {} is an array of arrays, which no gpt-oss model has", what_, excerpt(key));
+        return make_error(ErrorCode::kUnsupported, "{}: {} is an array of arrays, which no gpt-oss model has", what_,
+                          excerpt(key));
       const auto count = reader_.read<uint64_t>();
       if (!count) return cut_short(excerpt(key));
       value.count = *count;
@@ -122,8 +141,8 @@ class Parser {
     const uint64_t begin = reader_.position();
     const uint64_t least_bytes = scalar_bytes(value.type).value_or(kMinStringBytes);
     if (value.count > reader_.remaining() / least_bytes)
-      return make_error(ErrorCode::kInvalidInput, "{}: {} claims {} elements, but {} bytes are left in the file", what_, excerpt(key), value.count,
-                        reader_.remaining());
+      return make_error(ErrorCode::kInvalidInput, "{}: {} claims {} elements, but {} bytes are left in the file", what_,
+                        excerpt(key), value.count, reader_.remaining());
     if (value.type == GgufType::kString) {
       for (uint64_t i = 0; i < value.count; ++i)
         if (!reader_.read_string()) return cut_short(fmt::format("string {} of {}", i + 1, excerpt(key)));
@@ -138,7 +157,8 @@ class Parser {
     const auto type = reader_.read<uint32_t>();
     if (!type) return cut_short(excerpt(key));
     if (*type > static_cast<uint32_t>(GgufType::kFloat64))
-      return make_error(ErrorCode::kInvalidInput, "{}: {} has the unknown type {}; types 0 to 12 are known", what_, excerpt(key), *type);
+      return make_error(ErrorCode::kInvalidInput, "{}: {} has the unknown type {}; types 0 to 12 are known", what_,
+                        excerpt(key), *type);
     return static_cast<GgufType>(*type);
   }
 
@@ -148,7 +168,8 @@ class Parser {
     for (uint64_t i = 0; i < num_tensors_; ++i) {
       const auto name = reader_.read_string();
       if (!name) return cut_short(fmt::format("the name of tensor {} of {}", i + 1, num_tensors_));
-      if (!seen.insert(*name).second) return make_error(ErrorCode::kInvalidInput, "{}: tensor {} stands there twice", what_, excerpt(*name));
+      if (!seen.insert(*name).second)
+        return make_error(ErrorCode::kInvalidInput, "{}: tensor {} stands there twice", what_, excerpt(*name));
       GOS_TRY(GgufTensor tensor, read_tensor(*name));
       header_.tensors.push_back(std::move(tensor));
     }
@@ -162,8 +183,8 @@ class Parser {
     const auto dimensions = reader_.read<uint32_t>();
     if (!dimensions) return cut_short(excerpt(name));
     if (*dimensions > kMaxDimensions)
-      return make_error(ErrorCode::kInvalidInput, "{}: tensor {} has {} dimensions, more than the {} of ggml", what_, excerpt(name), *dimensions,
-                        kMaxDimensions);
+      return make_error(ErrorCode::kInvalidInput, "{}: tensor {} has {} dimensions, more than the {} of ggml", what_,
+                        excerpt(name), *dimensions, kMaxDimensions);
     for (uint32_t i = 0; i < *dimensions; ++i) {
       const auto dimension = reader_.read<uint64_t>();
       if (!dimension) return cut_short(excerpt(name));
@@ -181,16 +202,17 @@ class Parser {
   Result<uint64_t> tensor_bytes(const GgufTensor& tensor) const {
     const GgmlType* type = find_ggml_type(tensor.type);
     if (!type)
-      return make_error(ErrorCode::kUnsupported, "{}: tensor {} has the unknown type {}", what_, excerpt(tensor.name), tensor.type);
+      return make_error(ErrorCode::kUnsupported, "{}: tensor {} has the unknown type {}", what_, excerpt(tensor.name),
+                        tensor.type);
     const uint64_t row = tensor.shape.empty() ? 1 : tensor.shape.back();
     if (row % type->block_elements != 0)
-      return make_error(ErrorCode::kInvalidInput, "{}: tensor {} has rows of {} elements, but {} comes in blocks of {}", what_, excerpt(tensor.name),
-                        row, type->name, type->block_elements);
+      return make_error(ErrorCode::kInvalidInput, "{}: tensor {} has rows of {} elements, but {} comes in blocks of {}",
+                        what_, excerpt(tensor.name), row, type->name, type->block_elements);
     const auto elements = element_count(tensor.shape);
     const auto bytes = elements ? checked_mul(*elements / type->block_elements, type->block_bytes) : std::nullopt;
     if (!bytes)
-      return make_error(ErrorCode::kInvalidInput, "{}: tensor {} of shape {} is larger than any file", what_, excerpt(tensor.name),
-                        shape_text(tensor.shape));
+      return make_error(ErrorCode::kInvalidInput, "{}: tensor {} of shape {} is larger than any file", what_,
+                        excerpt(tensor.name), shape_text(tensor.shape));
     return *bytes;
   }
 
@@ -199,8 +221,8 @@ class Parser {
     if (!value) return kDefaultAlignment;
     const auto alignment = value->as_uint();
     if (!alignment || !std::has_single_bit(*alignment) || *alignment > kMaxAlignment)
-      return make_error(ErrorCode::kInvalidInput, "{}: general.alignment is {}, not a power of two up to {}", what_, value->text(),
-                        kMaxAlignment);
+      return make_error(ErrorCode::kInvalidInput, "{}: general.alignment is {}, not a power of two up to {}", what_,
+                        value->text(), kMaxAlignment);
     return *alignment;
   }
 
@@ -208,24 +230,28 @@ class Parser {
   Status place_tensors() {
     GOS_TRY(const uint64_t align, alignment());
     const uint64_t data_begin = (reader_.position() + align - 1) / align * align;
-    std::ranges::sort(header_.tensors, {}, [](const GgufTensor& tensor) { return std::pair(tensor.begin, tensor.size_bytes); });
+    std::ranges::sort(header_.tensors, {},
+                      [](const GgufTensor& tensor) { return std::pair(tensor.begin, tensor.size_bytes); });
     uint64_t covered = 0;
     const GgufTensor* before = nullptr;
     for (GgufTensor& tensor : header_.tensors) {
       const std::string name = excerpt(tensor.name);
       const uint64_t offset = tensor.begin;
       if (offset % align != 0)
-        return make_error(ErrorCode::kInvalidInput, "{}: tensor {} starts at offset {}, which is no multiple of the alignment {}", what_, name,
+        return make_error(ErrorCode::kInvalidInput,
+                          "{}: tensor {} starts at offset {}, which is no multiple of the alignment {}", what_, name,
                           offset, align);
       const auto end = checked_add(offset, tensor.size_bytes);
       const auto file_end = end ? checked_add(*end, data_begin) : std::nullopt;
       if (!file_end || *file_end > file_.size())
         return make_error(ErrorCode::kInvalidInput,
-                          "{}: tensor {} takes {} bytes at offset {} of the data, which starts at byte {}, but the file has {} bytes: it is cut short "
+                          "{}: tensor {} takes {} bytes at offset {} of the data, which starts at byte {}, but the "
+                          "file has {} bytes: it is cut short "
                           "or corrupt; download it again",
                           what_, name, tensor.size_bytes, offset, data_begin, file_.size());
       if (offset < covered)
-        return make_error(ErrorCode::kInvalidInput, "{}: tensor {} starts at offset {}, inside tensor {}, which ends at {}", what_, name, offset,
+        return make_error(ErrorCode::kInvalidInput,
+                          "{}: tensor {} starts at offset {}, inside tensor {}, which ends at {}", what_, name, offset,
                           excerpt(before->name), covered);
       covered = *end;
       tensor.begin = offset + data_begin;
@@ -302,6 +328,8 @@ const GgufValue* GgufHeader::find(std::string_view key) const {
   return nullptr;
 }
 
-Result<GgufHeader> parse_gguf(std::span<const std::byte> file, std::string_view what) { return Parser(file, what).parse(); }
+Result<GgufHeader> parse_gguf(std::span<const std::byte> file, std::string_view what) {
+  return Parser(file, what).parse();
+}
 
 }  // namespace gossamer

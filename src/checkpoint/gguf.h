@@ -1,6 +1,6 @@
 #pragma once
-/// The header of a GGUF file, versions 2 and 3, little endian: key-value pairs, then tensor descriptions, then (aligned) data.
-/// Source: ggml's specification, https://github.com/ggml-org/ggml/blob/master/docs/gguf.md.
+/// The header of a GGUF file, versions 2 and 3, little endian: key-value pairs, then tensor descriptions, then
+/// (aligned) data. Source: ggml's specification, https://github.com/ggml-org/ggml/blob/master/docs/gguf.md.
 
 #include <cstddef>
 #include <cstdint>
@@ -16,16 +16,27 @@ namespace gossamer {
 
 /// The value types, numbered as in the file.
 enum class GgufType : uint32_t {
-  kUint8 = 0, kInt8 = 1, kUint16 = 2, kInt16 = 3, kUint32 = 4, kInt32 = 5, kFloat32 = 6, kBool = 7,
-  kString = 8, kArray = 9, kUint64 = 10, kInt64 = 11, kFloat64 = 12,
+  kUint8 = 0,
+  kInt8 = 1,
+  kUint16 = 2,
+  kInt16 = 3,
+  kUint32 = 4,
+  kInt32 = 5,
+  kFloat32 = 6,
+  kBool = 7,
+  kString = 8,
+  kArray = 9,
+  kUint64 = 10,
+  kInt64 = 11,
+  kFloat64 = 12,
 };
 
 /// One value, as a view into the file. The parser has checked that its bytes are there.
 struct GgufValue {
-  GgufType type = GgufType::kUint8;          ///< of the elements, where it is an array
+  GgufType type = GgufType::kUint8;  ///< of the elements, where it is an array
   bool is_array = false;
-  uint64_t count = 1;                        ///< elements; 1 for a scalar
-  std::span<const std::byte> bytes;          ///< of the value (a string: with its length; an array: its elements)
+  uint64_t count = 1;                ///< elements; 1 for a scalar
+  std::span<const std::byte> bytes;  ///< of the value (a string: with its length; an array: its elements)
 
   /// A scalar integer that is not negative (bool counts); nothing for anything else.
   std::optional<uint64_t> as_uint() const;

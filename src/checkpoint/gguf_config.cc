@@ -15,7 +15,8 @@ constexpr int32_t kControlToken = 3;  // llama.cpp's token type of special token
 /// Reads keys below one prefix; the first fault is kept.
 class GgufFields {
  public:
-  GgufFields(const GgufHeader& header, std::string prefix, std::string_view what) : header_(header), prefix_(std::move(prefix)), what_(what) {}
+  GgufFields(const GgufHeader& header, std::string prefix, std::string_view what)
+      : header_(header), prefix_(std::move(prefix)), what_(what) {}
 
   const GgufValue* find(std::string_view key) const { return header_.find(prefix_ + std::string(key)); }
 
@@ -24,7 +25,8 @@ class GgufFields {
     if (!value) return 0;
     const auto number = value->as_uint();
     if (number && *number <= std::numeric_limits<uint32_t>::max()) return static_cast<uint32_t>(*number);
-    fail(make_error(ErrorCode::kInvalidInput, "{}: {}{} is {}, not a whole number from 0 to 4294967295", what_, prefix_, key, value->text()));
+    fail(make_error(ErrorCode::kInvalidInput, "{}: {}{} is {}, not a whole number from 0 to 4294967295", what_, prefix_,
+                    key, value->text()));
     return 0;
   }
 
@@ -33,7 +35,8 @@ class GgufFields {
     if (!value) return 0;
     const auto number = value->as_number();
     if (number && std::isfinite(static_cast<float>(*number))) return static_cast<float>(*number);
-    fail(make_error(ErrorCode::kInvalidInput, "{}: {}{} is {}, not a number that fits 32 bits", what_, prefix_, key, value->text()));
+    fail(make_error(ErrorCode::kInvalidInput, "{}: {}{} is {}, not a number that fits 32 bits", what_, prefix_, key,
+                    value->text()));
     return 0;
   }
 
@@ -63,7 +66,8 @@ Result<std::string> read_architecture(const GgufHeader& header, std::string_view
   if (!value) return make_error(ErrorCode::kInvalidInput, "{} has no key general.architecture", what);
   const auto name = value->as_string();
   if (!name || std::ranges::find(kArchitectures, *name) == std::end(kArchitectures))
-    return make_error(ErrorCode::kUnsupported, "{}: general.architecture is {}, but gossamer runs gpt-oss models", what, value->text());
+    return make_error(ErrorCode::kUnsupported, "{}: general.architecture is {}, but gossamer runs gpt-oss models", what,
+                      value->text());
   return std::string(*name);
 }
 
@@ -82,14 +86,15 @@ Result<uint32_t> read_vocab_size(const GgufHeader& header, std::string_view what
     return make_error(ErrorCode::kInvalidInput, "{} has no matrix token_embd.weight, the embedding", what);
   const uint64_t rows = embedding->shape[0];
   if (rows > std::numeric_limits<uint32_t>::max())
-    return make_error(ErrorCode::kInvalidInput, "{}: token_embd.weight has {} rows, more than any vocabulary", what, rows);
+    return make_error(ErrorCode::kInvalidInput, "{}: token_embd.weight has {} rows, more than any vocabulary", what,
+                      rows);
   return static_cast<uint32_t>(rows);
 }
 
 /// The value of a key as `read` gives it. Errors: the key is missing or `read` finds another type than `wanted`.
 template <class T>
-Result<T> require(const GgufHeader& header, std::string_view key, std::optional<T> (GgufValue::*read)() const, std::string_view wanted,
-                  std::string_view what) {
+Result<T> require(const GgufHeader& header, std::string_view key, std::optional<T> (GgufValue::*read)() const,
+                  std::string_view wanted, std::string_view what) {
   const GgufValue* value = header.find(key);
   if (!value) return make_error(ErrorCode::kInvalidInput, "{} has no key {}", what, key);
   auto result = (value->*read)();
@@ -105,7 +110,8 @@ Result<ModelConfig> read_gguf_config(const GgufHeader& header, std::string_view 
   ModelConfig model;
   model.num_layers = fields.count("block_count");
   model.hidden = fields.count("embedding_length");
-  model.intermediate = fields.count(fields.find("expert_feed_forward_length") ? "expert_feed_forward_length" : "feed_forward_length");
+  model.intermediate =
+      fields.count(fields.find("expert_feed_forward_length") ? "expert_feed_forward_length" : "feed_forward_length");
   model.num_heads = fields.count("attention.head_count");
   model.num_kv_heads = fields.count("attention.head_count_kv");
   model.head_dim = fields.count("attention.key_length");
@@ -141,26 +147,34 @@ Result<GenerationDefaults> read_gguf_generation(const GgufHeader& header, std::s
   }
   if (const GgufValue* value = header.find("tokenizer.ggml.eos_token_ids")) {
     const auto ids = value->as_integers();
-    if (!ids) return make_error(ErrorCode::kInvalidInput, "{}: tokenizer.ggml.eos_token_ids is {}, not a list of token ids", what, value->text());
+    if (!ids)
+      return make_error(ErrorCode::kInvalidInput, "{}: tokenizer.ggml.eos_token_ids is {}, not a list of token ids",
+                        what, value->text());
     for (int64_t id : *ids)
       if (id >= 0) add(static_cast<uint64_t>(id));
   }
   GOS_TRY(const auto vocabulary, read_gguf_vocabulary(header, what));
   if (vocabulary) {
     for (size_t id = 0; id < vocabulary->tokens.size(); ++id)
-      if (vocabulary->types[id] == kControlToken && (vocabulary->tokens[id] == "<|return|>" || vocabulary->tokens[id] == "<|call|>")) add(id);
+      if (vocabulary->types[id] == kControlToken &&
+          (vocabulary->tokens[id] == "<|return|>" || vocabulary->tokens[id] == "<|call|>"))
+        add(id);
   }
   return defaults;
 }
 
 Result<std::shared_ptr<const GgufVocabulary>> read_gguf_vocabulary(const GgufHeader& header, std::string_view what) {
-  if (!header.find("tokenizer.ggml.model") && !header.find("tokenizer.ggml.tokens")) return std::shared_ptr<const GgufVocabulary>();
-  GOS_TRY(const std::string_view model, require(header, "tokenizer.ggml.model", &GgufValue::as_string, "a string", what));
+  if (!header.find("tokenizer.ggml.model") && !header.find("tokenizer.ggml.tokens"))
+    return std::shared_ptr<const GgufVocabulary>();
+  GOS_TRY(const std::string_view model,
+          require(header, "tokenizer.ggml.model", &GgufValue::as_string, "a string", what));
   GOS_TRY(auto tokens, require(header, "tokenizer.ggml.tokens", &GgufValue::as_strings, "a list of strings", what));
-  GOS_TRY(const auto types, require(header, "tokenizer.ggml.token_type", &GgufValue::as_integers, "a list of whole numbers", what));
+  GOS_TRY(const auto types,
+          require(header, "tokenizer.ggml.token_type", &GgufValue::as_integers, "a list of whole numbers", what));
   GOS_TRY(auto merges, require(header, "tokenizer.ggml.merges", &GgufValue::as_strings, "a list of strings", what));
   if (types.size() != tokens.size())
-    return make_error(ErrorCode::kInvalidInput, "{}: the vocabulary has {} tokens, but {} token types", what, tokens.size(), types.size());
+    return make_error(ErrorCode::kInvalidInput, "{}: the vocabulary has {} tokens, but {} token types", what,
+                      tokens.size(), types.size());
   auto vocabulary = std::make_shared<GgufVocabulary>();
   vocabulary->model = model;
   vocabulary->tokens = std::move(tokens);

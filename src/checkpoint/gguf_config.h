@@ -12,11 +12,13 @@
 
 namespace gossamer {
 
-/// The hyperparameters. The architecture is `gpt-oss` (llama.cpp, and Ollama since 2026) or `gptoss` (Ollama before); the number of
-/// rows of the embedding is the vocabulary size. Errors: another architecture, a key missing, of another type or out of range.
+/// The hyperparameters. The architecture is `gpt-oss` (llama.cpp, and Ollama since 2026) or `gptoss` (Ollama before);
+/// the number of rows of the embedding is the vocabulary size. Errors: another architecture, a key missing, of another
+/// type or out of range.
 Result<ModelConfig> read_gguf_config(const GgufHeader& header, std::string_view what);
 
-/// End-of-generation ids: tokenizer.ggml.eos_token_id, eot_token_id and eos_token_ids, and the special tokens <|return|> and
+/// End-of-generation ids: tokenizer.ggml.eos_token_id, eot_token_id and eos_token_ids, and the special tokens
+/// <|return|> and
 /// <|call|> of the vocabulary (llama.cpp writes only the first id and finds the others by name as well).
 Result<GenerationDefaults> read_gguf_generation(const GgufHeader& header, std::string_view what);
 

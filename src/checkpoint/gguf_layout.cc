@@ -37,10 +37,13 @@ Result<uint32_t> part_count(const GgufHeader& header, const std::string& path) {
   if (!count_value) return 1u;
   const auto count = count_value->as_uint();
   if (!count || *count < 1 || *count > kMaxParts)
-    return make_error(ErrorCode::kInvalidInput, "{}: split.count is {}, not 1 to {}", path, count_value->text(), kMaxParts);
+    return make_error(ErrorCode::kInvalidInput, "{}: split.count is {}, not 1 to {}", path, count_value->text(),
+                      kMaxParts);
   const GgufValue* number = header.find("split.no");
   if (number && number->as_uint() != 0)
-    return make_error(ErrorCode::kInvalidInput, "{}: split.no is {}, so it is not the first of {} parts: name the first", path, number->text(), *count);
+    return make_error(ErrorCode::kInvalidInput,
+                      "{}: split.no is {}, so it is not the first of {} parts: name the first", path, number->text(),
+                      *count);
   return static_cast<uint32_t>(*count);
 }
 
@@ -48,13 +51,16 @@ Result<uint32_t> part_count(const GgufHeader& header, const std::string& path) {
 Status add_parts(TensorTable& table, const std::string& first, uint32_t count, const ProgressFn& progress) {
   const auto name = parse_split_name(first);
   if (count > 1 && (!name || name->number != 1 || name->count != count))
-    return make_error(ErrorCode::kInvalidInput, "{} is the first of {} parts, so its name should end in -00001-of-{:05}.gguf for the others to be found",
-                      first, count, count);
+    return make_error(
+        ErrorCode::kInvalidInput,
+        "{} is the first of {} parts, so its name should end in -00001-of-{:05}.gguf for the others to be found", first,
+        count, count);
   for (uint32_t number = 2; number <= count; ++number) {
     if (progress) progress("opening model files", number - 1, count);
     const std::string path = split_name(*name, number);
     if (!std::filesystem::exists(path))
-      return make_error(ErrorCode::kNotFound, "{} has {} parts, but {} is not there: the download is not complete", first, count, path);
+      return make_error(ErrorCode::kNotFound, "{} has {} parts, but {} is not there: the download is not complete",
+                        first, count, path);
     GOS_TRY(const MmapFile file, map_model_file(path));
     GOS_TRY(const GgufHeader header, parse_gguf(file.bytes(), path));
     GOS_TRY_STATUS(add_tensors(table, file, header));
@@ -63,7 +69,8 @@ Status add_parts(TensorTable& table, const std::string& first, uint32_t count, c
   return {};
 }
 
-/// llama.cpp and Ollama use different names for a few tensors, and Ollama's first files kept q, k, v and gate, up together.
+/// llama.cpp and Ollama use different names for a few tensors, and Ollama's first files kept q, k, v and gate, up
+/// together.
 class LayerBinder {
  public:
   LayerBinder(TensorBinder& bind, const ModelConfig& config, uint32_t layer)
@@ -88,10 +95,13 @@ class LayerBinder {
  private:
   std::string name(std::string_view rest) const { return prefix_ + std::string(rest); }
   /// The name that the file has; the usual one where it has neither, for the sentence.
-  std::string either(std::string_view usual, std::string_view other) const { return bind_.has(name(other)) ? name(other) : name(usual); }
+  std::string either(std::string_view usual, std::string_view other) const {
+    return bind_.has(name(other)) ? name(other) : name(usual);
+  }
 
   void bind_qkv() {
-    const uint64_t d = c_.hidden, q_rows = uint64_t{c_.num_heads} * c_.head_dim, kv_rows = uint64_t{c_.num_kv_heads} * c_.head_dim;
+    const uint64_t d = c_.hidden, q_rows = uint64_t{c_.num_heads} * c_.head_dim,
+                   kv_rows = uint64_t{c_.num_kv_heads} * c_.head_dim;
     if (bind_.has(name("attn_qkv.weight"))) {
       const MatrixView qkv = bind_.matrix(name("attn_qkv.weight"), q_rows + 2 * kv_rows, d);
       const MatrixView bias = bind_.vector(name("attn_qkv.bias"), q_rows + 2 * kv_rows);
@@ -153,7 +163,8 @@ Status check_mxfp4_form(const GgufHeader& header, const std::string& path) {
   for (const GgufTensor& tensor : header.tensors) {
     if (tensor.type != kEarlyOllamaMxfp4) continue;
     return make_error(ErrorCode::kUnsupported,
-                      "{}: tensor {} is MXFP4 in the form that Ollama published in August 2025 (type 4 instead of 39): get the present form with "
+                      "{}: tensor {} is MXFP4 in the form that Ollama published in August 2025 (type 4 instead of 39): "
+                      "get the present form with "
                       "`ollama pull gpt-oss:20b` or `ollama pull gpt-oss:120b`",
                       path, excerpt(tensor.name));
   }

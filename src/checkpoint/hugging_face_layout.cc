@@ -14,8 +14,11 @@ constexpr uint64_t kMaxConfigBytes = 16 << 20;
 constexpr std::string_view kLayerPrefix = "model.layers.";
 
 LayerTensors bind_layer(TensorBinder& bind, const ModelConfig& c, uint32_t layer) {
-  const auto name = [prefix = fmt::format("{}{}.", kLayerPrefix, layer)](std::string_view rest) { return fmt::format("{}{}", prefix, rest); };
-  const uint64_t d = c.hidden, f = c.intermediate, q_rows = uint64_t{c.num_heads} * c.head_dim, kv_rows = uint64_t{c.num_kv_heads} * c.head_dim;
+  const auto name = [prefix = fmt::format("{}{}.", kLayerPrefix, layer)](std::string_view rest) {
+    return fmt::format("{}{}", prefix, rest);
+  };
+  const uint64_t d = c.hidden, f = c.intermediate, q_rows = uint64_t{c.num_heads} * c.head_dim,
+                 kv_rows = uint64_t{c.num_kv_heads} * c.head_dim;
   LayerTensors t;
   t.attn_norm = bind.vector(name("input_layernorm.weight"), d);
   t.q = bind.matrix(name("self_attn.q_proj.weight"), q_rows, d);
@@ -31,13 +34,15 @@ LayerTensors bind_layer(TensorBinder& bind, const ModelConfig& c, uint32_t layer
   t.router = bind.matrix(name("mlp.router.weight"), c.num_experts, d);
   t.router_bias = bind.vector(name("mlp.router.bias"), c.num_experts);
 
-  const auto gate_up = bind.split_experts(name("mlp.experts.gate_up_proj_blocks"), name("mlp.experts.gate_up_proj_scales"), c.num_experts, 2 * f, d);
+  const auto gate_up = bind.split_experts(name("mlp.experts.gate_up_proj_blocks"),
+                                          name("mlp.experts.gate_up_proj_scales"), c.num_experts, 2 * f, d);
   const auto gate_up_bias = bind.expert_bias(name("mlp.experts.gate_up_proj_bias"), c.num_experts, 2 * f);
   t.gate = every_second_row(gate_up, 0);
   t.up = every_second_row(gate_up, 1);
   t.gate_bias = every_second_row(gate_up_bias, 0);
   t.up_bias = every_second_row(gate_up_bias, 1);
-  t.down = bind.split_experts(name("mlp.experts.down_proj_blocks"), name("mlp.experts.down_proj_scales"), c.num_experts, d, f);
+  t.down = bind.split_experts(name("mlp.experts.down_proj_blocks"), name("mlp.experts.down_proj_scales"), c.num_experts,
+                              d, f);
   t.down_bias = bind.expert_bias(name("mlp.experts.down_proj_bias"), c.num_experts, d);
   return t;
 }
@@ -46,7 +51,8 @@ LayerTensors bind_layer(TensorBinder& bind, const ModelConfig& c, uint32_t layer
 Status check_quantised(const TensorTable& table) {
   const TableTensor* plain = table.find("model.layers.0.mlp.experts.gate_up_proj");
   if (!plain) return {};
-  return make_error(ErrorCode::kUnsupported, "{}: tensor {} holds the experts as {}, but gossamer computes with MXFP4 (`_blocks` and `_scales`)",
+  return make_error(ErrorCode::kUnsupported,
+                    "{}: tensor {} holds the experts as {}, but gossamer computes with MXFP4 (`_blocks` and `_scales`)",
                     table.path_of(*plain), plain->name, plain->dtype_name);
 }
 
@@ -55,7 +61,8 @@ Result<ModelTensors> bind_tensors(const TensorTable& table, const ModelConfig& c
   TensorBinder bind(table, config_path);
   ModelTensors tensors;
   tensors.embedding = bind.matrix("model.embed_tokens.weight", config.vocab_size, config.hidden);
-  for (uint32_t layer = 0; layer < config.num_layers && bind.status().ok(); ++layer) tensors.layers.push_back(bind_layer(bind, config, layer));
+  for (uint32_t layer = 0; layer < config.num_layers && bind.status().ok(); ++layer)
+    tensors.layers.push_back(bind_layer(bind, config, layer));
   tensors.final_norm = bind.vector("model.norm.weight", config.hidden);
   tensors.lm_head = bind.matrix("lm_head.weight", config.vocab_size, config.hidden);
   GOS_TRY_STATUS(bind.status());

@@ -12,12 +12,14 @@ std::string json_excerpt(const json::value& value) {
   return excerpt(json::serialize(value));
 }
 
-JsonFields::JsonFields(const json::value& object, std::string_view what, std::string_view prefix) : object_(object), what_(what), prefix_(prefix) {
+JsonFields::JsonFields(const json::value& object, std::string_view what, std::string_view prefix)
+    : object_(object), what_(what), prefix_(prefix) {
   if (object.is_object()) return;
   if (prefix.empty()) {
     fail(make_error(ErrorCode::kInvalidInput, "{} is not a JSON object", what_));
   } else {
-    fail(make_error(ErrorCode::kInvalidInput, "{}: {} is {}, not an object", what_, prefix.substr(0, prefix.size() - 1), json_excerpt(object)));
+    fail(make_error(ErrorCode::kInvalidInput, "{}: {} is {}, not an object", what_, prefix.substr(0, prefix.size() - 1),
+                    json_excerpt(object)));
   }
 }
 
@@ -37,7 +39,8 @@ const json::value* JsonFields::require(std::initializer_list<std::string_view> n
 }
 
 void JsonFields::fail_type(std::string_view name, const json::value& value, std::string_view wanted) {
-  fail(make_error(ErrorCode::kInvalidInput, "{}: {}{} is {}, not {}", what_, prefix_, name, json_excerpt(value), wanted));
+  fail(make_error(ErrorCode::kInvalidInput, "{}: {}{} is {}, not {}", what_, prefix_, name, json_excerpt(value),
+                  wanted));
 }
 
 uint32_t JsonFields::count(std::initializer_list<std::string_view> names) {
@@ -57,12 +60,15 @@ float JsonFields::number(std::initializer_list<std::string_view> names) {
   if (!value) return 0;
   boost::system::error_code failure;
   const double number = value->to_number<double>(failure);
-  if (!failure && std::abs(number) <= static_cast<double>(std::numeric_limits<float>::max())) return static_cast<float>(number);
+  if (!failure && std::abs(number) <= static_cast<double>(std::numeric_limits<float>::max()))
+    return static_cast<float>(number);
   fail_type(name, *value, "a number that fits 32 bits");
   return 0;
 }
 
-float JsonFields::number_or(std::string_view name, float fallback) { return has(name) ? number({name}) : fallback; }
+float JsonFields::number_or(std::string_view name, float fallback) {
+  return has(name) ? number({name}) : fallback;
+}
 
 bool JsonFields::boolean_or(std::string_view name, bool fallback) {
   const json::value* value = find(name);

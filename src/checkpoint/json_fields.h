@@ -13,11 +13,12 @@ namespace gossamer {
 /// A JSON value as it may stand in a sentence.
 std::string json_excerpt(const json::value& value);
 
-/// Reads the fields of one JSON object. The first fault is kept and later calls return zeros, so that a config reads as a list
-/// of its fields; ask status() at the end. A field that is null counts as absent.
+/// Reads the fields of one JSON object. The first fault is kept and later calls return zeros, so that a config reads as
+/// a list of its fields; ask status() at the end. A field that is null counts as absent.
 class JsonFields {
  public:
-  /// `object` must live as long as this. `what` names the file in errors; `prefix` stands before the names of fields there
+  /// `object` must live as long as this. `what` names the file in errors; `prefix` stands before the names of fields
+  /// there
   /// ("rope_scaling." for an inner object).
   JsonFields(const json::value& object, std::string_view what, std::string_view prefix = "");
 

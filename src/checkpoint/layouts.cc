@@ -29,7 +29,8 @@ std::vector<StoredTensor> list_stored(const TensorTable& table) {
   return stored;
 }
 
-Status check_no_extra_layers(const TensorTable& table, std::string_view prefix, const ModelConfig& config, std::string_view config_source) {
+Status check_no_extra_layers(const TensorTable& table, std::string_view prefix, const ModelConfig& config,
+                             std::string_view config_source) {
   for (const TableTensor& tensor : table.tensors()) {
     const std::string_view name = tensor.name;
     if (!name.starts_with(prefix)) continue;
@@ -37,8 +38,8 @@ Status check_no_extra_layers(const TensorTable& table, std::string_view prefix, 
     uint64_t layer = 0;
     const auto [end, failure] = std::from_chars(number.data(), number.data() + number.size(), layer);
     if (failure == std::errc() && layer >= config.num_layers)
-      return make_error(ErrorCode::kInvalidInput, "{} has tensor {}, but the number of layers is {} by {}", table.path_of(tensor), excerpt(name),
-                        config.num_layers, config_source);
+      return make_error(ErrorCode::kInvalidInput, "{} has tensor {}, but the number of layers is {} by {}",
+                        table.path_of(tensor), excerpt(name), config.num_layers, config_source);
   }
   return {};
 }

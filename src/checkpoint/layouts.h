@@ -10,8 +10,8 @@
 
 namespace gossamer {
 
-/// A folder as openai/gpt-oss-20b has it at its top: config.json of model_type gpt_oss, safetensors, generation_config.json,
-/// tokenizer.json (the last two may be missing).
+/// A folder as openai/gpt-oss-20b has it at its top: config.json of model_type gpt_oss, safetensors,
+/// generation_config.json, tokenizer.json (the last two may be missing).
 Result<CheckpointParts> open_hugging_face_layout(const std::string& folder, const ProgressFn& progress);
 
 /// A folder as `original/` in openai/gpt-oss-20b: config.json of OpenAI's own form and safetensors.
@@ -23,8 +23,9 @@ Result<CheckpointParts> open_gguf_layout(const std::string& path, const Progress
 /// The table's tensors as `gossamer show` lists them.
 std::vector<StoredTensor> list_stored(const TensorTable& table);
 
-/// Layers that the files have and the config does not: an Error naming the first such tensor. `prefix` is what stands before the
-/// layer's number in names ("model.layers.").
-Status check_no_extra_layers(const TensorTable& table, std::string_view prefix, const ModelConfig& config, std::string_view config_source);
+/// Layers that the files have and the config does not: an Error naming the first such tensor. `prefix` is what stands
+/// before the layer's number in names ("model.layers.").
+Status check_no_extra_layers(const TensorTable& table, std::string_view prefix, const ModelConfig& config,
+                             std::string_view config_source);
 
 }  // namespace gossamer

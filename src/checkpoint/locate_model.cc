@@ -41,8 +41,8 @@ std::vector<StoredModel> list_models(const ModelSearchPath& search) {
 
 /// What is surely meant as a path and not as a name.
 bool looks_like_path(std::string_view name) {
-  return name.starts_with('/') || name.starts_with("./") || name.starts_with("../") || name.starts_with('~') || name.ends_with(".gguf") ||
-         name.ends_with('/');
+  return name.starts_with('/') || name.starts_with("./") || name.starts_with("../") || name.starts_with('~') ||
+         name.ends_with(".gguf") || name.ends_with('/');
 }
 
 /// How to get a model that is not there. `text` is its name as it was asked for.
@@ -50,8 +50,10 @@ std::string how_to_get(std::string_view text, const ModelName& name) {
   if (name.key == kDemoName) return "it comes with the source tree of gossamer";
   const bool known = name.key == "gpt-oss-20b" || name.key == "gpt-oss-120b";
   if (known && (name.organisation.empty() || name.organisation == "openai"))
-    return fmt::format("get it ({}) with `hf download openai/{} --exclude \"*/*\"`", name.key == "gpt-oss-20b" ? "14 GB" : "65 GB", name.key);
-  if (!name.organisation.empty()) return fmt::format("if it is a repository on Hugging Face, get it with `hf download {}`", excerpt(text));
+    return fmt::format("get it ({}) with `hf download openai/{} --exclude \"*/*\"`",
+                       name.key == "gpt-oss-20b" ? "14 GB" : "65 GB", name.key);
+  if (!name.organisation.empty())
+    return fmt::format("if it is a repository on Hugging Face, get it with `hf download {}`", excerpt(text));
   return "gossamer runs gpt-oss-20b, gpt-oss-120b and gossamer-mini, or a folder or .gguf file named by its path";
 }
 
@@ -62,17 +64,19 @@ std::string what_is_there(const std::vector<StoredModel>& models) {
   for (const StoredModel& model : models) {
     const std::string key = spell_model_name(model.name).key;
     const bool likely = key.find("gpt-oss") != std::string::npos || key.find("gossamer") != std::string::npos;
-    if (likely && names.size() < kMaxNames && std::ranges::find(names, model.name) == names.end()) names.push_back(model.name);
+    if (likely && names.size() < kMaxNames && std::ranges::find(names, model.name) == names.end())
+      names.push_back(model.name);
   }
   return names.empty() ? "" : fmt::format("; there is: {}", fmt::join(names, ", "));
 }
 
-Error not_found(std::string_view text, const ModelName& name, const ModelSearchPath& search, const std::vector<StoredModel>& models) {
+Error not_found(std::string_view text, const ModelName& name, const ModelSearchPath& search,
+                const std::vector<StoredModel>& models) {
   std::vector<std::string> places;
   for (const std::string& place : {search.own_cache, search.hugging_face_cache, search.ollama_store})
     if (!place.empty()) places.push_back(place);
-  return make_error(ErrorCode::kNotFound, "there is no model {} in {}: {}{}", excerpt(text), fmt::join(places, ", "), how_to_get(text, name),
-                    what_is_there(models));
+  return make_error(ErrorCode::kNotFound, "there is no model {} in {}: {}{}", excerpt(text), fmt::join(places, ", "),
+                    how_to_get(text, name), what_is_there(models));
 }
 
 /// A path that exists: itself, or the model in it where it is a folder.
@@ -81,18 +85,20 @@ Result<std::string> resolve_path(const std::string& path) {
   if (!fs::is_directory(path, failure)) return path;
   GOS_TRY(const auto model, model_in_folder(path));
   if (model) return *model;
-  return make_error(ErrorCode::kNotFound, "{} is a folder without a model: neither config.json nor a .gguf file is in it", path);
+  return make_error(ErrorCode::kNotFound,
+                    "{} is a folder without a model: neither config.json nor a .gguf file is in it", path);
 }
 
 }  // namespace
 
 ModelSearchPath ModelSearchPath::from_environment(std::string demo_folder) {
   ModelSearchPath search;
-  search.own_cache = first_of({environment_path("GOSSAMER_HOME", "/models"), environment_path("XDG_CACHE_HOME", "/gossamer/models"),
-                               environment_path("HOME", "/.cache/gossamer/models")});
-  search.hugging_face_cache =
-      first_of({environment_path("HF_HUB_CACHE", ""), environment_path("HF_HOME", "/hub"), environment_path("XDG_CACHE_HOME", "/huggingface/hub"),
-                environment_path("HOME", "/.cache/huggingface/hub")});
+  search.own_cache =
+      first_of({environment_path("GOSSAMER_HOME", "/models"), environment_path("XDG_CACHE_HOME", "/gossamer/models"),
+                environment_path("HOME", "/.cache/gossamer/models")});
+  search.hugging_face_cache = first_of({environment_path("HF_HUB_CACHE", ""), environment_path("HF_HOME", "/hub"),
+                                        environment_path("XDG_CACHE_HOME", "/huggingface/hub"),
+                                        environment_path("HOME", "/.cache/huggingface/hub")});
   search.ollama_store = first_of({environment_path("OLLAMA_MODELS", ""), environment_path("HOME", "/.ollama/models")});
   search.demo_folder = std::move(demo_folder);
   return search;
@@ -100,7 +106,8 @@ ModelSearchPath ModelSearchPath::from_environment(std::string demo_folder) {
 
 Result<std::string> locate_model(std::string_view text, const ModelSearchPath& search) {
   const std::string path(text);
-  if (path.empty() || path.find('\0') != std::string::npos) return make_error(ErrorCode::kInvalidInput, "the name of the model is empty");
+  if (path.empty() || path.find('\0') != std::string::npos)
+    return make_error(ErrorCode::kInvalidInput, "the name of the model is empty");
   std::error_code failure;
   if (fs::exists(path, failure)) return resolve_path(path);
   if (looks_like_path(path)) return make_error(ErrorCode::kNotFound, "there is no file or folder {}", excerpt(path));

@@ -9,9 +9,7 @@ namespace {
 /// Adds views up to a TensorGroup.
 class GroupCounter {
  public:
-  GroupCounter& add(const MatrixView& view) {
-    return add(view.dtype, view.rows * view.cols, view.size_bytes());
-  }
+  GroupCounter& add(const MatrixView& view) { return add(view.dtype, view.rows * view.cols, view.size_bytes()); }
   GroupCounter& add(const ExpertMatrixView& view) {
     const uint64_t rows = view.experts * view.rows;
     return add(view.dtype, rows * view.cols, rows * row_bytes(view.dtype, view.cols));
@@ -77,6 +75,8 @@ ModelFacts compute_facts(const Checkpoint& checkpoint) {
   return facts;
 }
 
-uint64_t memory_needed(const ModelFacts& facts, uint64_t num_tokens) { return facts.weight_bytes + num_tokens * facts.kv_bytes_per_token; }
+uint64_t memory_needed(const ModelFacts& facts, uint64_t num_tokens) {
+  return facts.weight_bytes + num_tokens * facts.kv_bytes_per_token;
+}
 
 }  // namespace gossamer

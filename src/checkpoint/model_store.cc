@@ -20,7 +20,8 @@ constexpr uint64_t kMaxManifestBytes = 1 << 20, kMaxRefBytes = 1 << 12;
 std::vector<fs::path> entries_of(const fs::path& folder) {
   std::vector<fs::path> entries;
   std::error_code failure;
-  for (fs::directory_iterator entry(folder, failure), end; !failure && entry != end; entry.increment(failure)) entries.push_back(entry->path());
+  for (fs::directory_iterator entry(folder, failure), end; !failure && entry != end; entry.increment(failure))
+    entries.push_back(entry->path());
   std::ranges::sort(entries);
   return entries;
 }
@@ -46,7 +47,8 @@ std::vector<std::string> gguf_files(const std::string& folder) {
   return files;
 }
 
-/// Offers the model in `folder` under `name`. A folder with several .gguf files is offered as itself, so that opening it says so.
+/// Offers the model in `folder` under `name`. A folder with several .gguf files is offered as itself, so that opening
+/// it says so.
 void offer_folder(std::vector<StoredModel>& models, std::string name, const std::string& folder) {
   const auto model = model_in_folder(folder);
   if (!model.ok()) {
@@ -95,7 +97,8 @@ Result<std::optional<std::string>> model_in_folder(const std::string& folder) {
       return lower_case(fs::path(file).filename().string()).find("mxfp4") != std::string::npos;
     });
     if (mxfp4.size() != 1)
-      return make_error(ErrorCode::kInvalidInput, "{} holds {} models, name one of them: {}", folder, files.size(), fmt::join(files, ", "));
+      return make_error(ErrorCode::kInvalidInput, "{} holds {} models, name one of them: {}", folder, files.size(),
+                        fmt::join(files, ", "));
     files = mxfp4;
   }
   return std::optional(files.front());

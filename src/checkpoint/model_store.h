@@ -25,9 +25,9 @@ std::vector<StoredModel> list_hugging_face_cache(const std::string& folder);
 /// Ollama's store: manifests/HOST/NAMESPACE/NAME/TAG name blobs by digest. Only models called gpt-oss are offered.
 std::vector<StoredModel> list_ollama_store(const std::string& folder);
 
-/// The model in a folder: the folder itself where it has a config.json (or original/config.json), else its one .gguf file (for a
-/// split model the first part; among several, the one called MXFP4). Nothing where it has neither.
-/// Errors: several .gguf files of which none is the obvious one.
+/// The model in a folder: the folder itself where it has a config.json (or original/config.json), else its one .gguf
+/// file (for a split model the first part; among several, the one called MXFP4). Nothing where it has neither. Errors:
+/// several .gguf files of which none is the obvious one.
 Result<std::optional<std::string>> model_in_folder(const std::string& folder);
 
 }  // namespace gossamer

@@ -31,7 +31,8 @@ Result<std::string> parse_ollama_manifest(std::string_view text, std::string_vie
     if (!type || !type->is_string() || type->get_string() != kModelMediaType) continue;
     const json::value* digest = find_member(layer, "digest");
     if (!digest || !digest->is_string() || !is_digest(digest->get_string()))
-      return make_error(ErrorCode::kInvalidInput, "{}: the digest of the model layer is {}, not sha256 and {} hex digits", what,
+      return make_error(ErrorCode::kInvalidInput,
+                        "{}: the digest of the model layer is {}, not sha256 and {} hex digits", what,
                         digest ? json_excerpt(*digest) : "missing", kDigestDigits);
     std::string blob(digest->get_string());
     blob[kAlgorithm.size()] = '-';

@@ -15,7 +15,8 @@ constexpr std::string_view kLayerPrefix = "block.";
 
 /// q, k and v are one matrix here, `attn.qkv`: their rows follow one another.
 void bind_attention(TensorBinder& bind, const ModelConfig& c, const std::string& prefix, LayerTensors& t) {
-  const uint64_t d = c.hidden, q_rows = uint64_t{c.num_heads} * c.head_dim, kv_rows = uint64_t{c.num_kv_heads} * c.head_dim;
+  const uint64_t d = c.hidden, q_rows = uint64_t{c.num_heads} * c.head_dim,
+                 kv_rows = uint64_t{c.num_kv_heads} * c.head_dim;
   const MatrixView qkv = bind.matrix(prefix + "attn.qkv.weight", q_rows + 2 * kv_rows, d);
   const MatrixView qkv_bias = bind.vector(prefix + "attn.qkv.bias", q_rows + 2 * kv_rows);
   t.attn_norm = bind.vector(prefix + "attn.norm.scale", d);
@@ -35,13 +36,15 @@ void bind_experts(TensorBinder& bind, const ModelConfig& c, const std::string& p
   t.mlp_norm = bind.vector(prefix + "mlp.norm.scale", d);
   t.router = bind.matrix(prefix + "mlp.gate.weight", c.num_experts, d);
   t.router_bias = bind.vector(prefix + "mlp.gate.bias", c.num_experts);
-  const auto gate_up = bind.split_experts(prefix + "mlp.mlp1_weight.blocks", prefix + "mlp.mlp1_weight.scales", c.num_experts, 2 * f, d);
+  const auto gate_up =
+      bind.split_experts(prefix + "mlp.mlp1_weight.blocks", prefix + "mlp.mlp1_weight.scales", c.num_experts, 2 * f, d);
   const auto gate_up_bias = bind.expert_bias(prefix + "mlp.mlp1_bias", c.num_experts, 2 * f);
   t.gate = every_second_row(gate_up, 0);
   t.up = every_second_row(gate_up, 1);
   t.gate_bias = every_second_row(gate_up_bias, 0);
   t.up_bias = every_second_row(gate_up_bias, 1);
-  t.down = bind.split_experts(prefix + "mlp.mlp2_weight.blocks", prefix + "mlp.mlp2_weight.scales", c.num_experts, d, f);
+  t.down =
+      bind.split_experts(prefix + "mlp.mlp2_weight.blocks", prefix + "mlp.mlp2_weight.scales", c.num_experts, d, f);
   t.down_bias = bind.expert_bias(prefix + "mlp.mlp2_bias", c.num_experts, d);
 }
 
@@ -76,7 +79,8 @@ Result<CheckpointParts> open_original_layout(const std::string& folder, const Pr
   parts.files = table.files();
   // The layout has no tokenizer of its own; in openai/gpt-oss-20b one lies in the folder above.
   for (const char* place : {"/tokenizer.json", "/../tokenizer.json"})
-    if (const std::string path = folder + place; parts.tokenizer_json_path.empty() && fs::exists(path)) parts.tokenizer_json_path = path;
+    if (const std::string path = folder + place; parts.tokenizer_json_path.empty() && fs::exists(path))
+      parts.tokenizer_json_path = path;
   return parts;
 }
 

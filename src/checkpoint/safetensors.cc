@@ -49,8 +49,10 @@ std::optional<std::vector<uint64_t>> read_counts(const json::value* value) {
   return counts;
 }
 
-/// One entry of the header, checked by itself and against `data_bytes`; `begin` still counts from the start of the data.
-Result<SafetensorsTensor> read_entry(std::string_view key, const json::value& entry, uint64_t data_bytes, std::string_view what) {
+/// One entry of the header, checked by itself and against `data_bytes`; `begin` still counts from the start of the
+/// data.
+Result<SafetensorsTensor> read_entry(std::string_view key, const json::value& entry, uint64_t data_bytes,
+                                     std::string_view what) {
   const std::string name = excerpt(key);
   SafetensorsTensor tensor;
   tensor.name = key;
@@ -58,29 +60,37 @@ Result<SafetensorsTensor> read_entry(std::string_view key, const json::value& en
   const auto shape = read_counts(find_member(entry, "shape"));
   const auto offsets = read_counts(find_member(entry, "data_offsets"));
   if (!dtype || !dtype->is_string() || !shape || !offsets || offsets->size() != 2)
-    return make_error(ErrorCode::kInvalidInput,
-                      "{}: tensor {} needs a dtype, a shape of non-negative integers and two data_offsets, but the header says {}", what, name,
-                      json_excerpt(entry));
+    return make_error(
+        ErrorCode::kInvalidInput,
+        "{}: tensor {} needs a dtype, a shape of non-negative integers and two data_offsets, but the header says {}",
+        what, name, json_excerpt(entry));
   tensor.dtype = std::string_view(dtype->get_string());
   tensor.shape = *shape;
   const auto element = element_bytes(tensor.dtype);
-  if (!element) return make_error(ErrorCode::kUnsupported, "{}: tensor {} has the unknown dtype {}", what, name, excerpt(tensor.dtype));
+  if (!element)
+    return make_error(ErrorCode::kUnsupported, "{}: tensor {} has the unknown dtype {}", what, name,
+                      excerpt(tensor.dtype));
   if (tensor.shape.size() > kMaxDimensions)
-    return make_error(ErrorCode::kInvalidInput, "{}: tensor {} has {} dimensions, more than the {} allowed", what, name, tensor.shape.size(),
-                      kMaxDimensions);
+    return make_error(ErrorCode::kInvalidInput, "{}: tensor {} has {} dimensions, more than the {} allowed", what, name,
+                      tensor.shape.size(), kMaxDimensions);
   const auto count = element_count(tensor.shape);
   const auto bytes = count ? checked_mul(*count, *element) : std::nullopt;
   if (!bytes)
-    return make_error(ErrorCode::kInvalidInput, "{}: tensor {} of shape {} is larger than any file", what, name, shape_text(tensor.shape));
+    return make_error(ErrorCode::kInvalidInput, "{}: tensor {} of shape {} is larger than any file", what, name,
+                      shape_text(tensor.shape));
   const uint64_t begin = (*offsets)[0], end = (*offsets)[1];
   if (begin > end)
-    return make_error(ErrorCode::kInvalidInput, "{}: tensor {} starts at byte {} of the data and ends before that, at byte {}", what, name, begin, end);
+    return make_error(ErrorCode::kInvalidInput,
+                      "{}: tensor {} starts at byte {} of the data and ends before that, at byte {}", what, name, begin,
+                      end);
   if (end > data_bytes)
     return make_error(ErrorCode::kInvalidInput,
-                      "{}: tensor {} lies at bytes {} to {} of the data, but the file has {} bytes of data: it is cut short or corrupt; download it again",
+                      "{}: tensor {} lies at bytes {} to {} of the data, but the file has {} bytes of data: it is cut "
+                      "short or corrupt; download it again",
                       what, name, begin, end, data_bytes);
   if (end - begin != *bytes)
-    return make_error(ErrorCode::kInvalidInput, "{}: tensor {} of shape {} in {} takes {} bytes, but the header gives it {}", what, name,
+    return make_error(ErrorCode::kInvalidInput,
+                      "{}: tensor {} of shape {} in {} takes {} bytes, but the header gives it {}", what, name,
                       shape_text(tensor.shape), tensor.dtype, *bytes, end - begin);
   tensor.begin = begin;
   tensor.size_bytes = *bytes;
@@ -93,16 +103,19 @@ Status check_coverage(const std::vector<SafetensorsTensor>& tensors, uint64_t da
   const SafetensorsTensor* before = nullptr;
   for (const SafetensorsTensor& tensor : tensors) {
     if (tensor.begin < covered)
-      return make_error(ErrorCode::kInvalidInput, "{}: tensor {} starts at byte {} of the data, inside tensor {}, which ends at byte {}", what,
+      return make_error(ErrorCode::kInvalidInput,
+                        "{}: tensor {} starts at byte {} of the data, inside tensor {}, which ends at byte {}", what,
                         excerpt(tensor.name), tensor.begin, excerpt(before->name), covered);
     if (tensor.begin > covered)
-      return make_error(ErrorCode::kInvalidInput, "{}: tensor {} starts at byte {} of the data, but the tensors before it end at byte {}", what,
+      return make_error(ErrorCode::kInvalidInput,
+                        "{}: tensor {} starts at byte {} of the data, but the tensors before it end at byte {}", what,
                         excerpt(tensor.name), tensor.begin, covered);
     covered = tensor.begin + tensor.size_bytes;
     before = &tensor;
   }
   if (covered != data_bytes)
-    return make_error(ErrorCode::kInvalidInput, "{}: the tensors end at byte {} of the data, but the file has {} bytes of data", what, covered,
+    return make_error(ErrorCode::kInvalidInput,
+                      "{}: the tensors end at byte {} of the data, but the file has {} bytes of data", what, covered,
                       data_bytes);
   return {};
 }
@@ -117,8 +130,9 @@ Result<std::vector<SafetensorsTensor>> parse_safetensors(std::span<const std::by
   const uint64_t rest = file.size() - kLengthBytes;
   if (header_bytes > rest || header_bytes > kMaxHeaderBytes)
     return make_error(ErrorCode::kInvalidInput,
-                      "{}: the header claims {} bytes, but {} follow and at most {} are allowed: it is cut short or no safetensors file", what,
-                      header_bytes, rest, kMaxHeaderBytes);
+                      "{}: the header claims {} bytes, but {} follow and at most {} are allowed: it is cut short or no "
+                      "safetensors file",
+                      what, header_bytes, rest, kMaxHeaderBytes);
   const std::string_view text(reinterpret_cast<const char*>(file.data()) + kLengthBytes, header_bytes);
   GOS_TRY(const json::value header, parse_json(text, fmt::format("the header of {}", what)));
   const json::object* entries = header.if_object();
@@ -132,7 +146,8 @@ Result<std::vector<SafetensorsTensor>> parse_safetensors(std::span<const std::by
     GOS_TRY(SafetensorsTensor tensor, read_entry(name, entry, data_bytes, what));
     tensors.push_back(std::move(tensor));
   }
-  std::ranges::sort(tensors, {}, [](const SafetensorsTensor& tensor) { return std::pair(tensor.begin, tensor.size_bytes); });
+  std::ranges::sort(tensors, {},
+                    [](const SafetensorsTensor& tensor) { return std::pair(tensor.begin, tensor.size_bytes); });
   GOS_TRY_STATUS(check_coverage(tensors, data_bytes, what));
   for (SafetensorsTensor& tensor : tensors) tensor.begin += data_begin;
   return tensors;

@@ -35,15 +35,17 @@ std::vector<std::string> list_safetensors(const std::string& folder) {
 }
 
 /// Every tensor of the index must be in the file that it names.
-Status check_index(const SafetensorsIndex& index, const TensorTable& table, const std::string& folder, const std::string& index_path) {
+Status check_index(const SafetensorsIndex& index, const TensorTable& table, const std::string& folder,
+                   const std::string& index_path) {
   for (const auto& [name, file] : index.weight_map) {
     const TableTensor* tensor = table.find(name);
     const std::string expected = folder + "/" + file;
     if (!tensor)
-      return make_error(ErrorCode::kInvalidInput, "{} places tensor {} in {}, which does not have it", index_path, excerpt(name), expected);
+      return make_error(ErrorCode::kInvalidInput, "{} places tensor {} in {}, which does not have it", index_path,
+                        excerpt(name), expected);
     if (table.path_of(*tensor) != expected)
-      return make_error(ErrorCode::kInvalidInput, "{} places tensor {} in {}, but it is in {}", index_path, excerpt(name), expected,
-                        table.path_of(*tensor));
+      return make_error(ErrorCode::kInvalidInput, "{} places tensor {} in {}, but it is in {}", index_path,
+                        excerpt(name), expected, table.path_of(*tensor));
   }
   return {};
 }
@@ -54,12 +56,14 @@ Result<SafetensorsIndex> parse_safetensors_index(std::string_view text, std::str
   GOS_TRY(const json::value root, parse_json(text, what));
   const json::value* member = find_member(root, "weight_map");
   const json::object* map = member ? member->if_object() : nullptr;
-  if (!map || map->empty()) return make_error(ErrorCode::kInvalidInput, "{} has no weight_map from tensors to files", what);
+  if (!map || map->empty())
+    return make_error(ErrorCode::kInvalidInput, "{} has no weight_map from tensors to files", what);
   SafetensorsIndex index;
   for (const auto& [name, value] : *map) {
     const json::string* file = value.if_string();
     if (!file || file->empty() || !is_plain_file_name(*file))
-      return make_error(ErrorCode::kInvalidInput, "{} places tensor {} in {}, which is no .safetensors file of the same folder", what,
+      return make_error(ErrorCode::kInvalidInput,
+                        "{} places tensor {} in {}, which is no .safetensors file of the same folder", what,
                         excerpt(name), json_excerpt(value));
     index.weight_map.emplace_back(name, std::string(*file));
     index.files.emplace_back(*file);
@@ -80,14 +84,16 @@ Result<TensorTable> map_safetensors_folder(const std::string& folder, const Prog
     index.files = list_safetensors(folder);
   }
   if (index.files.empty())
-    return make_error(ErrorCode::kNotFound, "{} has a config.json but no .safetensors files: download the weights too", folder);
+    return make_error(ErrorCode::kNotFound, "{} has a config.json but no .safetensors files: download the weights too",
+                      folder);
 
   TensorTable table;
   for (size_t i = 0; i < index.files.size(); ++i) {
     if (progress) progress("opening model files", i, index.files.size());
     const std::string path = folder + "/" + index.files[i];
     if (!fs::exists(path))
-      return make_error(ErrorCode::kNotFound, "{} names {}, which is not there: the download is not complete", index_path, path);
+      return make_error(ErrorCode::kNotFound, "{} names {}, which is not there: the download is not complete",
+                        index_path, path);
     GOS_TRY_STATUS(table.add_safetensors(path));
   }
   if (progress) progress("opening model files", index.files.size(), index.files.size());

@@ -16,7 +16,9 @@ std::optional<uint64_t> element_count(std::span<const uint64_t> shape) {
   return count;
 }
 
-std::string shape_text(std::span<const uint64_t> shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
+std::string shape_text(std::span<const uint64_t> shape) {
+  return fmt::format("[{}]", fmt::join(shape, ", "));
+}
 
 std::string excerpt(std::string_view text) {
   constexpr size_t kMaxBytes = 80;

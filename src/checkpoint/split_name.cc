@@ -25,11 +25,15 @@ std::optional<SplitName> parse_split_name(std::string_view name) {
   name.remove_suffix(kExtension.size());
   if (name.size() <= kEndingBytes) return std::nullopt;
   const std::string_view ending = name.substr(name.size() - kEndingBytes);
-  const auto number = parse_digits(ending.substr(1, kDigits)), count = parse_digits(ending.substr(kEndingBytes - kDigits));
-  if (ending.front() != '-' || ending.substr(1 + kDigits, kBetween.size()) != kBetween || !number || !count) return std::nullopt;
+  const auto number = parse_digits(ending.substr(1, kDigits)),
+             count = parse_digits(ending.substr(kEndingBytes - kDigits));
+  if (ending.front() != '-' || ending.substr(1 + kDigits, kBetween.size()) != kBetween || !number || !count)
+    return std::nullopt;
   return SplitName{std::string(name.substr(0, name.size() - kEndingBytes)), *number, *count};
 }
 
-std::string split_name(const SplitName& model, uint32_t number) { return fmt::format("{}-{:05}-of-{:05}.gguf", model.stem, number, model.count); }
+std::string split_name(const SplitName& model, uint32_t number) {
+  return fmt::format("{}-{:05}-of-{:05}.gguf", model.stem, number, model.count);
+}
 
 }  // namespace gossamer

@@ -22,23 +22,24 @@ std::string files_have(const TensorTable& table) {
 
 }  // namespace
 
-const TableTensor* TensorBinder::take(std::string_view name, std::initializer_list<Dtype> dtypes, std::vector<uint64_t> shape) {
+const TableTensor* TensorBinder::take(std::string_view name, std::initializer_list<Dtype> dtypes,
+                                      std::vector<uint64_t> shape) {
   if (!status_.ok()) return nullptr;
   const TableTensor* tensor = table_.find(name);
   if (!tensor) {
-    fail(make_error(ErrorCode::kInvalidInput, "{} no tensor {}, which should be {} by {}", files_have(table_), name, shape_text(shape),
-                    config_source_));
+    fail(make_error(ErrorCode::kInvalidInput, "{} no tensor {}, which should be {} by {}", files_have(table_), name,
+                    shape_text(shape), config_source_));
     return nullptr;
   }
   const std::string& path = table_.path_of(*tensor);
   if (!tensor->dtype || std::ranges::find(dtypes, *tensor->dtype) == dtypes.end()) {
-    fail(make_error(ErrorCode::kUnsupported, "{}: tensor {} is stored as {}, but gossamer computes with {} there", path, name, tensor->dtype_name,
-                    dtype_list(dtypes)));
+    fail(make_error(ErrorCode::kUnsupported, "{}: tensor {} is stored as {}, but gossamer computes with {} there", path,
+                    name, tensor->dtype_name, dtype_list(dtypes)));
     return nullptr;
   }
   if (tensor->shape != shape) {
-    fail(make_error(ErrorCode::kInvalidInput, "{}: tensor {} has the shape {}, but should be {} by {}", path, name, shape_text(tensor->shape),
-                    shape_text(shape), config_source_));
+    fail(make_error(ErrorCode::kInvalidInput, "{}: tensor {} has the shape {}, but should be {} by {}", path, name,
+                    shape_text(tensor->shape), shape_text(shape), config_source_));
     return nullptr;
   }
   return tensor;
@@ -56,7 +57,8 @@ MatrixView TensorBinder::vector(std::string_view name, uint64_t count) {
   return {.dtype = *tensor->dtype, .rows = 1, .cols = count, .data = tensor->data};
 }
 
-ExpertMatrixView TensorBinder::split_experts(std::string_view blocks, std::string_view scales, uint32_t experts, uint64_t rows, uint64_t cols) {
+ExpertMatrixView TensorBinder::split_experts(std::string_view blocks, std::string_view scales, uint32_t experts,
+                                             uint64_t rows, uint64_t cols) {
   const uint64_t blocks_per_row = cols / kBlockElements;
   const TableTensor* codes = take(blocks, {Dtype::kU8}, {experts, rows, blocks_per_row, kMxfp4SplitBlockBytes});
   const TableTensor* exponents = take(scales, {Dtype::kU8}, {experts, rows, blocks_per_row});
@@ -72,7 +74,8 @@ ExpertMatrixView TensorBinder::split_experts(std::string_view blocks, std::strin
 }
 
 ExpertMatrixView TensorBinder::experts(std::string_view name, uint32_t experts, uint64_t rows, uint64_t cols) {
-  const TableTensor* tensor = take(name, {Dtype::kMxfp4, Dtype::kQ8_0, Dtype::kBf16, Dtype::kF16, Dtype::kF32}, {experts, rows, cols});
+  const TableTensor* tensor =
+      take(name, {Dtype::kMxfp4, Dtype::kQ8_0, Dtype::kBf16, Dtype::kF16, Dtype::kF32}, {experts, rows, cols});
   if (!tensor) return {};
   return {.dtype = *tensor->dtype,
           .layout = Mxfp4Layout::kGgml,

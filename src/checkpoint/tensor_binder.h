@@ -9,12 +9,14 @@
 
 namespace gossamer {
 
-/// Takes tensors out of a table by name and checks dtype and shape against what the config demands. The first fault is kept and
-/// every later call returns an empty view, so that the list of a layout's tensors reads as a list; ask status() at the end.
+/// Takes tensors out of a table by name and checks dtype and shape against what the config demands. The first fault is
+/// kept and every later call returns an empty view, so that the list of a layout's tensors reads as a list; ask
+/// status() at the end.
 class TensorBinder {
  public:
   /// `config_source` says in errors where the expected shapes come from ("/models/x/config.json", "its metadata").
-  TensorBinder(const TensorTable& table, std::string config_source) : table_(table), config_source_(std::move(config_source)) {}
+  TensorBinder(const TensorTable& table, std::string config_source)
+      : table_(table), config_source_(std::move(config_source)) {}
 
   bool has(std::string_view name) const { return table_.find(name) != nullptr; }
 
@@ -22,8 +24,10 @@ class TensorBinder {
   MatrixView matrix(std::string_view name, uint64_t rows, uint64_t cols);
   MatrixView vector(std::string_view name, uint64_t count);
 
-  /// Experts in two tensors: codes `blocks` [experts, rows, cols/32, 16] and `scales` [experts, rows, cols/32], both U8.
-  ExpertMatrixView split_experts(std::string_view blocks, std::string_view scales, uint32_t experts, uint64_t rows, uint64_t cols);
+  /// Experts in two tensors: codes `blocks` [experts, rows, cols/32, 16] and `scales` [experts, rows, cols/32], both
+  /// U8.
+  ExpertMatrixView split_experts(std::string_view blocks, std::string_view scales, uint32_t experts, uint64_t rows,
+                                 uint64_t cols);
   /// Experts in one tensor [experts, rows, cols]: ggml's MXFP4, Q8_0, BF16, F16 or F32.
   ExpertMatrixView experts(std::string_view name, uint32_t experts, uint64_t rows, uint64_t cols);
   /// [experts, rows] in F32, F16 or BF16.

@@ -50,8 +50,8 @@ uint32_t TensorTable::add_file(MmapFile file) {
 Status TensorTable::add(TableTensor tensor) {
   const auto [entry, is_new] = by_name_.emplace(tensor.name, tensors_.size());
   if (!is_new)
-    return make_error(ErrorCode::kInvalidInput, "tensor {} stands both in {} and in {}", excerpt(tensor.name), path_of(tensors_[entry->second]),
-                      path_of(tensor));
+    return make_error(ErrorCode::kInvalidInput, "tensor {} stands both in {} and in {}", excerpt(tensor.name),
+                      path_of(tensors_[entry->second]), path_of(tensor));
   tensors_.push_back(std::move(tensor));
   return {};
 }

@@ -51,11 +51,19 @@ void FolderModel::write(const std::string& folder) const {
 }
 
 FolderModel hugging_face_model() {
-  return {.config = hugging_face_config(tiny_config()), .tensors = hugging_face_tensors(tiny_config(), kSeed), .edit_header = {}, .edit_file = {}, .files = {}};
+  return {.config = hugging_face_config(tiny_config()),
+          .tensors = hugging_face_tensors(tiny_config(), kSeed),
+          .edit_header = {},
+          .edit_file = {},
+          .files = {}};
 }
 
 FolderModel original_model() {
-  return {.config = original_config(tiny_config()), .tensors = original_tensors(tiny_config(), kSeed), .edit_header = {}, .edit_file = {}, .files = {}};
+  return {.config = original_config(tiny_config()),
+          .tensors = original_tensors(tiny_config(), kSeed),
+          .edit_header = {},
+          .edit_file = {},
+          .files = {}};
 }
 
 void replace_first(std::string& text, const std::string& from, const std::string& to) {

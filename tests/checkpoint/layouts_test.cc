@@ -19,12 +19,17 @@ using Values = std::map<std::string, std::vector<float>>;
 
 /// Every tensor of a model as numbers.
 Values all_values(const ModelTensors& tensors) {
-  Values values{{"embedding", values_of(tensors.embedding)}, {"final_norm", values_of(tensors.final_norm)}, {"lm_head", values_of(tensors.lm_head)}};
+  Values values{{"embedding", values_of(tensors.embedding)},
+                {"final_norm", values_of(tensors.final_norm)},
+                {"lm_head", values_of(tensors.lm_head)}};
   for (size_t layer = 0; layer < tensors.layers.size(); ++layer) {
     const LayerTensors& t = tensors.layers[layer];
-    const auto add = [&](const char* name, const auto& view) { values[fmt::format("{}.{}", layer, name)] = values_of(view); };
+    const auto add = [&](const char* name, const auto& view) {
+      values[fmt::format("{}.{}", layer, name)] = values_of(view);
+    };
     add("attn_norm", t.attn_norm), add("q", t.q), add("k", t.k), add("v", t.v);
-    add("q_bias", t.q_bias), add("k_bias", t.k_bias), add("v_bias", t.v_bias), add("sinks", t.sinks), add("o", t.o), add("o_bias", t.o_bias);
+    add("q_bias", t.q_bias), add("k_bias", t.k_bias), add("v_bias", t.v_bias), add("sinks", t.sinks), add("o", t.o),
+        add("o_bias", t.o_bias);
     add("mlp_norm", t.mlp_norm), add("router", t.router), add("router_bias", t.router_bias);
     add("gate", t.gate), add("up", t.up), add("down", t.down);
     add("gate_bias", t.gate_bias), add("up_bias", t.up_bias), add("down_bias", t.down_bias);
@@ -163,7 +168,8 @@ TEST_F(LayoutsTest, RopeParametersOfNewerTransformersAreRead) {
 }
 
 TEST_F(LayoutsTest, TheEndOfGenerationComesFromWhicheverFileNamesIt) {
-  write_file(folder_ / "model/generation_config.json", R"({"eos_token_id": [5, 6], "temperature": 0.5, "top_k": 9, "do_sample": false})");
+  write_file(folder_ / "model/generation_config.json",
+             R"({"eos_token_id": [5, 6], "temperature": 0.5, "top_k": 9, "do_sample": false})");
   const GenerationDefaults defaults = open(folder_ / "model").generation();
   EXPECT_THAT(defaults.eos_ids, ElementsAre(5, 6));
   EXPECT_EQ(defaults.temperature, .5f);
@@ -176,7 +182,8 @@ TEST_F(LayoutsTest, TheEndOfGenerationComesFromWhicheverFileNamesIt) {
   file.set("tokenizer.ggml.eos_token_id", gguf_uint32(3));
   file.set("tokenizer.ggml.eos_token_ids", gguf_int32s({3, 4}));
   write_file(folder_ / "x.gguf", file.bytes());
-  EXPECT_THAT(open(folder_ / "x.gguf").generation().eos_ids, ElementsAre(3, 4, 78, 79));  // <|call|> and <|return|> by name
+  EXPECT_THAT(open(folder_ / "x.gguf").generation().eos_ids,
+              ElementsAre(3, 4, 78, 79));  // <|call|> and <|return|> by name
 }
 
 TEST_F(LayoutsTest, NothingIsCopied) {
@@ -222,7 +229,8 @@ TEST(OracleModels, Q8MatricesAreWithinHalfAStepOfTheirBlock) {
     float largest = 0;
     for (size_t i = block; i < block + kBlockElements; ++i) largest = std::max(largest, std::abs(a[i]));
     // half a step of largest / 127, and the rounding of that step to 11 bits over 127 steps
-    for (size_t i = block; i < block + kBlockElements; ++i) EXPECT_NEAR(a[i], b[i], largest * (.5f / 127 + 0x1p-11f)) << i;
+    for (size_t i = block; i < block + kBlockElements; ++i)
+      EXPECT_NEAR(a[i], b[i], largest * (.5f / 127 + 0x1p-11f)) << i;
   }
 }
 

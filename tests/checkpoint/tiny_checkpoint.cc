@@ -47,11 +47,13 @@ FileTensor bf16_tensor(uint64_t seed, std::string name, std::vector<uint64_t> sh
 FileTensor code_tensor(uint64_t seed, std::string name, std::vector<uint64_t> shape) {
   NameRandom random(seed, name);
   FileTensor tensor{std::move(name), "U8", std::move(shape), ""};
-  for (uint64_t i = 0, count = *element_count(tensor.shape); i < count; ++i) tensor.bytes.push_back(static_cast<char>(random.next() & 0xff));
+  for (uint64_t i = 0, count = *element_count(tensor.shape); i < count; ++i)
+    tensor.bytes.push_back(static_cast<char>(random.next() & 0xff));
   return tensor;
 }
 
-/// Scales of 2^-7 to 2^-4, so that a row of some hundred codes (up to 6) gives sums near 1; one in 64 is the smallest there is.
+/// Scales of 2^-7 to 2^-4, so that a row of some hundred codes (up to 6) gives sums near 1; one in 64 is the smallest
+/// there is.
 FileTensor scale_tensor(uint64_t seed, std::string name, std::vector<uint64_t> shape) {
   NameRandom random(seed, name);
   FileTensor tensor{std::move(name), "U8", std::move(shape), ""};
@@ -62,14 +64,17 @@ FileTensor scale_tensor(uint64_t seed, std::string name, std::vector<uint64_t> s
   return tensor;
 }
 
-void append_experts(std::vector<FileTensor>& out, uint64_t seed, const std::string& name, uint64_t experts, uint64_t rows, uint64_t cols) {
+void append_experts(std::vector<FileTensor>& out, uint64_t seed, const std::string& name, uint64_t experts,
+                    uint64_t rows, uint64_t cols) {
   const uint64_t blocks = cols / kBlockElements;
   out.push_back(code_tensor(seed, name + "_blocks", {experts, rows, blocks, kMxfp4SplitBlockBytes}));
   out.push_back(scale_tensor(seed, name + "_scales", {experts, rows, blocks}));
   out.push_back(bf16_tensor(seed, name + "_bias", {experts, rows}, 0, .3f));
 }
 
-void write_json(const std::string& path, const json::object& object) { write_file(path, json::serialize(object)); }
+void write_json(const std::string& path, const json::object& object) {
+  write_file(path, json::serialize(object));
+}
 
 /// Shards of about the same number of tensors, with the index.
 void write_shards(const std::string& folder, const std::vector<FileTensor>& tensors, uint32_t shards) {
@@ -81,7 +86,8 @@ void write_shards(const std::string& folder, const std::vector<FileTensor>& tens
     for (auto tensor = first; tensor != last; ++tensor) weight_map[tensor->name] = file;
     write_file(folder + "/" + file, safetensors_bytes({first, last}));
   }
-  write_json(folder + "/model.safetensors.index.json", {{"metadata", {{"total_size", 0}}}, {"weight_map", std::move(weight_map)}});
+  write_json(folder + "/model.safetensors.index.json",
+             {{"metadata", {{"total_size", 0}}}, {"weight_map", std::move(weight_map)}});
 }
 
 }  // namespace
@@ -174,7 +180,8 @@ std::vector<FileTensor> original_tensors(const ModelConfig& c, uint64_t seed) {
 
 json::object hugging_face_config(const ModelConfig& c) {
   json::array layer_types;
-  for (uint32_t layer = 0; layer < c.num_layers; ++layer) layer_types.emplace_back(c.is_sliding(layer) ? "sliding_attention" : "full_attention");
+  for (uint32_t layer = 0; layer < c.num_layers; ++layer)
+    layer_types.emplace_back(c.is_sliding(layer) ? "sliding_attention" : "full_attention");
   return {{"architectures", {"GptOssForCausalLM"}},
           {"attention_bias", true},
           {"eos_token_id", c.vocab_size - 1},
@@ -233,8 +240,9 @@ std::string safetensors_bytes(const std::vector<FileTensor>& tensors) {
   for (const FileTensor& tensor : tensors) {
     const uint64_t begin = data.size();
     data += tensor.bytes;
-    header[tensor.name] = json::object{
-        {"dtype", tensor.dtype}, {"shape", json::array(tensor.shape.begin(), tensor.shape.end())}, {"data_offsets", {begin, data.size()}}};
+    header[tensor.name] = json::object{{"dtype", tensor.dtype},
+                                       {"shape", json::array(tensor.shape.begin(), tensor.shape.end())},
+                                       {"data_offsets", {begin, data.size()}}};
   }
   const std::string text = json::serialize(header);
   const uint64_t length = text.size();

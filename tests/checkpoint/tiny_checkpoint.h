@@ -1,5 +1,6 @@
 #pragma once
-/// Small random gpt-oss models on disk, for tests that need a checkpoint and no oracle. The same config and seed give the same bytes.
+/// Small random gpt-oss models on disk, for tests that need a checkpoint and no oracle. The same config and seed give
+/// the same bytes.
 
 #include <cstdint>
 #include <string>
@@ -18,7 +19,8 @@ struct FileTensor {
   std::string bytes;
 };
 
-/// 2 layers, hidden 64, intermediate 96, 4 heads over 2 of 16, 4 experts of which 2 are active, vocabulary 80, window 8, context 64 x 4.
+/// 2 layers, hidden 64, intermediate 96, 4 heads over 2 of 16, 4 experts of which 2 are active, vocabulary 80, window
+/// 8, context 64 x 4.
 ModelConfig tiny_config();
 
 /// Every tensor of the Hugging Face layout: BF16, and MXFP4 experts; no value is large, all 16 codes occur.

@@ -20,7 +20,9 @@ std::string raw(T value) {
   return std::string(reinterpret_cast<const char*>(&value), sizeof(value));
 }
 
-std::string raw_string(std::string_view text) { return raw<uint64_t>(text.size()) + std::string(text); }
+std::string raw_string(std::string_view text) {
+  return raw<uint64_t>(text.size()) + std::string(text);
+}
 
 std::string bf16_as_f32(const std::string& bytes) {
   std::string out;
@@ -39,7 +41,8 @@ std::string every_second_row(const std::string& bytes, size_t row_bytes, size_t 
   return out;
 }
 
-/// Codes and scales of safetensors as ggml's 17-byte blocks: byte j holds elements j and j + 16 instead of 2j and 2j + 1.
+/// Codes and scales of safetensors as ggml's 17-byte blocks: byte j holds elements j and j + 16 instead of 2j and 2j
+/// + 1.
 std::string ggml_blocks(const std::string& codes, const std::string& scales) {
   std::string out;
   for (size_t block = 0; block < scales.size(); ++block) {
@@ -67,7 +70,8 @@ class ModelWriter {
 
   std::vector<GgufFile::Tensor> tensors() {
     matrix("token_embd.weight", "model.embed_tokens.weight");
-    for (uint32_t layer = 0; layer < c_.num_layers; ++layer) add_layer(fmt::format("blk.{}.", layer), fmt::format("model.layers.{}.", layer));
+    for (uint32_t layer = 0; layer < c_.num_layers; ++layer)
+      add_layer(fmt::format("blk.{}.", layer), fmt::format("model.layers.{}.", layer));
     vector("output_norm.weight", "model.norm.weight");
     matrix("output.weight", "lm_head.weight");
     return std::move(out_);
@@ -124,19 +128,27 @@ class ModelWriter {
   }
 
   void add_experts(const std::string& to, const std::string& from) {
-    const FileTensor &codes = source_.at(from + "_blocks"), &scales = source_.at(from + "_scales"), &bias = source_.at(from + "_bias");
-    out_.push_back({to + ".weight", kMxfp4, {codes.shape[0], codes.shape[1], codes.shape[2] * kBlockElements}, ggml_blocks(codes.bytes, scales.bytes)});
+    const FileTensor &codes = source_.at(from + "_blocks"), &scales = source_.at(from + "_scales"),
+                     &bias = source_.at(from + "_bias");
+    out_.push_back({to + ".weight",
+                    kMxfp4,
+                    {codes.shape[0], codes.shape[1], codes.shape[2] * kBlockElements},
+                    ggml_blocks(codes.bytes, scales.bytes)});
     add_bias(to + ".bias", bias.shape, bias.bytes);
   }
 
   void add_gate_up(const std::string& b, const std::string& from) {
     if (flavour_ == GgufFlavour::kOllamaFused) return add_experts(b + "ffn_gate_up_exps", from);
-    const FileTensor &codes = source_.at(from + "_blocks"), &scales = source_.at(from + "_scales"), &bias = source_.at(from + "_bias");
+    const FileTensor &codes = source_.at(from + "_blocks"), &scales = source_.at(from + "_scales"),
+                     &bias = source_.at(from + "_bias");
     const uint64_t experts = codes.shape[0], rows = codes.shape[1] / 2, blocks = codes.shape[2];
     const std::string whole = ggml_blocks(codes.bytes, scales.bytes);
     for (size_t part = 0; part < 2; ++part) {
       const std::string name = b + (part == 0 ? "ffn_gate_exps" : "ffn_up_exps");
-      out_.push_back({name + ".weight", kMxfp4, {experts, rows, blocks * kBlockElements}, every_second_row(whole, blocks * kMxfp4GgmlBlockBytes, part)});
+      out_.push_back({name + ".weight",
+                      kMxfp4,
+                      {experts, rows, blocks * kBlockElements},
+                      every_second_row(whole, blocks * kMxfp4GgmlBlockBytes, part)});
       add_bias(name + ".bias", {experts, rows}, every_second_row(bias.bytes, 2, part));
     }
   }
@@ -198,10 +210,18 @@ std::string GgufFile::bytes() const {
   return out + data;
 }
 
-std::string gguf_uint32(uint32_t number) { return raw<uint32_t>(4) + raw(number); }
-std::string gguf_uint16(uint16_t number) { return raw<uint32_t>(2) + raw(number); }
-std::string gguf_float32(float number) { return raw<uint32_t>(6) + raw(number); }
-std::string gguf_string(std::string_view text) { return raw<uint32_t>(8) + raw_string(text); }
+std::string gguf_uint32(uint32_t number) {
+  return raw<uint32_t>(4) + raw(number);
+}
+std::string gguf_uint16(uint16_t number) {
+  return raw<uint32_t>(2) + raw(number);
+}
+std::string gguf_float32(float number) {
+  return raw<uint32_t>(6) + raw(number);
+}
+std::string gguf_string(std::string_view text) {
+  return raw<uint32_t>(8) + raw_string(text);
+}
 
 std::string gguf_strings(const std::vector<std::string>& texts) {
   std::string out = raw<uint32_t>(9) + raw<uint32_t>(8) + raw<uint64_t>(texts.size());
@@ -253,7 +273,8 @@ void write_split_gguf(const std::string& stem, const GgufFile& model, uint32_t p
     file.set("split.no", gguf_uint16(static_cast<uint16_t>(part)));
     file.set("split.count", gguf_uint16(static_cast<uint16_t>(parts)));
     const size_t first = part * model.tensors.size() / parts, last = (part + 1) * model.tensors.size() / parts;
-    file.tensors.assign(model.tensors.begin() + static_cast<ptrdiff_t>(first), model.tensors.begin() + static_cast<ptrdiff_t>(last));
+    file.tensors.assign(model.tensors.begin() + static_cast<ptrdiff_t>(first),
+                        model.tensors.begin() + static_cast<ptrdiff_t>(last));
     write_file(fmt::format("{}-{:05}-of-{:05}.gguf", stem, part + 1, parts), file.bytes());
   }
 }

@@ -43,10 +43,12 @@ std::string gguf_int32s(const std::vector<int32_t>& numbers);
 enum class GgufFlavour {
   kLlamaCpp,     ///< architecture gpt-oss, everything apart
   kOllama,       ///< architecture gptoss, attn_out, ffn_norm, attn_sinks without suffix, BF16 biases
-  kOllamaFused,  ///< the same with q, k, v in one and gate, up interleaved, as Ollama's first files, but in ggml's MXFP4
+  kOllamaFused,  ///< the same with q, k, v in one and gate, up interleaved, as Ollama's first files, but in ggml's
+                 ///< MXFP4
 };
 
-/// The weights of hugging_face_tensors(config, seed) as GGUF: BF16 matrices, ggml's MXFP4, F32 for the rest; a toy vocabulary.
+/// The weights of hugging_face_tensors(config, seed) as GGUF: BF16 matrices, ggml's MXFP4, F32 for the rest; a toy
+/// vocabulary.
 GgufFile gguf_model(const ModelConfig& config, uint64_t seed, GgufFlavour flavour = GgufFlavour::kLlamaCpp);
 
 /// `model` over `parts` files "<stem>-0000k-of-0000N.gguf".

@@ -1,5 +1,6 @@
 #pragma once
-/// The numbers behind a view, decoded one by one by the definition of each format: slow and plain, to compare layouts with.
+/// The numbers behind a view, decoded one by one by the definition of each format: slow and plain, to compare layouts
+/// with.
 
 #include <vector>
 
