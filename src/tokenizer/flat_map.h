@@ -33,6 +33,13 @@ class FlatMap {
     return Added::kYes;
   }
 
+  /// Gives a key that was added another value.
+  void replace(uint64_t key, uint32_t value) {
+    size_t slot = home(key);
+    while (keys_[slot] != key) slot = next(slot);
+    values_[slot] = value;
+  }
+
   /// kNotFound where the key was not added.
   uint32_t find(uint64_t key) const {
     for (size_t slot = home(key);; slot = next(slot)) {

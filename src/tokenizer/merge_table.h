@@ -15,15 +15,19 @@ struct Merge {
   TokenId id = 0;
 };
 
-/// The merges of a tokenizer.json or a GGUF file: pairs of tokens; the rank of a merge is its place in the list.
+/// The merges of a tokenizer.json or a GGUF file: pairs of tokens; the rank of a merge is its place in the list. Of a pair that
+/// is listed twice the later place counts, as Hugging Face's tokenizers have it.
 class MergeTable {
  public:
   explicit MergeTable(size_t num_merges) : ranks_(num_merges) { merged_.reserve(num_merges); }
 
-  /// The next merge: `left` and `right` become `merged`.
-  Added add(TokenId left, TokenId right, TokenId merged) {
+  /// The next merge: `left` and `right` become `merged`. False where the pairs were chosen so that their hashes collide.
+  bool add(TokenId left, TokenId right, TokenId merged) {
+    const auto rank = static_cast<uint32_t>(merged_.size());
     merged_.push_back(merged);
-    return ranks_.add(pair_of(left, right), static_cast<uint32_t>(merged_.size() - 1));
+    const Added added = ranks_.add(pair_of(left, right), rank);
+    if (added == Added::kDuplicate) ranks_.replace(pair_of(left, right), rank);
+    return added != Added::kColliding;
   }
 
   Merge find(TokenId left, TokenId right) const {

@@ -88,13 +88,8 @@ Result<MergeTable> build_merge_table(const VocabularySource& source, const Token
       return make_error(ErrorCode::kInvalidInput, "{}: merge {} joins {} and {}, but {} not a token of the vocabulary", what, rank,
                         quoted(left), quoted(right),
                         left_id == kNoToken ? "the first is" : right_id == kNoToken ? "the second is" : "the two together are");
-    switch (table.add(left_id, right_id, merged)) {
-      case Added::kYes: break;
-      case Added::kDuplicate:
-        return make_error(ErrorCode::kInvalidInput, "{}: merge {} ({} and {}) stands there twice", what, rank, quoted(left), quoted(right));
-      case Added::kColliding:
-        return make_error(ErrorCode::kInvalidInput, "{}: the merges were chosen so that their hashes collide (merge {})", what, rank);
-    }
+    if (!table.add(left_id, right_id, merged))
+      return make_error(ErrorCode::kInvalidInput, "{}: the merges were chosen so that their hashes collide (merge {})", what, rank);
   }
   return table;
 }

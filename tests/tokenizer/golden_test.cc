@@ -1,7 +1,11 @@
-/// Every row of the tokenizer goldens: a small committed selection always, all 3,639 where ../shared is there.
+/// Every row of the tokenizer goldens: a small committed selection always, all 3,639 where ../shared is there. And small, odd
+/// vocabularies against Hugging Face's tokenizers (tools/vocabulary/make_small_goldens.py).
 
 #include <gtest/gtest.h>
 
+#include <map>
+
+#include "base/mmap_file.h"
 #include "base/utf8.h"
 #include "tokenizer/golden_rows.h"
 #include "tokenizer/tokenizer.h"
@@ -75,6 +79,29 @@ TEST(TokenizerGoldens, AllRows) {
   if (!rows) GTEST_SKIP() << "../shared/oracle/goldens/tokenizer.jsonl.gz is not there (or the tests are built without zlib)";
   ASSERT_EQ(rows->size(), 3639u);
   check_rows(*rows);
+}
+
+TEST(TokenizerGoldens, SmallVocabulariesOfTokenizerJson) {
+  const std::string folder = GOSSAMER_SOURCE_DIR "/tests/data/tokenizer/";
+  const auto rows = test::read_rows(folder + "small.jsonl");
+  ASSERT_TRUE(rows.has_value());
+  ASSERT_EQ(rows->size(), 240u);
+  std::map<std::string, std::shared_ptr<const Tokenizer>> tokenizers;
+  for (const json::object& row : *rows) {
+    const std::string name(row.at("tokenizer").as_string());
+    if (!tokenizers.contains(name)) {
+      const auto text = read_file(folder + name, 1 << 20);
+      ASSERT_TRUE(text.ok());
+      const auto loaded = Tokenizer::from_tokenizer_json(*text, 0, name);
+      ASSERT_TRUE(loaded.ok()) << loaded.error().message;
+      tokenizers[name] = *loaded;
+    }
+    const Tokenizer& tokenizer = *tokenizers[name];
+    std::vector<TokenId> ids;
+    tokenizer.encode_with_specials(text_of(row), ids);
+    ASSERT_EQ(ids, ids_of(row, "ids")) << name << ": " << row.at("text");
+    EXPECT_EQ(tokenizer.decode_bytes(tokenizer.encode(text_of(row))), text_of(row));
+  }
 }
 
 }  // namespace
