@@ -1,8 +1,26 @@
 #include "cli/options.h"
 
 #include <CLI/App.hpp>
+#include <algorithm>
 
 namespace gossamer::cli {
+namespace {
+
+/// A check that takes only these words; `type` is how they are listed.
+std::function<std::string(const std::string&)> one_of(const std::vector<std::string>& allowed, const std::string& type) {
+  return [allowed, type](const std::string& word) {
+    const bool known = std::find(allowed.begin(), allowed.end(), word) != allowed.end();
+    return known ? std::string() : "'" + word + "' is none of " + type;
+  };
+}
+
+std::string join(const std::vector<std::string>& words) {
+  std::string joined;
+  for (const std::string& word : words) joined += (joined.empty() ? "" : "|") + word;
+  return joined;
+}
+
+}  // namespace
 
 void Options::flag(const std::string& names, bool& value, const std::string& help) { command_.add_flag(names, value, help); }
 
@@ -17,14 +35,14 @@ void Options::text(const std::string& names, std::optional<std::string>& value, 
 
 void Options::choice(const std::string& names, std::string& value, const std::vector<std::string>& allowed,
                      const std::string& help) {
-  std::string type;
-  for (const std::string& word : allowed) type += (type.empty() ? "" : "|") + word;
-  CLI::Option* option = command_.add_option(names, value, help)->type_name(type);
-  option->check([allowed, type](const std::string& word) {
-    bool known = std::find(allowed.begin(), allowed.end(), word) != allowed.end();
-    return known ? std::string() : "'" + word + "' is none of " + type;
-  });
+  const std::string type = join(allowed);
+  CLI::Option* option = command_.add_option(names, value, help)->type_name(type)->check(one_of(allowed, type));
   if (!value.empty()) option->capture_default_str();
+}
+
+void Options::choice_flag(const std::string& name, std::string& value, const std::string& alone,
+                          const std::vector<std::string>& allowed, const std::string& help) {
+  command_.add_flag(name + "{" + alone + "}", value, help)->check(one_of(allowed, join(allowed)));
 }
 
 void Options::number(const std::string& names, std::optional<float>& value, const std::string& help) {
@@ -49,8 +67,18 @@ void Options::required_text(const std::string& names, std::string& value, const 
   command_.get_option(names.substr(names.rfind(',') + 1))->required();
 }
 
-void Options::words(const std::string& name, std::vector<std::string>& values, int max_words, const std::string& help) {
-  command_.add_option(name, values, help)->type_name("")->expected(0, max_words);
+void Options::words(const std::string& name, std::vector<std::string>& values, size_t max_words, const std::string& help) {
+  command_.add_option(name, values, help)->type_name("")->expected(-1);
+  words_ = &values;
+  max_words_ = max_words;
+}
+
+std::optional<std::string> Options::add_words(const std::vector<std::string>& after_dashes) {
+  std::vector<std::string> all = words_ ? *words_ : std::vector<std::string>();
+  all.insert(all.end(), after_dashes.begin(), after_dashes.end());
+  if (all.size() > max_words_) return all[max_words_];
+  if (words_) *words_ = std::move(all);
+  return std::nullopt;
 }
 
 }  // namespace gossamer::cli

@@ -23,6 +23,9 @@ class Options {
   void text(const std::string& names, std::string& value, const std::string& help);
   void text(const std::string& names, std::optional<std::string>& value, const std::string& help);
   void choice(const std::string& names, std::string& value, const std::vector<std::string>& allowed, const std::string& help);
+  /// A flag that may carry a word after "=": `alone` is its value without one.
+  void choice_flag(const std::string& name, std::string& value, const std::string& alone, const std::vector<std::string>& allowed,
+                   const std::string& help);
   void number(const std::string& names, std::optional<float>& value, const std::string& help);
   void integer(const std::string& names, std::optional<uint64_t>& value, const std::string& help);
   void count(const std::string& names, uint32_t& value, const std::string& help);
@@ -30,10 +33,15 @@ class Options {
   void list(const std::string& names, std::vector<std::string>& values, const std::string& help);
   void required_text(const std::string& names, std::string& value, const std::string& help);
   /// Arguments without a dash, at most `max_words`.
-  void words(const std::string& name, std::vector<std::string>& values, int max_words, const std::string& help);
+  void words(const std::string& name, std::vector<std::string>& values, size_t max_words, const std::string& help);
+
+  /// Adds what stood after "--" (CLI11 2.1 loses it in a subcommand). Returns the first word that is one too many, if any.
+  std::optional<std::string> add_words(const std::vector<std::string>& after_dashes);
 
  private:
   CLI::App& command_;
+  std::vector<std::string>* words_ = nullptr;  // where words() puts them; null: the command takes none
+  size_t max_words_ = 0;
 };
 
 }  // namespace gossamer::cli

@@ -4,28 +4,22 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <algorithm>
+#include <map>
 
 #include "cli/command.h"
+#include "cli/failure.h"
 #include "cli/suggest.h"
 
 namespace gossamer::cli {
 namespace {
 
-/// Prints what is wrong and where help is. Returns the exit code.
-int wrong_usage(const std::string& what, const std::string& hint, const std::string& command) {
-  fmt::print(stderr, "gossamer: {}\n", what);
-  if (!hint.empty()) fmt::print(stderr, "Did you mean {}?\n", hint);
-  fmt::print(stderr, "Help: gossamer {}--help\n", command.empty() ? "" : command + " ");
-  return kWrongUsage;
-}
-
 int unknown_command(const std::string& word, std::span<const Command> commands) {
   if (word.find(' ') != std::string::npos)
-    return wrong_usage("a prompt needs a command before it.", "gossamer run \"...\"", "");
+    return fail_usage("", "a prompt needs a command before it.", "gossamer run \"...\"");
   std::vector<std::string> names;
   for (const Command& command : commands) names.push_back(command.name);
   std::string near = suggest(word, names);
-  return wrong_usage(fmt::format("there is no command '{}'.", word), near.empty() ? near : "gossamer " + near, "");
+  return fail_usage("", fmt::format("there is no command '{}'.", word), near.empty() ? near : "gossamer " + near);
 }
 
 bool is_command(const std::string& word, std::span<const Command> commands) {
@@ -40,23 +34,43 @@ std::vector<std::string> option_names(const CLI::App& command) {
   return names;
 }
 
-/// Arguments that `command` has no place for: an unknown option, or too many words.
+int too_many_words(const std::string& command, const std::string& word) {
+  return fail_usage(command, fmt::format("'{}' is one word too many (a prompt of several words goes in quotes).", word));
+}
+
+/// Arguments that `command` has no place for: an unknown option, or words where it takes none.
 int unexpected_arguments(const CLI::App& command) {
-  std::string first;
-  for (const std::string& extra : command.remaining()) {
-    first = extra;
-    if (extra.starts_with('-')) break;
+  const std::vector<std::string> extras = command.remaining();
+  const auto option = std::find_if(extras.begin(), extras.end(), [](const std::string& extra) { return extra.starts_with('-'); });
+  if (option == extras.end()) return too_many_words(command.get_name(), extras.empty() ? "" : extras.back());
+  const std::string name = option->substr(0, option->find('='));
+  return fail_usage(command.get_name(), fmt::format("'{}' has no option {}.", command.get_name(), name), suggest(name, option_names(command)));
+}
+
+/// Cuts off what stands behind the first "--": words, even where they begin with a dash.
+std::vector<std::string> take_after_dashes(std::vector<std::string>& arguments) {
+  const auto dashes = std::find(arguments.begin(), arguments.end(), "--");
+  if (dashes == arguments.end()) return {};
+  std::vector<std::string> after(dashes + 1, arguments.end());
+  arguments.erase(dashes, arguments.end());
+  return after;
+}
+
+/// `help` and `help COMMAND` as --help, `--version` as the command.
+std::vector<std::string> usual_spelling(std::vector<std::string> arguments) {
+  if (arguments.empty()) return arguments;
+  if (arguments[0] == "--version") arguments[0] = "version";
+  if (arguments[0] == "help") {
+    arguments.erase(arguments.begin());
+    arguments.insert(arguments.begin() + (arguments.empty() ? 0 : 1), "--help");
   }
-  if (!first.starts_with('-'))
-    return wrong_usage(fmt::format("'{}' is one word too many (a prompt of several words goes in quotes).", first), "", command.get_name());
-  std::string name = first.substr(0, first.find('='));
-  return wrong_usage(fmt::format("'{}' has no option {}.", command.get_name(), name), suggest(name, option_names(command)),
-                     command.get_name());
+  return arguments;
 }
 
 void lay_out(CLI::App& app) {
   auto formatter = std::make_shared<CLI::Formatter>();
   formatter->column_width(34);
+  formatter->label("SUBCOMMAND", "COMMAND");
   app.formatter(formatter);
   app.set_help_flag("-h,--help", "Show this help");
 }
@@ -67,36 +81,38 @@ int run_program(std::span<const Command> commands, int argc, char** argv) {
   CLI::App app("gossamer runs OpenAI's gpt-oss models on this machine.", "gossamer");
   lay_out(app);
   app.footer("Example:\n  gossamer run \"What is the capital of France?\"\n\nHelp on one command: gossamer COMMAND --help");
-  app.require_subcommand(1);
 
   std::function<int()> action;
+  std::map<std::string, Options> options;  // by command
   for (const Command& command : commands) {
-    CLI::App* subcommand = app.add_subcommand(command.name, command.summary);
+    CLI::App* subcommand = app.add_subcommand(command.name, command.summary)->group("Commands");
     lay_out(*subcommand);
     subcommand->footer("Example:\n" + command.example);
-    Options options(*subcommand);
-    subcommand->callback([&action, work = command.declare(options)] { action = work; });
+    Options& declared = options.emplace(command.name, *subcommand).first->second;
+    subcommand->callback([&action, work = command.declare(declared)] { action = work; });
   }
 
-  std::string first = argc > 1 ? argv[1] : "";
-  if (first == "--version") first = argv[1] = const_cast<char*>("version");
-  if (first.empty()) {
+  std::vector<std::string> arguments = usual_spelling({argv + 1, argv + argc});
+  if (arguments.empty()) {
     fmt::print(stderr, "{}", app.help());
     return kWrongUsage;
   }
-  if (!first.starts_with('-') && !is_command(first, commands)) return unknown_command(first, commands);
-
+  const std::string name = arguments[0];
+  if (!name.starts_with('-') && !is_command(name, commands)) return unknown_command(name, commands);
+  const std::vector<std::string> after_dashes = take_after_dashes(arguments);
   try {
-    app.parse(argc, argv);
+    std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
+    app.parse(arguments);
   } catch (const CLI::CallForHelp& help) {
     return app.exit(help);
   } catch (const CLI::ExtrasError&) {
-    auto chosen = app.get_subcommands();
-    return unexpected_arguments(chosen.empty() ? app : *chosen.front());
+    return is_command(name, commands) ? unexpected_arguments(*app.get_subcommand(name)) : unexpected_arguments(app);
   } catch (const CLI::ParseError& error) {
-    auto chosen = app.get_subcommands();
-    return wrong_usage(error.what(), "", chosen.empty() ? "" : chosen.front()->get_name());
+    return fail_usage(is_command(name, commands) ? name : "", error.what());
   }
+  const auto chosen = options.find(name);
+  if (chosen == options.end()) return fail_usage("", "the command is missing.");
+  if (const auto extra = chosen->second.add_words(after_dashes)) return too_many_words(name, *extra);
   return action();
 }
 

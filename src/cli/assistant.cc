@@ -1,0 +1,55 @@
+#include "cli/assistant.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "cli/progress_line.h"
+#include "harmony/frame_tokens.h"
+#include "harmony/render.h"
+
+namespace gossamer::cli {
+
+std::vector<TokenId> stop_tokens(const LoadedModel& loaded) {
+  std::vector<TokenId> stops = loaded.checkpoint.generation().eos_ids;
+  if (loaded.tokenizer) {
+    for (std::string_view name : {"<|return|>", "<|call|>", "<|endoftext|>"}) {
+      const std::optional<TokenId> id = loaded.tokenizer->special(name);
+      if (id && std::find(stops.begin(), stops.end(), *id) == stops.end()) stops.push_back(*id);
+    }
+  }
+  return stops;
+}
+
+Assistant::Assistant(std::unique_ptr<LoadedModel> loaded, double load_seconds)
+    : loaded_(std::move(loaded)), session_(std::make_unique<Session>(*loaded_)), load_seconds_(load_seconds) {}
+
+Result<Assistant> Assistant::load(const ModelOptions& options) {
+  const auto started = std::chrono::steady_clock::now();
+  GOS_TRY(std::unique_ptr<LoadedModel> loaded, options.load(/*need_tokenizer=*/true));
+  GOS_TRY([[maybe_unused]] auto frame, harmony::FrameTokens::from(*loaded->tokenizer));
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - started;
+  return Assistant(std::move(loaded), elapsed.count());
+}
+
+Result<Answer> Assistant::answer(const Request& request, AnswerStream::Listener listener, const std::function<bool()>& go_on) {
+  GOS_TRY(AnswerStream stream, AnswerStream::create(loaded_->tokenizer, std::move(listener)));
+  GenerateRequest generate{.prompt = {}, .sampling = request.sampling, .max_tokens = request.max_tokens, .stop_tokens = stop_tokens(*loaded_)};
+  GOS_TRY(generate.prompt, harmony::render_for_completion(*loaded_->tokenizer, request.conversation, harmony::Role::kAssistant, {}));
+
+  ProgressLine progress;
+  auto on_token = [&](TokenId token) {
+    progress.clear();
+    stream.feed(token);
+    return go_on();
+  };
+  auto on_prefill = [&](uint32_t done, uint32_t all) {
+    progress.update("reading the prompt", done, all);
+    return go_on();
+  };
+  GOS_TRY(const GenerateResult result, session_->generate(generate, on_token, on_prefill));
+
+  const std::vector<harmony::Message>& messages = stream.finish();
+  return Answer{messages, harmony::extract_answer(messages), result.finish, result.stats};
+}
+
+}  // namespace gossamer::cli

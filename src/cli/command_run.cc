@@ -1,0 +1,100 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "cli/answer_printer.h"
+#include "cli/assistant.h"
+#include "cli/chat.h"
+#include "cli/command.h"
+#include "cli/failure.h"
+#include "cli/interrupt.h"
+#include "cli/prompt_input.h"
+#include "cli/sampling_options.h"
+
+namespace gossamer::cli {
+namespace {
+
+struct RunOptions {
+  ChatOptions chat;  // a run without a prompt is a chat
+  std::vector<std::string> words;
+  bool json = false;
+};
+
+/// Sorts out [MODEL] "prompt": two words are model and prompt; one is a model where it is written like one and --model is not given.
+std::string take_prompt(RunOptions& options) {
+  std::vector<std::string>& words = options.words;
+  if (words.empty()) return {};
+  const bool model_first = words.size() == 2 || (options.chat.model.model == kDemoModel && looks_like_model(words[0]));
+  if (!model_first) return words[0];
+  options.chat.model.model = words[0];
+  return words.size() == 2 ? words[1] : std::string();
+}
+
+/// Everything that was said to the user: preambles, then the final text.
+std::string answer_text(const harmony::Answer& parts) {
+  const bool both = !parts.preamble_text.empty() && !parts.final_text.empty();
+  return parts.preamble_text + (both ? "\n\n" : "") + parts.final_text;
+}
+
+json::object to_json(const Answer& answer, const Assistant& assistant, uint64_t seed) {
+  json::array calls;
+  for (const harmony::ToolCall& call : answer.parts.tool_calls) calls.push_back(tool_call_json(call));
+  const GenerateStats& stats = answer.stats;
+  return {{"model", assistant.model().checkpoint.name()},
+          {"answer", answer_text(answer.parts)},
+          {"reasoning", answer.parts.reasoning_text},
+          {"tool_calls", calls},
+          {"finish_reason", answer.finish_reason()},
+          {"usage", {{"prompt_tokens", stats.prompt_tokens}, {"completion_tokens", stats.generated_tokens}}},
+          {"timings", {{"load_seconds", assistant.load_seconds()}, {"first_token_seconds", stats.ttft_seconds}, {"decode_seconds", stats.decode_seconds}}},
+          {"seed", seed}};
+}
+
+Result<int> answer_prompt(const RunOptions& options, const std::string& prompt) {
+  GOS_TRY(const harmony::ChatSetup setup, options.chat.setup.make());
+  GOS_TRY(Assistant assistant, Assistant::load(options.chat.model));
+  GOS_TRY(const SamplingParams sampling, options.chat.sampling.resolve(assistant.model().checkpoint.generation()));
+  GOS_TRY(const uint32_t max_tokens, options.chat.sampling.resolve_max_tokens());
+
+  harmony::Conversation conversation = harmony::start_conversation(setup);
+  conversation.messages.push_back(harmony::Message::from_text(harmony::Role::kUser, prompt));
+
+  Output out;
+  AnswerPrinter printer(out, options.chat.reasoning_shown());
+  InterruptGuard interrupt;
+  auto go_on = [&] { return out.ok() && !InterruptGuard::requested(); };
+  GOS_TRY(const Answer answer, assistant.answer({conversation, sampling, max_tokens}, options.json ? AnswerStream::Listener() : printer.listener(), go_on));
+
+  if (options.json) out.line(json::serialize(to_json(answer, assistant, sampling.seed)));
+  else printer.finish(answer);
+  if (options.chat.verbose) fmt::print(stderr, "{}load    {:.3f} s\n", describe_stats(answer, sampling.seed), assistant.load_seconds());
+  const int code = out.close();
+  return InterruptGuard::requested() ? kInterrupted : code;
+}
+
+int run(RunOptions& options) {
+  const std::string words = take_prompt(options);
+  if (words.empty() && isatty(STDIN_FILENO) == 1 && !options.json) return chat(options.chat);
+  Result<std::string> prompt = read_prompt(words);
+  if (!prompt.ok()) return fail(prompt.error());
+  if (prompt->empty()) return fail_usage("run", "there is no prompt: give one in quotes or on standard input.");
+  Result<int> code = answer_prompt(options, *prompt);
+  return code.ok() ? *code : fail(code.error());
+}
+
+}  // namespace
+
+Command run_command() {
+  return {"run", "Answer one prompt",
+          "  gossamer run \"What is the capital of France?\"\n"
+          "  gossamer run gpt-oss:20b --reasoning high \"Is 2^31 - 1 prime?\"\n"
+          "  git diff | gossamer run \"Write a commit message for this change:\"",
+          [](Options& options) {
+            auto chosen = std::make_shared<RunOptions>();
+            options.words("[MODEL] PROMPT", chosen->words, 2, "The model (default: the demo model) and the prompt; standard input is added");
+            chosen->chat.declare(options);
+            options.flag("--json", chosen->json, "Print one JSON object with answer, reasoning, tool calls and timings");
+            return [chosen] { return run(*chosen); };
+          }};
+}
+
+}  // namespace gossamer::cli

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "cli/demo_model.h"
+#include "cli/options.h"
+#include "engine/loaded_model.h"
+
+namespace gossamer::cli {
+
+/// Which model, and how it is run: shared by every command that loads one.
+struct ModelOptions {
+  std::string model = kDemoModel;
+  uint32_t threads = 0;
+  std::string backend;
+
+  void declare(Options& options);
+  /// Loads it, with a progress line on a terminal.
+  Result<std::unique_ptr<LoadedModel>> load(bool need_tokenizer) const;
+};
+
+inline constexpr char kModelHelp[] = "A folder, a .gguf file or a short name (gpt-oss:20b)";
+
+/// The folder or file of a model, looked for in all known places.
+Result<std::string> find_model(const std::string& name);
+
+/// True where `word` is written as a model is: a short name, a .gguf file or a folder that holds a config.json.
+/// Such a word alone after `gossamer run` is a model and not a prompt.
+bool looks_like_model(const std::string& word);
+
+/// The --model option of commands that need nothing but its tokenizer.
+void declare_tokenizer_model(Options& options, std::string& model);
+
+/// The tokenizer of a model, without loading its weights; o200k_harmony where `model` is empty.
+Result<std::shared_ptr<const Tokenizer>> find_tokenizer(const std::string& model);
+
+}  // namespace gossamer::cli

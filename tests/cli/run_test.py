@@ -1,0 +1,161 @@
+"""gossamer run, as a user calls it: in pipes, and on a terminal."""
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+from gossamer import FIXED, PROGRAM, QUESTION, WEATHER, Terminal, endless, run
+
+
+
+def answer(*arguments: str, stdin: str = "", env: dict[str, str] | None = None) -> str:
+    done = run("run", *FIXED, *arguments, stdin=stdin, env=env)
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode()
+
+
+class Answer(unittest.TestCase):
+    def test_the_demo_model_knows_it(self):
+        self.assertIn("Paris", answer(QUESTION))
+
+    def test_stdout_has_the_answer_and_nothing_else(self):
+        done = run("run", *FIXED, QUESTION)
+        self.assertEqual(done.stderr, b"")
+        self.assertTrue(done.stdout.endswith(b"\n"))
+        self.assertNotIn(b"<|", done.stdout)
+
+    def test_the_prompt_comes_from_anywhere(self):
+        expected = answer(QUESTION)
+        self.assertEqual(answer(stdin=QUESTION + "\n"), expected)
+        self.assertEqual(answer("gossamer-mini", QUESTION), expected)
+        self.assertEqual(answer("--model", "gossamer-mini", QUESTION), expected)
+        self.assertEqual(answer("gossamer-mini", stdin=QUESTION), expected)
+        self.assertEqual(answer("What is the capital", stdin="of France?"), answer("What is the capital\n\nof France?"))
+        self.assertEqual(answer("--", QUESTION), expected)
+
+    def test_the_demo_model_can_lie_elsewhere(self):
+        done = run("run", QUESTION, env={"GOSSAMER_DEMO_MODEL": "/no/such/folder"})
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("/no/such/folder", done.stderr.decode())
+
+    def test_reasoning_is_shown_where_it_is_wanted(self):
+        plain = run("run", *FIXED, QUESTION)
+        for option in (["--show-reasoning"], ["--think"]):
+            shown = run("run", *FIXED, *option, QUESTION)
+            self.assertEqual(shown.stdout, plain.stdout)
+            self.assertTrue(shown.stderr.startswith(b"thinking: "), shown.stderr)
+
+    def test_effort_reaches_the_model(self):
+        lengths = {effort: len(json.loads(answer("--json", "--reasoning", effort, QUESTION))["reasoning"]) for effort in ("low", "high")}
+        self.assertLess(lengths["low"], lengths["high"])
+        self.assertEqual(answer("--think=high", QUESTION), answer("--reasoning", "high", QUESTION))
+
+    def test_json_has_everything(self):
+        result = json.loads(answer("--json", "--seed", "5", QUESTION))
+        self.assertEqual(result["answer"] + "\n", answer(QUESTION))
+        self.assertEqual((result["model"], result["finish_reason"], result["seed"], result["tool_calls"]), ("gossamer-mini", "stop", 5, []))
+        self.assertGreater(result["usage"]["prompt_tokens"], 0)
+        self.assertGreater(result["usage"]["completion_tokens"], 0)
+        self.assertGreater(result["timings"]["first_token_seconds"], 0)
+
+    def test_verbose_says_how_fast_and_which_seed(self):
+        done = run("run", "--verbose", QUESTION)
+        self.assertRegex(done.stderr.decode(), r"tok/s")
+        seed = done.stderr.decode().split("seed")[1].split()[0]
+        self.assertEqual(run("run", "--seed", seed, QUESTION).stdout, done.stdout)
+
+    def test_a_short_answer_says_so(self):
+        done = run("run", "--max-tokens", "3", QUESTION)
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("3 tokens", done.stderr.decode())
+
+    def test_the_first_token_comes_soon(self):
+        if os.environ.get("GOSSAMER_SLOW_BUILD"):
+            self.skipTest("not a build to time")
+        seconds = []
+        for _ in range(3):
+            started = time.monotonic()
+            with subprocess.Popen([PROGRAM, "run", *FIXED, "--show-reasoning", QUESTION], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+                process.stderr.read(len("thinking: T"))
+                seconds.append(time.monotonic() - started)
+                process.communicate()
+        self.assertLess(min(seconds), 2.0)  # 0.3 s on a quiet machine; tests share theirs
+
+
+class Tools(unittest.TestCase):
+    def test_a_call_is_printed_as_json(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump(WEATHER, file)
+            file.flush()
+            text = answer("--tools", file.name, "What is the weather in Paris?")
+            result = json.loads(answer("--json", "--tools", file.name, "What is the weather in Paris?"))
+        self.assertEqual(json.loads(text)["name"], "get_weather")
+        self.assertEqual(result["tool_calls"], [json.loads(text)])
+        self.assertEqual(result["finish_reason"], "tool_calls")
+        self.assertIn("Paris", json.dumps(result["tool_calls"]))
+
+    def test_files_that_hold_no_tools(self):
+        for text, expected in [("{", "JSON"), ("{}", "list"), ("[{}]", "name"), ('[{"name": "f", "parameters": 3}]', "parameters")]:
+            with tempfile.NamedTemporaryFile("w", suffix=".json") as file, self.subTest(text):
+                file.write(text)
+                file.flush()
+                done = run("run", "--tools", file.name, "Hi")
+                self.assertEqual(done.returncode, 1)
+                self.assertIn(expected, done.stderr.decode())
+                self.assertIn(file.name, done.stderr.decode())
+
+
+class Endings(unittest.TestCase):
+    def test_ctrl_c_stops_and_says_130(self):
+        with Terminal("run", *endless(), "Hi") as terminal:
+            terminal.wait_for("the ?the")
+            terminal.ctrl_c()
+            self.assertEqual(terminal.exit_code(), 130)
+
+    def test_ctrl_c_while_another_program_listens(self):
+        with subprocess.Popen([PROGRAM, "run", *endless(), "Hi"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            process.stdout.read(20)
+            process.send_signal(signal.SIGINT)
+            process.communicate()
+            self.assertEqual(process.returncode, 130)
+
+    def test_json_ends_well_too(self):
+        with subprocess.Popen([PROGRAM, "run", "--json", *endless(), "Hi"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            time.sleep(2)
+            process.send_signal(signal.SIGINT)
+            out, _ = process.communicate()
+            self.assertEqual(process.returncode, 130)
+            self.assertEqual(json.loads(out)["finish_reason"], "cancelled")
+
+    def test_a_reader_that_has_enough_ends_it(self):
+        with subprocess.Popen([PROGRAM, "run", *endless(), "Hi"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            process.stdout.read(20)
+            process.stdout.close()
+            self.assertEqual(process.stderr.read(), b"")
+            self.assertEqual(process.wait(timeout=60), 1)
+
+
+class OnATerminal(unittest.TestCase):
+    def test_an_answer_on_a_terminal(self):
+        with Terminal("run", *FIXED, QUESTION) as terminal:
+            self.assertEqual(terminal.exit_code(), 0)
+            self.assertIn("Paris", terminal.text)
+
+    def test_control_characters_do_not_reach_it(self):
+        for arguments, code in [(["show", "\x1b]0;title\x07model"], 1), (["run", "--backend", "\x1b[31m", "Hi"], 1), (["\x1b[2J"], 2)]:
+            with self.subTest(arguments), Terminal(*arguments) as terminal:
+                self.assertEqual(terminal.exit_code(), code)
+                self.assertNotRegex(terminal.text, "[\x00-\x08\x0b\x0c\x0e-\x1f]")
+
+    def test_a_model_without_a_prompt_is_a_chat(self):
+        with Terminal("run", "gossamer-mini") as terminal:
+            terminal.wait_for(">>> ")
+            terminal.type("/exit\n")
+            self.assertEqual(terminal.exit_code(), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
