@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "checkpoint/layouts.h"
 #include "checkpoint/model_name.h"
+#include "checkpoint/paths.h"
 
 namespace gossamer {
 namespace {
@@ -25,8 +26,8 @@ Result<bool> is_hugging_face(const std::string& folder) {
 
 /// The folder that holds config.json: `path` itself, or its `original` subfolder where the top has none.
 Result<std::string> config_folder(const std::string& path) {
-  if (fs::exists(path + "/config.json")) return path;
-  if (fs::exists(path + "/original/config.json")) return path + "/original";
+  if (is_file(path + "/config.json")) return path;
+  if (is_file(path + "/original/config.json")) return path + "/original";
   return make_error(ErrorCode::kNotFound,
                     "{} is a folder without config.json: a model folder has config.json and .safetensors files", path);
 }
@@ -59,8 +60,7 @@ Result<CheckpointParts> open_folder(const std::string& path, const ProgressFn& p
 }
 
 Result<CheckpointParts> open_any(const std::string& path, const ProgressFn& progress) {
-  std::error_code failure;
-  if (fs::is_directory(path, failure)) return open_folder(path, progress);
+  if (is_folder(path)) return open_folder(path, progress);
   GOS_TRY(CheckpointParts parts, open_gguf_layout(path, progress));
   if (parts.name.empty()) parts.name = gguf_name(path);
   return parts;

@@ -132,7 +132,8 @@ Result<ModelConfig> read_gguf_config(const GgufHeader& header, std::string_view 
   return model;
 }
 
-Result<GenerationDefaults> read_gguf_generation(const GgufHeader& header, std::string_view what) {
+Result<GenerationDefaults> read_gguf_generation(const GgufHeader& header, const GgufVocabulary* vocabulary,
+                                                std::string_view what) {
   GenerationDefaults defaults;
   const auto add = [&](uint64_t id) {
     if (id <= std::numeric_limits<TokenId>::max() && std::ranges::find(defaults.eos_ids, id) == defaults.eos_ids.end())
@@ -153,7 +154,6 @@ Result<GenerationDefaults> read_gguf_generation(const GgufHeader& header, std::s
     for (int64_t id : *ids)
       if (id >= 0) add(static_cast<uint64_t>(id));
   }
-  GOS_TRY(const auto vocabulary, read_gguf_vocabulary(header, what));
   if (vocabulary) {
     for (size_t id = 0; id < vocabulary->tokens.size(); ++id)
       if (vocabulary->types[id] == kControlToken &&

@@ -18,9 +18,10 @@ namespace gossamer {
 Result<ModelConfig> read_gguf_config(const GgufHeader& header, std::string_view what);
 
 /// End-of-generation ids: tokenizer.ggml.eos_token_id, eot_token_id and eos_token_ids, and the special tokens
-/// <|return|> and
-/// <|call|> of the vocabulary (llama.cpp writes only the first id and finds the others by name as well).
-Result<GenerationDefaults> read_gguf_generation(const GgufHeader& header, std::string_view what);
+/// <|return|> and <|call|> of `vocabulary` (may be null), because llama.cpp writes only the first id and finds the
+/// others by name.
+Result<GenerationDefaults> read_gguf_generation(const GgufHeader& header, const GgufVocabulary* vocabulary,
+                                                std::string_view what);
 
 /// The vocabulary, as views into the file; nullptr where the file has none.
 /// Errors: tokens, types or merges of another kind than strings and integers, or of different lengths.

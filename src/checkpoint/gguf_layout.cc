@@ -1,10 +1,9 @@
 
-#include <filesystem>
-
 #include "checkpoint/ggml_types.h"
 #include "checkpoint/gguf.h"
 #include "checkpoint/gguf_config.h"
 #include "checkpoint/layouts.h"
+#include "checkpoint/paths.h"
 #include "checkpoint/shape.h"
 #include "checkpoint/split_name.h"
 #include "checkpoint/tensor_binder.h"
@@ -58,7 +57,7 @@ Status add_parts(TensorTable& table, const std::string& first, uint32_t count, c
   for (uint32_t number = 2; number <= count; ++number) {
     if (progress) progress("opening model files", number - 1, count);
     const std::string path = split_name(*name, number);
-    if (!std::filesystem::exists(path))
+    if (!path_exists(path))
       return make_error(ErrorCode::kNotFound, "{} has {} parts, but {} is not there: the download is not complete",
                         first, count, path);
     GOS_TRY(const MmapFile file, map_model_file(path));
@@ -182,8 +181,8 @@ Result<CheckpointParts> open_gguf_layout(const std::string& path, const Progress
   parts.format = CheckpointFormat::kGguf;
   parts.name = read_gguf_name(header);
   GOS_TRY(parts.config, read_gguf_config(header, path));
-  GOS_TRY(parts.generation, read_gguf_generation(header, path));
   GOS_TRY(parts.vocabulary, read_gguf_vocabulary(header, path));
+  GOS_TRY(parts.generation, read_gguf_generation(header, parts.vocabulary.get(), path));
   TensorTable table;
   GOS_TRY_STATUS(add_tensors(table, file, header));
   GOS_TRY_STATUS(add_parts(table, path, count, progress));

@@ -1,14 +1,11 @@
-#include <filesystem>
-
 #include "checkpoint/config_json.h"
 #include "checkpoint/layouts.h"
+#include "checkpoint/paths.h"
 #include "checkpoint/safetensors_folder.h"
 #include "checkpoint/tensor_binder.h"
 
 namespace gossamer {
 namespace {
-
-namespace fs = std::filesystem;
 
 constexpr uint64_t kMaxConfigBytes = 16 << 20;
 constexpr std::string_view kLayerPrefix = "model.layers.";
@@ -74,7 +71,7 @@ Result<ModelTensors> bind_tensors(const TensorTable& table, const ModelConfig& c
 Result<GenerationDefaults> read_generation(const std::string& folder, const HuggingFaceConfig& config) {
   GenerationDefaults defaults;
   const std::string path = folder + "/generation_config.json";
-  if (fs::exists(path)) {
+  if (is_file(path)) {
     GOS_TRY(const std::string text, read_file(path, kMaxConfigBytes));
     GOS_TRY(defaults, parse_generation_config(text, path));
   }
@@ -96,7 +93,7 @@ Result<CheckpointParts> open_hugging_face_layout(const std::string& folder, cons
   GOS_TRY(parts.tensors, bind_tensors(table, config.model, config_path));
   parts.stored = list_stored(table);
   parts.files = table.files();
-  if (const std::string path = folder + "/tokenizer.json"; fs::exists(path)) parts.tokenizer_json_path = path;
+  if (const std::string path = folder + "/tokenizer.json"; is_file(path)) parts.tokenizer_json_path = path;
   return parts;
 }
 

@@ -2,19 +2,18 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <filesystem>
 #include <optional>
 
 #include "checkpoint/model_name.h"
 #include "checkpoint/model_store.h"
+#include "checkpoint/paths.h"
 #include "checkpoint/shape.h"
 
 namespace gossamer {
 namespace {
 
-namespace fs = std::filesystem;
-
 constexpr std::string_view kDemoName = "gossamer-mini";
+constexpr const char* kOllamaServiceStore = "/usr/share/ollama/.ollama/models";  // where it runs as a service
 
 /// The value of an environment variable with `below` appended; empty where it is not set.
 std::string environment_path(const char* variable, std::string_view below) {
@@ -35,7 +34,7 @@ std::vector<StoredModel> list_models(const ModelSearchPath& search) {
   if (!search.own_cache.empty()) append(list_own_cache(search.own_cache));
   if (!search.hugging_face_cache.empty()) append(list_hugging_face_cache(search.hugging_face_cache));
   if (!search.ollama_store.empty()) append(list_ollama_store(search.ollama_store));
-  if (fs::exists(search.demo_folder + "/config.json")) append({{std::string(kDemoName), search.demo_folder}});
+  if (is_file(search.demo_folder + "/config.json")) append({{std::string(kDemoName), search.demo_folder}});
   return models;
 }
 
@@ -50,8 +49,10 @@ std::string how_to_get(std::string_view text, const ModelName& name) {
   if (name.key == kDemoName) return "it comes with the source tree of gossamer";
   const bool known = name.key == "gpt-oss-20b" || name.key == "gpt-oss-120b";
   if (known && (name.organisation.empty() || name.organisation == "openai"))
-    return fmt::format("get it ({}) with `hf download openai/{} --exclude \"*/*\"`",
-                       name.key == "gpt-oss-20b" ? "14 GB" : "65 GB", name.key);
+    return name.key == "gpt-oss-20b"
+               ? "get it (14 GB) with `hf download openai/gpt-oss-20b --exclude \"*/*\"` or `ollama pull gpt-oss:20b`"
+               : "get it (65 GB) with `hf download openai/gpt-oss-120b --exclude \"*/*\"` or `ollama pull "
+                 "gpt-oss:120b`";
   if (!name.organisation.empty())
     return fmt::format("if it is a repository on Hugging Face, get it with `hf download {}`", excerpt(text));
   return "gossamer runs gpt-oss-20b, gpt-oss-120b and gossamer-mini, or a folder or .gguf file named by its path";
@@ -72,17 +73,16 @@ std::string what_is_there(const std::vector<StoredModel>& models) {
 
 Error not_found(std::string_view text, const ModelName& name, const ModelSearchPath& search,
                 const std::vector<StoredModel>& models) {
-  std::vector<std::string> places;
+  std::string places;
   for (const std::string& place : {search.own_cache, search.hugging_face_cache, search.ollama_store})
-    if (!place.empty()) places.push_back(place);
-  return make_error(ErrorCode::kNotFound, "there is no model {} in {}: {}{}", excerpt(text), fmt::join(places, ", "),
-                    how_to_get(text, name), what_is_there(models));
+    if (!place.empty()) places += (places.empty() ? " in " : ", ") + place;
+  return make_error(ErrorCode::kNotFound, "there is no model {}{}: {}{}", excerpt(text), places, how_to_get(text, name),
+                    what_is_there(models));
 }
 
 /// A path that exists: itself, or the model in it where it is a folder.
 Result<std::string> resolve_path(const std::string& path) {
-  std::error_code failure;
-  if (!fs::is_directory(path, failure)) return path;
+  if (!is_folder(path)) return path;
   GOS_TRY(const auto model, model_in_folder(path));
   if (model) return *model;
   return make_error(ErrorCode::kNotFound,
@@ -100,6 +100,7 @@ ModelSearchPath ModelSearchPath::from_environment(std::string demo_folder) {
                                         environment_path("XDG_CACHE_HOME", "/huggingface/hub"),
                                         environment_path("HOME", "/.cache/huggingface/hub")});
   search.ollama_store = first_of({environment_path("OLLAMA_MODELS", ""), environment_path("HOME", "/.ollama/models")});
+  if (!is_folder(search.ollama_store) && is_folder(kOllamaServiceStore)) search.ollama_store = kOllamaServiceStore;
   search.demo_folder = std::move(demo_folder);
   return search;
 }
@@ -108,9 +109,12 @@ Result<std::string> locate_model(std::string_view text, const ModelSearchPath& s
   const std::string path(text);
   if (path.empty() || path.find('\0') != std::string::npos)
     return make_error(ErrorCode::kInvalidInput, "the name of the model is empty");
-  std::error_code failure;
-  if (fs::exists(path, failure)) return resolve_path(path);
-  if (looks_like_path(path)) return make_error(ErrorCode::kNotFound, "there is no file or folder {}", excerpt(path));
+  if (path_exists(path)) {
+    auto model = resolve_path(path);
+    // a folder that happens to be called like a model must not hide the model
+    if (model.ok() || looks_like_path(path) || model.error().code != ErrorCode::kNotFound) return model;
+  }
+  if (looks_like_path(path)) return make_error(ErrorCode::kNotFound, "there is no file or folder {}", path);
 
   const ModelName wanted = spell_model_name(path);
   const std::vector<StoredModel> models = list_models(search);

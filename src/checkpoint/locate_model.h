@@ -15,7 +15,7 @@ struct ModelSearchPath {
   std::string
       hugging_face_cache;    ///< $HF_HUB_CACHE, $HF_HOME/hub, $XDG_CACHE_HOME/huggingface/hub, ~/.cache/huggingface/hub
   std::string demo_folder;   ///< models/gossamer-mini of the source tree or the installation
-  std::string ollama_store;  ///< $OLLAMA_MODELS, else ~/.ollama/models
+  std::string ollama_store;  ///< $OLLAMA_MODELS, else ~/.ollama/models, else that of its service
   static ModelSearchPath from_environment(std::string demo_folder);
 };
 

@@ -6,6 +6,7 @@
 #include "base/mmap_file.h"
 #include "checkpoint/model_name.h"
 #include "checkpoint/ollama_manifest.h"
+#include "checkpoint/paths.h"
 #include "checkpoint/split_name.h"
 
 namespace gossamer {
@@ -24,16 +25,6 @@ std::vector<fs::path> entries_of(const fs::path& folder) {
     entries.push_back(entry->path());
   std::ranges::sort(entries);
   return entries;
-}
-
-bool is_folder(const fs::path& path) {
-  std::error_code failure;
-  return fs::is_directory(path, failure);
-}
-
-bool is_file(const fs::path& path) {
-  std::error_code failure;
-  return fs::is_regular_file(path, failure);
 }
 
 /// The .gguf files of a folder; of a split model only the first part.

@@ -1,14 +1,11 @@
-#include <filesystem>
-
 #include "checkpoint/config_json.h"
 #include "checkpoint/layouts.h"
+#include "checkpoint/paths.h"
 #include "checkpoint/safetensors_folder.h"
 #include "checkpoint/tensor_binder.h"
 
 namespace gossamer {
 namespace {
-
-namespace fs = std::filesystem;
 
 constexpr uint64_t kMaxConfigBytes = 16 << 20;
 constexpr std::string_view kLayerPrefix = "block.";
@@ -79,7 +76,7 @@ Result<CheckpointParts> open_original_layout(const std::string& folder, const Pr
   parts.files = table.files();
   // The layout has no tokenizer of its own; in openai/gpt-oss-20b one lies in the folder above.
   for (const char* place : {"/tokenizer.json", "/../tokenizer.json"})
-    if (const std::string path = folder + place; parts.tokenizer_json_path.empty() && fs::exists(path))
+    if (const std::string path = folder + place; parts.tokenizer_json_path.empty() && is_file(path))
       parts.tokenizer_json_path = path;
   return parts;
 }

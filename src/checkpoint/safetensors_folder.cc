@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "checkpoint/json_fields.h"
+#include "checkpoint/paths.h"
 #include "checkpoint/shape.h"
 
 namespace gossamer {
@@ -16,10 +17,10 @@ constexpr uint64_t kMaxIndexBytes = 64 << 20;
 constexpr std::string_view kIndexName = "model.safetensors.index.json";
 constexpr std::string_view kExtension = ".safetensors";
 
-/// A name that cannot lead out of its folder.
+/// A name that cannot lead out of its folder, nor steer the terminal that shows it.
 bool is_plain_file_name(std::string_view name) {
-  return name.ends_with(kExtension) && name.front() != '.' && name.find('/') == std::string_view::npos &&
-         name.find('\0') == std::string_view::npos;
+  const auto is_plain = [](unsigned char c) { return c >= 0x20 && c != 0x7f && c != '/'; };
+  return name.ends_with(kExtension) && name.front() != '.' && std::ranges::all_of(name, is_plain);
 }
 
 /// All safetensors files of a folder, sorted by name.
@@ -61,7 +62,7 @@ Result<SafetensorsIndex> parse_safetensors_index(std::string_view text, std::str
   SafetensorsIndex index;
   for (const auto& [name, value] : *map) {
     const json::string* file = value.if_string();
-    if (!file || file->empty() || !is_plain_file_name(*file))
+    if (!file || !is_plain_file_name(*file))
       return make_error(ErrorCode::kInvalidInput,
                         "{} places tensor {} in {}, which is no .safetensors file of the same folder", what,
                         excerpt(name), json_excerpt(value));
@@ -77,7 +78,7 @@ Result<SafetensorsIndex> parse_safetensors_index(std::string_view text, std::str
 Result<TensorTable> map_safetensors_folder(const std::string& folder, const ProgressFn& progress) {
   const std::string index_path = folder + "/" + std::string(kIndexName);
   SafetensorsIndex index;
-  if (fs::exists(index_path)) {
+  if (path_exists(index_path)) {
     GOS_TRY(const std::string text, read_file(index_path, kMaxIndexBytes));
     GOS_TRY(index, parse_safetensors_index(text, index_path));
   } else {
@@ -91,7 +92,7 @@ Result<TensorTable> map_safetensors_folder(const std::string& folder, const Prog
   for (size_t i = 0; i < index.files.size(); ++i) {
     if (progress) progress("opening model files", i, index.files.size());
     const std::string path = folder + "/" + index.files[i];
-    if (!fs::exists(path))
+    if (!path_exists(path))
       return make_error(ErrorCode::kNotFound, "{} names {}, which is not there: the download is not complete",
                         index_path, path);
     GOS_TRY_STATUS(table.add_safetensors(path));

@@ -1,7 +1,6 @@
 #include "checkpoint/tensor_table.h"
 
-#include <filesystem>
-
+#include "checkpoint/paths.h"
 #include "checkpoint/safetensors.h"
 #include "checkpoint/shape.h"
 
@@ -18,9 +17,7 @@ std::optional<Dtype> dtype_of(std::string_view name) {
 }  // namespace
 
 Result<MmapFile> map_model_file(const std::string& path) {
-  std::error_code failure;
-  const auto status = std::filesystem::status(path, failure);
-  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status))
+  if (path_exists(path) && !is_file(path))
     return make_error(ErrorCode::kInvalidInput, "{} is not a regular file", path);
   return MmapFile::open(path);
 }
