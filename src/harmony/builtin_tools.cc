@@ -14,28 +14,30 @@ json::object parameters_of(json::object properties, json::array required) {
 }
 
 ToolDescription browser_search() {
-  return {"search", "Searches for information related to `query` and displays `topn` results.",
-          parameters_of({{"query", of_type("string")}, {"topn", number_defaulting_to(10)}, {"source", of_type("string")}},
-                        {"query"})};
+  return {
+      "search", "Searches for information related to `query` and displays `topn` results.",
+      parameters_of({{"query", of_type("string")}, {"topn", number_defaulting_to(10)}, {"source", of_type("string")}},
+                    {"query"})};
 }
 
 ToolDescription browser_open() {
-  return {"open",
-          "Opens the link `id` from the page indicated by `cursor` starting at line number `loc`, showing `num_lines` "
-          "lines.\n"
-          "Valid link ids are displayed with the formatting: `【{id}†.*】`.\n"
-          "If `cursor` is not provided, the most recent page is implied.\n"
-          "If `id` is a string, it is treated as a fully qualified URL associated with `source`.\n"
-          "If `loc` is not provided, the viewport will be positioned at the beginning of the document or centered on the "
-          "most relevant passage, if available.\n"
-          "Use this function without `id` to scroll to a new location of an opened page.",
-          parameters_of({{"id", {{"type", {"number", "string"}}, {"default", -1}}},
-                         {"cursor", number_defaulting_to(-1)},
-                         {"loc", number_defaulting_to(-1)},
-                         {"num_lines", number_defaulting_to(-1)},
-                         {"view_source", {{"type", "boolean"}, {"default", false}}},
-                         {"source", of_type("string")}},
-                        {})};
+  return {
+      "open",
+      "Opens the link `id` from the page indicated by `cursor` starting at line number `loc`, showing `num_lines` "
+      "lines.\n"
+      "Valid link ids are displayed with the formatting: `【{id}†.*】`.\n"
+      "If `cursor` is not provided, the most recent page is implied.\n"
+      "If `id` is a string, it is treated as a fully qualified URL associated with `source`.\n"
+      "If `loc` is not provided, the viewport will be positioned at the beginning of the document or centered on the "
+      "most relevant passage, if available.\n"
+      "Use this function without `id` to scroll to a new location of an opened page.",
+      parameters_of({{"id", {{"type", {"number", "string"}}, {"default", -1}}},
+                     {"cursor", number_defaulting_to(-1)},
+                     {"loc", number_defaulting_to(-1)},
+                     {"num_lines", number_defaulting_to(-1)},
+                     {"view_source", {{"type", "boolean"}, {"default", false}}},
+                     {"source", of_type("string")}},
+                    {})};
 }
 
 ToolDescription browser_find() {
@@ -57,15 +59,16 @@ ToolNamespace ToolNamespace::browser() {
 }
 
 ToolNamespace ToolNamespace::python() {
-  return {"python",
-          "Use this tool to execute Python code in your chain of thought. The code will not be shown to the user. This tool "
-          "should be used for internal reasoning, but not for code that is intended to be visible to the user (e.g. when "
-          "creating plots, tables, or files).\n\n"
-          "When you send a message containing Python code to python, it will be executed in a stateful Jupyter notebook "
-          "environment. python will respond with the output of the execution or time out after 120.0 seconds. The drive at "
-          "'/mnt/data' can be used to save and persist user files. Internet access for this session is UNKNOWN. Depends on "
-          "the cluster.",
-          {}};
+  return {
+      "python",
+      "Use this tool to execute Python code in your chain of thought. The code will not be shown to the user. This tool "
+      "should be used for internal reasoning, but not for code that is intended to be visible to the user (e.g. when "
+      "creating plots, tables, or files).\n\n"
+      "When you send a message containing Python code to python, it will be executed in a stateful Jupyter notebook "
+      "environment. python will respond with the output of the execution or time out after 120.0 seconds. The drive at "
+      "'/mnt/data' can be used to save and persist user files. Internet access for this session is UNKNOWN. Depends on "
+      "the cluster.",
+      {}};
 }
 
 }  // namespace gossamer::harmony

@@ -11,8 +11,8 @@
 namespace gossamer::harmony {
 namespace {
 
-// Mirrors openai-harmony 0.0.8 step by step: the quirks (a lone word is a recipient, text that spells <|channel|> counts as
-// the token) are what the compatible modes are for.
+// Mirrors openai-harmony 0.0.8 step by step: the quirks (a lone word is a recipient, text that spells <|channel|>
+// counts as the token) are what the compatible modes are for.
 
 constexpr std::string_view kChannel = "<|channel|>";
 constexpr std::string_view kConstrain = "<|constrain|>";
@@ -25,7 +25,8 @@ Result<std::optional<std::string>> take_channel(std::string& text) {
   const std::string_view after = std::string_view(text).substr(marker + kChannel.size());
   std::string_view name = first_word(after);
   name = name.substr(0, name.find('<'));
-  if (name.empty()) return make_error(ErrorCode::kInvalidInput, "<|channel|> in a message header has no channel name behind it");
+  if (name.empty())
+    return make_error(ErrorCode::kInvalidInput, "<|channel|> in a message header has no channel name behind it");
   std::optional<std::string> channel(name);
   text.erase(marker, kChannel.size() + name.size());
   return channel;
@@ -74,8 +75,8 @@ Status take_author(std::vector<std::string>& words, Message& message) {
   return {};
 }
 
-/// The last word is the recipient where it begins with "to=" or is the only one, else the content type, with the word before
-/// it as recipient.
+/// The last word is the recipient where it begins with "to=" or is the only one, else the content type, with the word
+/// before it as recipient.
 void take_routing(std::vector<std::string>& words, Message& message) {
   if (words.empty()) return;
   const bool only_one = words.size() == 1;

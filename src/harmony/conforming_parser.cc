@@ -46,7 +46,8 @@ Status ConformingParser::finish() {
   if (failure_) return *failure_;
   begin_step();
   if (state() == ParserState::kHeader) {
-    failure_ = make_error(ErrorCode::kInvalidInput, "the tokens end inside a message header: no <|message|> followed it");
+    failure_ =
+        make_error(ErrorCode::kInvalidInput, "the tokens end inside a message header: no <|message|> followed it");
     return *failure_;
   }
   if (state() == ParserState::kContent) close_content();
@@ -64,8 +65,8 @@ Status ConformingParser::step(TokenId token) {
 
 Status ConformingParser::read_start(TokenId token) {
   if (token != frame_.start) {
-    return make_error(ErrorCode::kInvalidInput, "token {} stands between messages, where only <|start|> ({}) may stand", token,
-                      frame_.start);
+    return make_error(ErrorCode::kInvalidInput, "token {} stands between messages, where only <|start|> ({}) may stand",
+                      token, frame_.start);
   }
   begin_header();
   return {};
@@ -83,14 +84,15 @@ Status ConformingParser::complete_header() {
   GOS_TRY(std::string text, header_text());
   GOS_TRY(ConformingHeader header, parse_conforming_header(std::move(text), expected_role(), true));
   if (header.rest) {
-    return make_error(ErrorCode::kInvalidInput, "a message header has words that are no part of one: \"{}\"", *header.rest);
+    return make_error(ErrorCode::kInvalidInput, "a message header has words that are no part of one: \"{}\"",
+                      *header.rest);
   }
   header_.clear();
   begin_content(std::move(header.message));
   return {};
 }
 
-/// A stop token came before <|message|>. Where the author is known, all but the channel becomes the content of a message.
+/// A stop token came before <|message|>. Where the author is known, all but the channel becomes content.
 Status ConformingParser::abandon_header() {
   if (expected_role() && !header_.empty()) {
     GOS_TRY(std::string text, header_text());
@@ -109,7 +111,8 @@ Result<std::string> ConformingParser::header_text() const {
   std::string text;
   for (TokenId token : header_) {
     const std::optional<std::string> piece = token_text(token);
-    if (!piece) return make_error(ErrorCode::kInvalidInput, "token {} in a message header is not in the vocabulary", token);
+    if (!piece)
+      return make_error(ErrorCode::kInvalidInput, "token {} in a message header is not in the vocabulary", token);
     text.append(*piece);
   }
   if (!utf8_valid(text)) return make_error(ErrorCode::kInvalidInput, "a message header is not well-formed UTF-8");

@@ -13,7 +13,8 @@ namespace gossamer::harmony {
 /// openai-harmony's own grammar, 0.0.8. Strict and not differ in one thing: a stop token inside a header.
 class ConformingParser final : public ParserCore {
  public:
-  ConformingParser(std::shared_ptr<const Tokenizer> tokenizer, const FrameTokens& frame, std::optional<Role> role, bool strict)
+  ConformingParser(std::shared_ptr<const Tokenizer> tokenizer, const FrameTokens& frame, std::optional<Role> role,
+                   bool strict)
       : ParserCore(role), tokenizer_(std::move(tokenizer)), frame_(frame), strict_(strict) {}
 
   Status feed(TokenId token) override;

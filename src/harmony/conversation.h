@@ -19,8 +19,8 @@ enum class Role : uint8_t { kUser, kAssistant, kSystem, kDeveloper, kTool };
 std::string_view role_name(Role role);
 std::optional<Role> role_from_name(std::string_view name);
 
-/// A function that the model may call. `parameters` is its JSON schema with the keys in the order in which they were given
-/// (they render in that order); nothing where it takes none.
+/// A function that the model may call. `parameters` is its JSON schema with the keys in the order in which they were
+/// given (they render in that order); nothing where it takes none.
 struct ToolDescription {
   std::string name;
   std::string description;
@@ -61,7 +61,7 @@ struct SystemContent {
   std::optional<ChannelConfig> channel_config;
   ToolNamespaces tools;
 
-  /// What openai-harmony's SystemContent.new() holds: ChatGPT identity, medium effort, cutoff 2024-06, the three channels.
+  /// What openai-harmony's SystemContent.new() holds: ChatGPT's identity, medium effort, cutoff 2024-06, three channels.
   static SystemContent defaults();
 };
 

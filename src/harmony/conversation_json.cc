@@ -51,7 +51,8 @@ Status read_optional_string(const json::object& object, std::string_view key, co
   return {};
 }
 
-Result<const json::array*> read_array_member(const json::object& object, std::string_view key, const std::string& where) {
+Result<const json::array*> read_array_member(const json::object& object, std::string_view key,
+                                             const std::string& where) {
   const json::value* member = object.if_contains(key);
   if (!member) return missing(where, key);
   if (const json::array* array = member->if_array()) return array;
@@ -184,8 +185,8 @@ Result<Message> read_message(const json::value& value, const std::string& where)
   const std::optional<Role> role = role_from_name(role_text);
   if (!role) {
     return make_error(ErrorCode::kInvalidInput,
-                      "{}.role is \"{}\", it must be \"user\", \"assistant\", \"system\", \"developer\" or \"tool\"", where,
-                      role_text);
+                      "{}.role is \"{}\", it must be \"user\", \"assistant\", \"system\", \"developer\" or \"tool\"",
+                      where, role_text);
   }
   Message message;
   message.role = *role;
@@ -235,9 +236,10 @@ json::object content_to_json(const SystemContent& content) {
   put(object, "knowledge_cutoff", content.knowledge_cutoff);
   if (content.channel_config) {
     const ChannelConfig& config = *content.channel_config;
-    object.emplace("channel_config",
-                   json::object{{"valid_channels", json::array(config.valid_channels.begin(), config.valid_channels.end())},
-                                {"channel_required", config.channel_required}});
+    object.emplace(
+        "channel_config",
+        json::object{{"valid_channels", json::array(config.valid_channels.begin(), config.valid_channels.end())},
+                     {"channel_required", config.channel_required}});
   }
   return object;
 }

@@ -31,7 +31,8 @@ Result<std::optional<Role>> optional_role(const json::value& request, std::strin
   const std::optional<Role> role = role_from_name(*name);
   if (role) return role;
   return make_error(ErrorCode::kInvalidInput,
-                    "\"{}\" is \"{}\", it must be \"user\", \"assistant\", \"system\", \"developer\" or \"tool\"", key, *name);
+                    "\"{}\" is \"{}\", it must be \"user\", \"assistant\", \"system\", \"developer\" or \"tool\"", key,
+                    *name);
 }
 
 Result<RenderOptions> read_render_options(const json::value& request) {
@@ -51,11 +52,12 @@ Result<std::vector<TokenId>> render_request(const Tokenizer& tokenizer, const js
   GOS_TRY(const std::optional<std::string> named_call, optional_string(request, "call"));
   GOS_TRY(const std::optional<Role> next_role, optional_role(request, "next_role"));
   const std::string call = named_call.value_or("completion");
-  if (call == "completion") return render_for_completion(tokenizer, conversation, next_role.value_or(Role::kAssistant), options);
+  if (call == "completion")
+    return render_for_completion(tokenizer, conversation, next_role.value_or(Role::kAssistant), options);
   if (call == "conversation") return render_conversation(tokenizer, conversation, options);
   if (call == "training") return render_for_training(tokenizer, conversation, options);
-  return make_error(ErrorCode::kInvalidInput, "\"call\" is \"{}\", it must be \"completion\", \"conversation\" or \"training\"",
-                    call);
+  return make_error(ErrorCode::kInvalidInput,
+                    "\"call\" is \"{}\", it must be \"completion\", \"conversation\" or \"training\"", call);
 }
 
 Result<std::vector<TokenId>> read_tokens(const json::value& request) {
@@ -68,8 +70,8 @@ Result<std::vector<TokenId>> read_tokens(const json::value& request) {
     const int64_t* number = id.if_int64();
     constexpr int64_t kMax = std::numeric_limits<TokenId>::max();
     if (!number || *number < 0 || *number > kMax) {
-      return make_error(ErrorCode::kInvalidInput, "tokens[{}] is {}, a token id is an integer from 0 to {}", tokens.size(),
-                        compact_json(id), kMax);
+      return make_error(ErrorCode::kInvalidInput, "tokens[{}] is {}, a token id is an integer from 0 to {}",
+                        tokens.size(), compact_json(id), kMax);
     }
     tokens.push_back(static_cast<TokenId>(*number));
   }
@@ -98,7 +100,8 @@ Result<json::object> render_json(const Tokenizer& tokenizer, std::string_view li
   return json::object{{"tokens", json::array(tokens.begin(), tokens.end())}, {"text", tokenizer.decode_bytes(tokens)}};
 }
 
-Result<json::object> parse_json_tokens(std::shared_ptr<const Tokenizer> tokenizer, std::string_view line, ParseMode mode) {
+Result<json::object> parse_json_tokens(std::shared_ptr<const Tokenizer> tokenizer, std::string_view line,
+                                       ParseMode mode) {
   GOS_TRY(const json::value request, read_line(line));
   GOS_TRY(const std::optional<Role> role, optional_role(request, "role"));
   GOS_TRY(const std::vector<TokenId> tokens, read_tokens(request));

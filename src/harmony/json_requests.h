@@ -17,9 +17,10 @@ namespace gossamer::harmony {
 Result<json::object> render_json(const Tokenizer& tokenizer, std::string_view line);
 
 /// {"tokens": [ids], "role"?: the author of the first message} to
-/// {"steps": [[state, role, channel, recipient, content_type, delta, messages so far], ...], "messages": [...]}, one step a
-/// token. Where a token cannot stand: also "error_at" (its index) and "error"; where the end cannot: "eos_error".
-/// Errors: a malformed line.
-Result<json::object> parse_json_tokens(std::shared_ptr<const Tokenizer> tokenizer, std::string_view line, ParseMode mode);
+/// {"steps": [[state, role, channel, recipient, content_type, delta, messages so far], ...], "messages": [...]}, one
+/// step a token. Where a token cannot stand: also "error_at" (its index) and "error"; where the end cannot:
+/// "eos_error". Errors: a malformed line.
+Result<json::object> parse_json_tokens(std::shared_ptr<const Tokenizer> tokenizer, std::string_view line,
+                                       ParseMode mode);
 
 }  // namespace gossamer::harmony

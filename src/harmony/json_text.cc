@@ -159,8 +159,8 @@ void append_string(std::string_view text, std::string& out) {
   out.push_back('"');
 }
 
-/// Shortest digits that read back as `value`; a plain decimal with a point where the point stands within or near the digits
-/// (up to 16 places before it, 5 zeros behind it), else an exponent without a plus sign. Not a number: null.
+/// Shortest digits that read back as `value`; a plain decimal with a point where the point stands within or near the
+/// digits (up to 16 places before it, 5 zeros behind it), else an exponent without a plus sign. Not a number: null.
 void append_double(double value, std::string& out) {
   if (!std::isfinite(value)) {
     out.append("null");
@@ -233,7 +233,9 @@ Result<json::value> parse_json_like_serde(std::string_view text, std::string_vie
   json::basic_parser<Builder> parser(options);
   boost::system::error_code failure;
   const size_t consumed = parser.write_some(false, text.data(), text.size(), failure);
-  if (failure) return make_error(ErrorCode::kInvalidInput, "{} is not valid JSON: {} at byte {}", what, failure.message(), consumed);
+  if (failure)
+    return make_error(ErrorCode::kInvalidInput, "{} is not valid JSON: {} at byte {}", what, failure.message(),
+                      consumed);
   const size_t rest = text.find_first_not_of(" \t\r\n", consumed);
   if (rest != std::string_view::npos)
     return make_error(ErrorCode::kInvalidInput, "{} has more text after its JSON value, at byte {}", what, rest);

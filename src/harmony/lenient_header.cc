@@ -17,16 +17,20 @@ constexpr std::string_view kConstrain = "<|constrain|>";
 constexpr std::array<std::string_view, 3> kChannels = {"analysis", "commentary", "final"};
 constexpr std::array<Role, 5> kRoles = {Role::kUser, Role::kAssistant, Role::kSystem, Role::kDeveloper, Role::kTool};
 
-/// Longer than any real header (a function's name has at most 64 characters), short enough that text whose <|message|> was
-/// forgotten soon appears.
+/// Longer than any real header (a function's name has at most 64 characters), short enough that text whose <|message|>
+/// was forgotten soon appears.
 constexpr size_t kMaxHeaderBytes = 512;
 
-bool is_channel(std::string_view word) { return std::find(kChannels.begin(), kChannels.end(), word) != kChannels.end(); }
+bool is_channel(std::string_view word) {
+  return std::find(kChannels.begin(), kChannels.end(), word) != kChannels.end();
+}
 
 /// Where "to=" begins in a word: at its start or glued to a role or channel ("commentaryto=f"); npos: nowhere.
 size_t recipient_offset(std::string_view word) {
   if (word.starts_with(kRecipientMark)) return 0;
-  const auto glued = [&](std::string_view name) { return word.starts_with(name) && word.substr(name.size()).starts_with(kRecipientMark); };
+  const auto glued = [&](std::string_view name) {
+    return word.starts_with(name) && word.substr(name.size()).starts_with(kRecipientMark);
+  };
   for (std::string_view channel : kChannels) {
     if (glued(channel)) return channel.size();
   }
@@ -57,7 +61,7 @@ RoutedText split_recipients(std::string_view text) {
   return routed;
 }
 
-/// A first word that names a role: "assistant", "user:alice", "assistantfinal" (the <|channel|> between them is missing).
+/// A first word that names a role: "assistant", "user:alice", "assistantfinal" (<|channel|> was forgotten).
 struct Author {
   Role role;
   bool is_named = false;  ///< a name follows the colon
@@ -75,8 +79,8 @@ std::optional<Author> author_from_word(std::string_view word) {
   return std::nullopt;
 }
 
-/// Collects the parts of a complete header. What is said twice counts as said last; what has no place of its own becomes part
-/// of the content type, so that nothing is lost and nobody is called by mistake.
+/// Collects the parts of a complete header. What is said twice counts as said last; what has no place of its own
+/// becomes part of the content type, so that nothing is lost and nobody is called by mistake.
 class HeaderReader {
  public:
   HeaderReader(HeaderOrigin origin, const HeaderDefaults& defaults) : origin_(origin) {
@@ -118,7 +122,8 @@ class HeaderReader {
       text = trim(text.substr(0, static_cast<size_t>(words.back().data() - text.data())));
       add_words(words.back());
     }
-    if (message_.recipient && *message_.recipient != text) others_.push_back(fmt::format("{}{}", kRecipientMark, *message_.recipient));
+    if (message_.recipient && *message_.recipient != text)
+      others_.push_back(fmt::format("{}{}", kRecipientMark, *message_.recipient));
     message_.recipient = std::string(text);
   }
 
@@ -147,7 +152,8 @@ class HeaderReader {
       return;
     }
     if (origin_ != HeaderOrigin::kPrompt) message_.name.reset();
-    if (origin_ == HeaderOrigin::kStart && author.role == Role::kTool) message_.name = std::string(role_name(Role::kTool));
+    if (origin_ == HeaderOrigin::kStart && author.role == Role::kTool)
+      message_.name = std::string(role_name(Role::kTool));
     if (!author.channel.empty()) set_channel(author.channel);
     add_words(head.substr(first_word(head).size()));
   }

@@ -24,8 +24,8 @@ struct HeaderDefaults {
   std::optional<std::string> channel;  ///< of the message before: for text without a header, which goes on in it
 };
 
-/// The header that a lenient parser is reading: pieces of text between markers. It takes whatever comes and always has a
-/// reading. docs/harmony.md has the table.
+/// The header that a lenient parser is reading: pieces of text between markers. It takes whatever comes and always has
+/// a reading. docs/harmony.md has the table.
 class LenientHeader {
  public:
   enum class Marker : uint8_t { kAuthor, kChannel, kConstrain };

@@ -4,7 +4,8 @@
 
 namespace gossamer::harmony {
 
-LenientParser::LenientParser(std::shared_ptr<const Tokenizer> tokenizer, const FrameTokens& frame, std::optional<Role> role)
+LenientParser::LenientParser(std::shared_ptr<const Tokenizer> tokenizer, const FrameTokens& frame,
+                             std::optional<Role> role)
     : ParserCore(role),
       tokenizer_(std::move(tokenizer)),
       frame_(frame),

@@ -47,7 +47,8 @@ std::string system_text(const SystemContent& content, bool with_functions) {
 
   std::vector<std::string> sections;
   if (!facts.empty()) sections.push_back(join(facts, "\n"));
-  if (content.reasoning_effort) sections.push_back(fmt::format("Reasoning: {}", effort_name(*content.reasoning_effort)));
+  if (content.reasoning_effort)
+    sections.push_back(fmt::format("Reasoning: {}", effort_name(*content.reasoning_effort)));
   if (!content.tools.empty()) sections.push_back(tools_section(content.tools));
   if (content.channel_config && !content.channel_config->valid_channels.empty()) {
     sections.push_back(channels_section(*content.channel_config, with_functions));
@@ -62,8 +63,8 @@ std::string developer_text(const DeveloperContent& content) {
   return join(sections, "\n\n");
 }
 
-/// Appends messages to a token sequence. Each piece of a header and each content is encoded on its own, as openai-harmony does:
-/// what is encoded together decides how bytes merge into tokens.
+/// Appends messages to a token sequence. Each piece of a header and each content is encoded on its own, as
+/// openai-harmony does: what is encoded together decides how bytes merge into tokens.
 class Renderer {
  public:
   Renderer(const Tokenizer& tokenizer, const FrameTokens& frame, bool with_functions)
@@ -126,7 +127,8 @@ class Renderer {
     }
     const bool is_system = std::holds_alternative<SystemContent>(content);
     if (role != (is_system ? Role::kSystem : Role::kDeveloper)) {
-      return make_error(ErrorCode::kInvalidInput, "{} content stands in a message of role {}, it may only stand in a {} message",
+      return make_error(ErrorCode::kInvalidInput,
+                        "{} content stands in a message of role {}, it may only stand in a {} message",
                         is_system ? "system" : "developer", role_name(role), is_system ? "system" : "developer");
     }
     append_text(is_system ? system_text(std::get<SystemContent>(content), with_functions_)

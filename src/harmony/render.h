@@ -10,13 +10,13 @@
 namespace gossamer::harmony {
 
 struct RenderOptions {
-  /// Leave out analysis messages before the first final message where the last assistant message is final (openai-harmony's rule).
+  /// Leave out analysis before the first final message, where the last assistant message is final.
   bool auto_drop_analysis = true;
 };
 
 /// The messages alone. Text is encoded without special tokens: what a user writes stays text.
-/// Errors: a tool message without a name, system (developer) content in a message of another role, a vocabulary without the
-/// frame tokens.
+/// Errors: a tool message without a name, system (developer) content in a message of another role, a vocabulary without
+/// the frame tokens.
 Result<std::vector<TokenId>> render_conversation(const Tokenizer& tokenizer, const Conversation& conversation,
                                                  const RenderOptions& options);
 

@@ -27,7 +27,8 @@ std::string_view parser_state_name(ParserState state) {
 Result<StreamParser> StreamParser::create(std::shared_ptr<const Tokenizer> tokenizer, std::optional<Role> role,
                                           ParseMode mode) {
   GOS_TRY(const FrameTokens frame, FrameTokens::from(*tokenizer));
-  if (mode == ParseMode::kLenient) return StreamParser(std::make_unique<LenientParser>(std::move(tokenizer), frame, role));
+  if (mode == ParseMode::kLenient)
+    return StreamParser(std::make_unique<LenientParser>(std::move(tokenizer), frame, role));
   const bool strict = mode == ParseMode::kStrict;
   return StreamParser(std::make_unique<ConformingParser>(std::move(tokenizer), frame, role, strict));
 }

@@ -13,7 +13,7 @@
 
 namespace gossamer::harmony {
 
-/// kStrict and kCompatible are openai-harmony's strict and non-strict parsing, errors and quirks included (conformance);
+/// kStrict and kCompatible are openai-harmony's strict and non-strict parsing, errors and quirks included.
 /// kLenient is ours and total: every token sequence gives messages, never an error. docs/harmony.md compares them.
 enum class ParseMode : uint8_t { kStrict, kCompatible, kLenient };
 
@@ -34,13 +34,14 @@ class ParserCore;
 /// Takes the tokens of one or more harmony messages, one at a time.
 class StreamParser {
  public:
-  /// `role`: the author of the first message, whose header begins without <|start|> (a completion prompt ends inside it);
-  /// nothing: the tokens begin with <|start|>. Errors: the vocabulary lacks a token that frames harmony.
-  static Result<StreamParser> create(std::shared_ptr<const Tokenizer> tokenizer, std::optional<Role> role, ParseMode mode);
+  /// `role`: the author of the first message, whose header begins without <|start|> (a completion prompt ends inside
+  /// it); nothing: the tokens begin with <|start|>. Errors: the vocabulary lacks a token that frames harmony.
+  static Result<StreamParser> create(std::shared_ptr<const Tokenizer> tokenizer, std::optional<Role> role,
+                                     ParseMode mode);
 
-  /// Feeds one token. Errors (never in kLenient): the token cannot stand here; the parser is then spent and says so again.
+  /// Feeds one token. Errors (never in kLenient): the token cannot stand here; the parser then stays failed.
   Status feed(TokenId token);
-  /// No more tokens come. An open message is closed with what it has. Errors (never in kLenient): a header is unfinished.
+  /// No more tokens come: an open message ends with what it has. Errors (never in kLenient): a header is unfinished.
   Status finish();
 
   ParserState state() const;
@@ -52,8 +53,8 @@ class StreamParser {
   const std::optional<std::string>& current_recipient() const;
   const std::optional<std::string>& current_content_type() const;
 
-  /// Text that the last token added to the message that is being read; nothing where it added none (bytes of an unfinished
-  /// character are held back). As in openai-harmony, text that comes out as a message ends is in deltas() only.
+  /// Text that the last token added to the message that is being read; nothing where it added none (bytes of an
+  /// unfinished character are held back). Text that comes out as a message ends is in deltas() only.
   const std::optional<std::string>& last_delta() const;
   /// All text that the last feed() or finish() brought out, in order. For each message these join to its content.
   const std::vector<TextDelta>& deltas() const;

@@ -10,7 +10,8 @@ size_t leading_space_bytes(std::string_view text) {
   if (lead == ' ' || (lead >= '\t' && lead <= '\r')) return 1;
   if (lead == 0xC2) return text.starts_with("\xC2\x85") || text.starts_with("\xC2\xA0") ? 2 : 0;  // U+0085, U+00A0
   if (text.size() < 3 || lead < 0xE1 || lead > 0xE3) return 0;
-  if (text.starts_with("\xE1\x9A\x80") || text.starts_with("\xE2\x81\x9F") || text.starts_with("\xE3\x80\x80")) return 3;
+  if (text.starts_with("\xE1\x9A\x80") || text.starts_with("\xE2\x81\x9F") || text.starts_with("\xE3\x80\x80"))
+    return 3;
   if (!text.starts_with("\xE2\x80")) return 0;
   const auto last = static_cast<unsigned char>(text[2]);  // U+2000 .. U+200A, U+2028, U+2029, U+202F
   return (last >= 0x80 && last <= 0x8A) || last == 0xA8 || last == 0xA9 || last == 0xAF ? 3 : 0;

@@ -59,7 +59,8 @@ std::optional<std::string> default_comment(const json::value& schema, EnumDefaul
 std::string type_with_null(const json::value& schema, const std::string& indent) {
   std::string type = schema_to_typescript(schema, indent);
   const json::value* nullable = find_member(schema, "nullable");
-  if (nullable && nullable->is_bool() && nullable->get_bool() && type.find("null") == std::string::npos) type += " | null";
+  if (nullable && nullable->is_bool() && nullable->get_bool() && type.find("null") == std::string::npos)
+    type += " | null";
   return type;
 }
 
@@ -90,7 +91,7 @@ void append_examples(const json::value& schema, const std::string& indent, std::
 }
 
 /// A property whose type is a oneOf: its description and default above it, one variant a line, a lone comma at the end.
-/// The description is left out where the first variant repeats it; the first variant's own, where the property's stands.
+/// The property's description hides the first variant's; where they are equal, neither is written.
 void append_union_property(std::string_view key, std::string_view mark, const json::value& schema,
                            const json::array& variants, const std::string& indent, std::string& out) {
   const std::optional<std::string_view> description = string_member(schema, "description");
@@ -182,7 +183,7 @@ std::string named_type(std::string_view type, const json::value& schema, const s
   return "any";
 }
 
-/// Splits at \n, a \r before it goes too; a last line without \n keeps its \r, an empty one is none (Rust's str::lines).
+/// Rust's str::lines: splits at \n and \r\n; a last line without \n keeps its \r, an empty one is none.
 std::vector<std::string_view> lines_of(std::string_view text) {
   std::vector<std::string_view> lines;
   while (!text.empty()) {
