@@ -20,11 +20,16 @@ AnswerPrinter::AnswerPrinter(Output& out, bool show_reasoning) : out_(out), show
 AnswerStream::Listener AnswerPrinter::listener() {
   return [this](const harmony::TextDelta& delta, const harmony::Message& message) {
     switch (harmony::text_kind(message)) {
-      case harmony::TextKind::kReasoning: print_reasoning(delta.text); break;
+      case harmony::TextKind::kReasoning:
+        print_reasoning(delta.text);
+        break;
       case harmony::TextKind::kFinal:
-      case harmony::TextKind::kPreamble: print_text(delta); break;
-      case harmony::TextKind::kCall:   // printed when it is whole
-      case harmony::TextKind::kOther: break;
+      case harmony::TextKind::kPreamble:
+        print_text(delta);
+        break;
+      case harmony::TextKind::kCall:  // printed when it is whole
+      case harmony::TextKind::kOther:
+        break;
     }
   };
 }
@@ -67,10 +72,12 @@ void AnswerPrinter::finish(const Answer& answer) {
 std::string describe_stats(const Answer& answer, uint64_t seed) {
   const GenerateStats& stats = answer.stats;
   const double rate = stats.decode_seconds > 0 ? (stats.generated_tokens - 1) / stats.decode_seconds : 0;
-  return fmt::format("prompt  {} tokens ({} of them cached), first token after {:.3f} s\n"
-                     "answer  {} tokens, {:.1f} tok/s, {}\n"
-                     "seed    {}\n",
-                     stats.prompt_tokens, stats.cached_tokens, stats.ttft_seconds, stats.generated_tokens, rate, answer.finish_reason(), seed);
+  return fmt::format(
+      "prompt  {} tokens ({} of them cached), first token after {:.3f} s\n"
+      "answer  {} tokens, {:.1f} tok/s, {}\n"
+      "seed    {}\n",
+      stats.prompt_tokens, stats.cached_tokens, stats.ttft_seconds, stats.generated_tokens, rate,
+      answer.finish_reason(), seed);
 }
 
 }  // namespace gossamer::cli

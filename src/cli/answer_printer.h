@@ -8,8 +8,8 @@
 
 namespace gossamer::cli {
 
-/// Prints an answer as it comes: its text on stdout; its reasoning, where wanted, on stderr (dim on a terminal); tool calls as
-/// JSON lines at the end. Control characters do not reach a terminal.
+/// Prints an answer as it comes: its text on stdout; its reasoning, where wanted, on stderr (dim on a terminal); tool
+/// calls as JSON lines at the end. Control characters do not reach a terminal.
 class AnswerPrinter {
  public:
   AnswerPrinter(Output& out, bool show_reasoning);
@@ -26,10 +26,10 @@ class AnswerPrinter {
   Output& out_;
   bool show_reasoning_;
   bool in_reasoning_ = false;
-  bool line_open_ = false;        // of stdout
-  size_t text_message_idx_ = 0;   // the message that was printed last
+  bool line_open_ = false;       // of stdout
+  size_t text_message_idx_ = 0;  // the message that was printed last
   uint64_t hidden_bytes_ = 0;
-  ProgressLine thinking_;     // stands in for reasoning that is not shown
+  ProgressLine thinking_;  // stands in for reasoning that is not shown
 };
 
 /// Numbers about an answer, for --verbose and /stats: a few lines of text.

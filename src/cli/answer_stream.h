@@ -40,7 +40,8 @@ class AnswerStream {
   const std::vector<harmony::Message>& finish();
 
  private:
-  AnswerStream(harmony::StreamParser parser, Listener listener) : parser_(std::move(parser)), listener_(std::move(listener)) {}
+  AnswerStream(harmony::StreamParser parser, Listener listener)
+      : parser_(std::move(parser)), listener_(std::move(listener)) {}
   void tell();
 
   harmony::StreamParser parser_;

@@ -31,10 +31,15 @@ Result<Assistant> Assistant::load(const ModelOptions& options) {
   return Assistant(std::move(loaded), elapsed.count());
 }
 
-Result<Answer> Assistant::answer(const Request& request, AnswerStream::Listener listener, const std::function<bool()>& go_on) {
+Result<Answer> Assistant::answer(const Request& request, AnswerStream::Listener listener,
+                                 const std::function<bool()>& go_on) {
   GOS_TRY(AnswerStream stream, AnswerStream::create(loaded_->tokenizer, std::move(listener)));
-  GenerateRequest generate{.prompt = {}, .sampling = request.sampling, .max_tokens = request.max_tokens, .stop_tokens = stop_tokens(*loaded_)};
-  GOS_TRY(generate.prompt, harmony::render_for_completion(*loaded_->tokenizer, request.conversation, harmony::Role::kAssistant, {}));
+  GenerateRequest generate{.prompt = {},
+                           .sampling = request.sampling,
+                           .max_tokens = request.max_tokens,
+                           .stop_tokens = stop_tokens(*loaded_)};
+  GOS_TRY(generate.prompt,
+          harmony::render_for_completion(*loaded_->tokenizer, request.conversation, harmony::Role::kAssistant, {}));
 
   ProgressLine progress;
   auto on_token = [&](TokenId token) {

@@ -10,7 +10,8 @@
 
 namespace gossamer::cli {
 
-/// Tokens that end an answer: <|return|>, <|call|>, <|endoftext|> as far as the tokenizer has them, and what the checkpoint names.
+/// Tokens that end an answer: <|return|>, <|call|>, <|endoftext|> as far as the tokenizer has them, and what the
+/// checkpoint names.
 std::vector<TokenId> stop_tokens(const LoadedModel& loaded);
 
 /// A loaded model that talks harmony: conversations in, answers out. Keeps the session between answers.
@@ -25,8 +26,8 @@ class Assistant {
   /// Errors: as loading; the tokenizer lacks harmony's frame tokens.
   static Result<Assistant> load(const ModelOptions& options);
 
-  /// Answers; `listener` gets the text as it comes; `go_on` is asked after every token and every chunk of the prompt. While the
-  /// prompt is computed a terminal shows how far it is.
+  /// Answers; `listener` gets the text as it comes; `go_on` is asked after every token and every chunk of the prompt.
+  /// While the prompt is computed a terminal shows how far it is.
   Result<Answer> answer(const Request& request, AnswerStream::Listener listener, const std::function<bool()>& go_on);
 
   const LoadedModel& model() const { return *loaded_; }

@@ -92,7 +92,8 @@ int chat(const ChatOptions& options) {
   Result<ChatSession> session = ChatSession::start(options);
   if (!session.ok()) return fail(session.error());
   if (Output::is_terminal())
-    fmt::print(stderr, "{}: ask something, or /help. A trailing \\ or \"\"\" goes on with the next line.\n", session->model_name());
+    fmt::print(stderr, "{}: ask something, or /help. A trailing \\ or \"\"\" goes on with the next line.\n",
+               session->model_name());
   return talk(*session, options.verbose);
 }
 

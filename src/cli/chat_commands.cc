@@ -58,9 +58,11 @@ const std::vector<ChatCommand>& chat_commands() {
          out.line(text.empty() ? "There are no instructions." : "The instructions hold from the next message on.");
          return Status();
        }},
-      {"tools", "FILE", "functions that the model may call", with_file(&ChatSession::load_tools, "The model may call the functions in {}.")},
+      {"tools", "FILE", "functions that the model may call",
+       with_file(&ChatSession::load_tools, "The model may call the functions in {}.")},
       {"save", "FILE", "write the conversation to a file", with_file(&ChatSession::save, "The conversation is in {}.")},
-      {"load", "FILE", "take up a conversation from a file", with_file(&ChatSession::load, "The conversation from {} goes on.")},
+      {"load", "FILE", "take up a conversation from a file",
+       with_file(&ChatSession::load, "The conversation from {} goes on.")},
       {"stats", "", "tokens and times of the last answer",
        [](ChatSession& session, const std::string&, Output& out) {
          out.write(session.describe_last_answer());
@@ -86,7 +88,8 @@ Result<CommandEffect> run_chat_command(ChatSession& session, const std::string& 
   const size_t space = line.find(' ');
   const std::string name = line.substr(1, space == std::string::npos ? space : space - 1);
   const size_t argument_start = line.find_first_not_of(' ', space);
-  const std::string argument = argument_start == std::string::npos || space == std::string::npos ? "" : line.substr(argument_start);
+  const std::string argument =
+      argument_start == std::string::npos || space == std::string::npos ? "" : line.substr(argument_start);
 
   if (name == "exit" || name == "quit" || name == "bye") return CommandEffect::kLeave;
   if (name == "help" || name == "?") {

@@ -73,7 +73,8 @@ harmony::Conversation ChatSession::conversation() const {
 }
 
 Status ChatSession::say(const std::string& text, Output& out) {
-  turns_.push_back(awaited_tool_.empty() ? harmony::Message::from_text(harmony::Role::kUser, text) : tool_result(awaited_tool_, text));
+  turns_.push_back(awaited_tool_.empty() ? harmony::Message::from_text(harmony::Role::kUser, text)
+                                         : tool_result(awaited_tool_, text));
   AnswerPrinter printer(out, show_reasoning_);
   auto go_on = [&] { return out.ok() && !InterruptGuard::requested(); };
   Result<Answer> answer = assistant_.answer({conversation(), sampling_, max_tokens_}, printer.listener(), go_on);
@@ -126,18 +127,21 @@ Status ChatSession::load(const std::string& path) {
   GOS_TRY(const json::value document, harmony::parse_json_like_serde(text, path));
   GOS_TRY(harmony::Conversation loaded, harmony::conversation_from_json(document));
 
-  const auto first_turn = std::find_if(loaded.messages.begin(), loaded.messages.end(), [](const harmony::Message& message) {
-    return message.role != harmony::Role::kSystem && message.role != harmony::Role::kDeveloper;
-  });
+  const auto first_turn =
+      std::find_if(loaded.messages.begin(), loaded.messages.end(), [](const harmony::Message& message) {
+        return message.role != harmony::Role::kSystem && message.role != harmony::Role::kDeveloper;
+      });
   const std::vector<harmony::Message> head(loaded.messages.begin(), first_turn);
   harmony::ChatSetup setup = setup_of(head);
   if (messages_json(head) != messages_json(harmony::start_conversation(setup).messages))
-    return make_error(ErrorCode::kUnsupported, "{} begins with a system or developer message that says more than a chat can set", path);
+    return make_error(ErrorCode::kUnsupported,
+                      "{} begins with a system or developer message that says more than a chat can set", path);
 
   setup_ = std::move(setup);
   turns_.assign(first_turn, loaded.messages.end());
   awaited_tool_.clear();
-  if (!turns_.empty() && harmony::text_kind(turns_.back()) == harmony::TextKind::kCall) awaited_tool_ = *turns_.back().recipient;
+  if (!turns_.empty() && harmony::text_kind(turns_.back()) == harmony::TextKind::kCall)
+    awaited_tool_ = *turns_.back().recipient;
   return {};
 }
 

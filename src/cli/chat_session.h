@@ -16,8 +16,9 @@ class ChatSession {
   /// Loads the model. Errors: as loading; options out of range.
   static Result<ChatSession> start(const ChatOptions& options);
 
-  /// Says `text` to the model, or gives it as the result of the tool that it waits for, and prints the answer. An answer that
-  /// Ctrl-C stopped keeps what was printed of it; where nothing was, the turn is left out of the conversation.
+  /// Says `text` to the model, or gives it as the result of the tool that it waits for, and prints the answer. An
+  /// answer that Ctrl-C stopped keeps what was printed of it; where nothing was, the turn is left out of the
+  /// conversation.
   Status say(const std::string& text, Output& out);
 
   /// The tool call that the model waits for ("functions.get_weather"); empty where it waits for the user.
@@ -32,7 +33,8 @@ class ChatSession {
   /// Errors: as read_tools_file().
   Status load_tools(const std::string& path);
 
-  /// The conversation so far, as openai-harmony's JSON. Errors: the file cannot be written, or read, or holds something else.
+  /// The conversation so far, as openai-harmony's JSON. Errors: the file cannot be written, or read, or holds something
+  /// else.
   Status save(const std::string& path) const;
   Status load(const std::string& path);
 
@@ -41,14 +43,15 @@ class ChatSession {
   std::string model_name() const { return assistant_.model().checkpoint.name(); }
 
  private:
-  ChatSession(Assistant assistant, SamplingParams sampling, uint32_t max_tokens, harmony::ChatSetup setup, const ChatOptions& options);
+  ChatSession(Assistant assistant, SamplingParams sampling, uint32_t max_tokens, harmony::ChatSetup setup,
+              const ChatOptions& options);
   harmony::Conversation conversation() const;
   /// The assistant's messages of an answer, as far as they belong into the conversation. False: nothing of them does.
   bool keep(const Answer& answer);
 
   Assistant assistant_;
-  SamplingParams sampling_;       // its seed is the next answer's: one more each time
-  uint32_t max_tokens_;           // of each answer; 0: what the context holds
+  SamplingParams sampling_;  // its seed is the next answer's: one more each time
+  uint32_t max_tokens_;      // of each answer; 0: what the context holds
   harmony::ChatSetup setup_;
   bool show_reasoning_;
   std::vector<harmony::Message> turns_;

@@ -32,7 +32,8 @@ Command logits_command();
 Command generate_command();
 Command bench_command();
 
-/// Reads the command line and runs the command that it names. Returns the exit code; wrong usage (2) has printed a hint.
+/// Reads the command line and runs the command that it names. Returns the exit code; wrong usage (2) has printed a
+/// hint.
 int run_program(std::span<const Command> commands, int argc, char** argv);
 
 }  // namespace gossamer::cli

@@ -46,7 +46,8 @@ int generate(const ModelOptions& options) {
   Result<std::unique_ptr<LoadedModel>> loaded = options.load(/*need_tokenizer=*/false);
   if (!loaded.ok()) return fail(loaded.error());
   // Tokens can be continued by a model whose tokenizer is missing or odd; only a conversation needs one.
-  if (auto tokenizer = (*loaded)->checkpoint.load_tokenizer(); tokenizer.ok()) (*loaded)->tokenizer = std::move(*tokenizer);
+  if (auto tokenizer = (*loaded)->checkpoint.load_tokenizer(); tokenizer.ok())
+    (*loaded)->tokenizer = std::move(*tokenizer);
   Session session(**loaded);
   return answer_lines([&](const std::string& line) { return generate_line(line, **loaded, session); });
 }
@@ -55,9 +56,11 @@ int generate(const ModelOptions& options) {
 
 Command generate_command() {
   return {"generate", "Prompts to tokens, a JSON object a line",
-          "  echo '{\"conversation\": {\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}]}, \"temperature\": 0}' | gossamer generate\n"
+          "  echo '{\"conversation\": {\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}]}, \"temperature\": "
+          "0}' | gossamer generate\n"
           "  prints {\"tokens\":[...],\"text\":\"<|channel|>...<|return|>\",\"finish_reason\":\"stop\"}\n\n"
-          "A line holds a \"conversation\" (openai-harmony's JSON) or \"tokens\", and may hold max_tokens, seed, temperature, top_k,\n"
+          "A line holds a \"conversation\" (openai-harmony's JSON) or \"tokens\", and may hold max_tokens, seed, "
+          "temperature, top_k,\n"
           "top_p, min_p, repetition_penalty, presence_penalty, frequency_penalty and logit_bias ({\"ID\": VALUE}).",
           [](Options& options) {
             auto model = std::make_shared<ModelOptions>();

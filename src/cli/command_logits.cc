@@ -33,7 +33,8 @@ Result<Prompt> prompt_from_line(const std::string& line, std::set<std::string>& 
   GOS_TRY(prompt.name, text_field(request, "name"));
   GOS_TRY(prompt.tokens, tokens_field(request, "tokens"));
   if (prompt.tokens.empty()) return make_error(ErrorCode::kInvalidInput, "\"tokens\" is empty");
-  if (!names.insert(prompt.name).second) return make_error(ErrorCode::kInvalidInput, "the name \"{}\" occurs twice", prompt.name);
+  if (!names.insert(prompt.name).second)
+    return make_error(ErrorCode::kInvalidInput, "the name \"{}\" occurs twice", prompt.name);
   return prompt;
 }
 
@@ -47,7 +48,8 @@ Result<std::vector<Prompt>> read_prompts(const std::string& path) {
   for (uint64_t number = 1; std::getline(file, line); ++number) {
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
     Result<Prompt> prompt = prompt_from_line(line, names);
-    if (!prompt.ok()) return make_error(ErrorCode::kInvalidInput, "{}, line {}: {}", path, number, prompt.error().message);
+    if (!prompt.ok())
+      return make_error(ErrorCode::kInvalidInput, "{}, line {}: {}", path, number, prompt.error().message);
     prompts.push_back(std::move(*prompt));
   }
   return prompts;
@@ -77,7 +79,8 @@ Status write_all_logits(const LogitsOptions& options) {
   GOS_TRY(const std::vector<Prompt> prompts, read_prompts(options.in));
   GOS_TRY(const std::unique_ptr<LoadedModel> loaded, options.model.load(/*need_tokenizer=*/false));
   std::vector<SafetensorsWriter::Tensor> tensors;
-  for (const Prompt& prompt : prompts) tensors.push_back({prompt.name, {prompt.tokens.size(), loaded->model->config().vocab_size}});
+  for (const Prompt& prompt : prompts)
+    tensors.push_back({prompt.name, {prompt.tokens.size(), loaded->model->config().vocab_size}});
   GOS_TRY(SafetensorsWriter writer, SafetensorsWriter::create(options.out, tensors));
   ProgressLine progress;
   for (size_t i = 0; i < prompts.size(); ++i) {
@@ -98,8 +101,8 @@ Command logits_command() {
           [](Options& options) {
             auto chosen = std::make_shared<LogitsOptions>();
             chosen->model.declare(options);
-            options.required_text("--in", chosen->in, "A file with {\"name\", \"tokens\"} a line");
-            options.required_text("--out", chosen->out, "The safetensors file to write");
+            options.required_file("--in", chosen->in, "A file with {\"name\", \"tokens\"} a line");
+            options.required_file("--out", chosen->out, "The safetensors file to write");
             options.choice("--precision", chosen->precision, {"f32"}, "Of the computation");
             return [chosen] {
               Status status = write_all_logits(*chosen);

@@ -19,17 +19,18 @@ int parse(const std::string& mode_name, const std::string& model) {
 }  // namespace
 
 Command parse_command() {
-  return {"parse", "Harmony tokens to messages, a JSON object a line",
-          "  echo '{\"tokens\": [200005, 17196, 200008, 13225, 200002], \"role\": \"assistant\"}' | gossamer parse\n"
-          "  prints {\"steps\":[...],\"messages\":[{\"role\":\"assistant\",\"content\":\"Hello\",\"channel\":\"final\"}]}",
-          [](Options& options) {
-            auto mode = std::make_shared<std::string>("lenient");
-            options.choice("--mode", *mode, {"strict", "compatible", "lenient"},
-                           "As openai-harmony's strict or non-strict parser, or one that takes everything");
-            auto model = std::make_shared<std::string>();
-            declare_tokenizer_model(options, *model);
-            return [=] { return parse(*mode, *model); };
-          }};
+  return {
+      "parse", "Harmony tokens to messages, a JSON object a line",
+      "  echo '{\"tokens\": [200005, 17196, 200008, 13225, 200002], \"role\": \"assistant\"}' | gossamer parse\n"
+      "  prints {\"steps\":[...],\"messages\":[{\"role\":\"assistant\",\"content\":\"Hello\",\"channel\":\"final\"}]}",
+      [](Options& options) {
+        auto mode = std::make_shared<std::string>("lenient");
+        options.choice("--mode", *mode, {"strict", "compatible", "lenient"},
+                       "As openai-harmony's strict or non-strict parser, or one that takes everything");
+        auto model = std::make_shared<std::string>();
+        declare_tokenizer_model(options, *model);
+        return [=] { return parse(*mode, *model); };
+      }};
 }
 
 }  // namespace gossamer::cli

@@ -23,15 +23,16 @@ int render(const std::string& model) {
 }  // namespace
 
 Command render_command() {
-  return {"render", "Conversations to harmony tokens, a JSON object a line",
-          "  echo '{\"conversation\": {\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}]}}' | gossamer render\n"
-          "  prints {\"tokens\":[...],\"text\":\"<|start|>user<|message|>Hi<|end|><|start|>assistant\"}\n\n"
-          "A line may also name \"call\" (completion, conversation, training), \"next_role\" and \"auto_drop_analysis\".",
-          [](Options& options) {
-            auto model = std::make_shared<std::string>();
-            declare_tokenizer_model(options, *model);
-            return [=] { return render(*model); };
-          }};
+  return {
+      "render", "Conversations to harmony tokens, a JSON object a line",
+      "  echo '{\"conversation\": {\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}]}}' | gossamer render\n"
+      "  prints {\"tokens\":[...],\"text\":\"<|start|>user<|message|>Hi<|end|><|start|>assistant\"}\n\n"
+      "A line may also name \"call\" (completion, conversation, training), \"next_role\" and \"auto_drop_analysis\".",
+      [](Options& options) {
+        auto model = std::make_shared<std::string>();
+        declare_tokenizer_model(options, *model);
+        return [=] { return render(*model); };
+      }};
 }
 
 }  // namespace gossamer::cli

@@ -19,7 +19,8 @@ struct RunOptions {
   bool json = false;
 };
 
-/// Sorts out [MODEL] "prompt": two words are model and prompt; one is a model where it is written like one and --model is not given.
+/// Sorts out [MODEL] "prompt": two words are model and prompt; one is a model where it is written like one and --model
+/// is not given.
 std::string take_prompt(RunOptions& options) {
   std::vector<std::string>& words = options.words;
   if (words.empty()) return {};
@@ -45,7 +46,10 @@ json::object to_json(const Answer& answer, const Assistant& assistant, uint64_t 
           {"tool_calls", calls},
           {"finish_reason", answer.finish_reason()},
           {"usage", {{"prompt_tokens", stats.prompt_tokens}, {"completion_tokens", stats.generated_tokens}}},
-          {"timings", {{"load_seconds", assistant.load_seconds()}, {"first_token_seconds", stats.ttft_seconds}, {"decode_seconds", stats.decode_seconds}}},
+          {"timings",
+           {{"load_seconds", assistant.load_seconds()},
+            {"first_token_seconds", stats.ttft_seconds},
+            {"decode_seconds", stats.decode_seconds}}},
           {"seed", seed}};
 }
 
@@ -62,11 +66,15 @@ Result<int> answer_prompt(const RunOptions& options, const std::string& prompt) 
   AnswerPrinter printer(out, options.chat.reasoning_shown());
   InterruptGuard interrupt;
   auto go_on = [&] { return out.ok() && !InterruptGuard::requested(); };
-  GOS_TRY(const Answer answer, assistant.answer({conversation, sampling, max_tokens}, options.json ? AnswerStream::Listener() : printer.listener(), go_on));
+  GOS_TRY(const Answer answer, assistant.answer({conversation, sampling, max_tokens},
+                                                options.json ? AnswerStream::Listener() : printer.listener(), go_on));
 
-  if (options.json) out.line(json::serialize(to_json(answer, assistant, sampling.seed)));
-  else printer.finish(answer);
-  if (options.chat.verbose) fmt::print(stderr, "{}load    {:.3f} s\n", describe_stats(answer, sampling.seed), assistant.load_seconds());
+  if (options.json)
+    out.line(json::serialize(to_json(answer, assistant, sampling.seed)));
+  else
+    printer.finish(answer);
+  if (options.chat.verbose)
+    fmt::print(stderr, "{}load    {:.3f} s\n", describe_stats(answer, sampling.seed), assistant.load_seconds());
   const int code = out.close();
   return InterruptGuard::requested() ? kInterrupted : code;
 }
@@ -90,9 +98,11 @@ Command run_command() {
           "  git diff | gossamer run \"Write a commit message for this change:\"",
           [](Options& options) {
             auto chosen = std::make_shared<RunOptions>();
-            options.words("[MODEL] PROMPT", chosen->words, 2, "The model (default: the demo model) and the prompt; standard input is added");
+            options.words("[MODEL] PROMPT", chosen->words, 2,
+                          "The model (default: the demo model) and the prompt in quotes");
             chosen->chat.declare(options);
-            options.flag("--json", chosen->json, "Print one JSON object with answer, reasoning, tool calls and timings");
+            options.flag("--json", chosen->json,
+                         "Print one JSON object with answer, reasoning, tool calls and timings");
             return [chosen] { return run(*chosen); };
           }};
 }

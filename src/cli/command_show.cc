@@ -37,8 +37,8 @@ Command show_command() {
   return {"show", "Print what is in a model", "  gossamer show gpt-oss:20b\n  gossamer show ./model.gguf --json",
           [](Options& options) {
             auto chosen = std::make_shared<ShowOptions>();
-            options.words("MODEL", chosen->words, 1, "The model (default: the demo model)");
-            options.text("-m,--model", chosen->model, kModelHelp);
+            options.words("[MODEL]", chosen->words, 1, "The model (default: the demo model)");
+            options.text("-m,--model", chosen->model, kModelHelp, "NAME");
             options.flag("--json", chosen->json, "Print one JSON object");
             return [chosen] { return show(*chosen); };
           }};

@@ -16,8 +16,10 @@ int tokenize(const std::string& model, bool special) {
     GOS_TRY(const json::object request, parse_object(line));
     GOS_TRY(const std::string text, text_field(request, "text"));
     std::vector<TokenId> ids;
-    if (special) (*tokenizer)->encode_with_specials(text, ids);
-    else (*tokenizer)->encode(text, ids);
+    if (special)
+      (*tokenizer)->encode_with_specials(text, ids);
+    else
+      (*tokenizer)->encode(text, ids);
     return json::object{{"ids", tokens_json(ids)}};
   });
 }

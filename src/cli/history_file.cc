@@ -29,8 +29,10 @@ void HistoryFile::append(const std::string& line) const {
 }
 
 std::string HistoryFile::default_path() {
-  if (const char* state = std::getenv("XDG_STATE_HOME"); state && *state) return std::string(state) + "/gossamer/history";
-  if (const char* home = std::getenv("HOME"); home && *home) return std::string(home) + "/.local/state/gossamer/history";
+  if (const char* state = std::getenv("XDG_STATE_HOME"); state && *state)
+    return std::string(state) + "/gossamer/history";
+  if (const char* home = std::getenv("HOME"); home && *home)
+    return std::string(home) + "/.local/state/gossamer/history";
   return {};
 }
 

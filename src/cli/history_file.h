@@ -5,8 +5,8 @@
 
 namespace gossamer::cli {
 
-/// Lines that a user typed, in a file that only the user can read, one a line. Where it cannot be read or written nothing
-/// is remembered: a chat works without.
+/// Lines that a user typed, in a file that only the user can read, one a line. Where it cannot be read or written
+/// nothing is remembered: a chat works without.
 class HistoryFile {
  public:
   static constexpr size_t kKeptLines = 1000;

@@ -28,9 +28,15 @@ InterruptGuard::InterruptGuard() {
   set_handler(on_interrupt);
 }
 
-InterruptGuard::~InterruptGuard() { set_handler(SIG_DFL); }
+InterruptGuard::~InterruptGuard() {
+  set_handler(SIG_DFL);
+}
 
-bool InterruptGuard::requested() { return interrupt_requested != 0; }
-void InterruptGuard::clear() { interrupt_requested = 0; }
+bool InterruptGuard::requested() {
+  return interrupt_requested != 0;
+}
+void InterruptGuard::clear() {
+  interrupt_requested = 0;
+}
 
 }  // namespace gossamer::cli

@@ -2,8 +2,8 @@
 
 namespace gossamer::cli {
 
-/// While one lives, Ctrl-C is a request that the program looks at, not its end; a second Ctrl-C before anybody took the first
-/// one ends it all the same. System calls that wait return with EINTR.
+/// While one lives, Ctrl-C is a request that the program looks at, not its end; a second Ctrl-C before anybody took the
+/// first one ends it all the same. System calls that wait return with EINTR.
 class InterruptGuard {
  public:
   InterruptGuard();

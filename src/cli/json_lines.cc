@@ -9,7 +9,8 @@ namespace gossamer::cli {
 
 Result<json::object> parse_object(const std::string& line) {
   GOS_TRY(json::value value, parse_json(line, "this line"));
-  if (!value.is_object()) return make_error(ErrorCode::kInvalidInput, "this line is not a JSON object, as {{\"text\": \"Hello\"}} is");
+  if (!value.is_object())
+    return make_error(ErrorCode::kInvalidInput, "this line is not a JSON object, as {{\"text\": \"Hello\"}} is");
   return std::move(value.get_object());
 }
 

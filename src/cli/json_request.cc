@@ -19,7 +19,9 @@ std::optional<uint64_t> whole_number(const json::value& value) {
 }
 
 /// The beginning of a value that is quoted in an error.
-std::string excerpt(const json::value& value) { return utf8_lossy(json::serialize(value).substr(0, 80)); }
+std::string excerpt(const json::value& value) {
+  return utf8_lossy(json::serialize(value).substr(0, 80));
+}
 
 Error wrong_type(std::string_view key, std::string_view wanted, const json::value* got) {
   if (!got) return make_error(ErrorCode::kInvalidInput, "the field \"{}\" ({}) is missing", key, wanted);
@@ -63,6 +65,8 @@ Result<std::optional<uint64_t>> integer_field(const json::object& line, std::str
   return number;
 }
 
-json::array tokens_json(const std::vector<TokenId>& tokens) { return json::array(tokens.begin(), tokens.end()); }
+json::array tokens_json(const std::vector<TokenId>& tokens) {
+  return json::array(tokens.begin(), tokens.end());
+}
 
 }  // namespace gossamer::cli

@@ -1,6 +1,6 @@
 #pragma once
-/// Fields of one line of JSON that a program sent us. Errors name the field. Fields that nobody asks for are passed over: a line
-/// may carry more than one command needs.
+/// Fields of one line of JSON that a program sent us. Errors name the field. Fields that nobody asks for are passed
+/// over: a line may carry more than one command needs.
 
 #include <optional>
 #include <string>

@@ -9,21 +9,24 @@
 namespace gossamer::cli {
 
 void ModelOptions::declare(Options& options) {
-  options.text("-m,--model", model, kModelHelp);
+  options.text("-m,--model", model, kModelHelp, "NAME");
   options.count("--threads", threads, "Threads that compute (default: every processor this process may use)");
-  options.text("--backend", backend, "Kernels: ref, avx2 or avx512 (default: the best this machine has)");
+  options.text("--backend", backend, "Kernels: ref, avx2 or avx512 (default: the best this machine has)", "NAME");
 }
 
 Result<std::unique_ptr<LoadedModel>> ModelOptions::load(bool need_tokenizer) const {
   GOS_TRY(const std::string path, find_model(model));
   ProgressLine progress;
-  return LoadedModel::load(path, {.num_threads = threads, .backend = backend, .need_tokenizer = need_tokenizer}, progress.callback());
+  return LoadedModel::load(path, {.num_threads = threads, .backend = backend, .need_tokenizer = need_tokenizer},
+                           progress.callback());
 }
 
 Result<std::string> find_model(const std::string& name) {
   const std::string demo_folder = demo_model_folder();
-  if (name == kDemoModel && !std::filesystem::exists(demo_folder))
-    return make_error(ErrorCode::kNotFound, "the demo model {} is not in {}; GOSSAMER_DEMO_MODEL can name another folder", name, demo_folder);
+  std::error_code ignored;  // any failure means: not there
+  if (name == kDemoModel && !std::filesystem::exists(demo_folder, ignored))
+    return make_error(ErrorCode::kNotFound,
+                      "the demo model {} is not in {}; GOSSAMER_DEMO_MODEL can name another folder", name, demo_folder);
   return locate_model(name, ModelSearchPath::from_environment(demo_folder));
 }
 
@@ -31,12 +34,13 @@ bool looks_like_model(const std::string& word) {
   static const std::regex short_name(R"(([\w.-]+/)?(gpt-oss|gossamer-mini)[\w.-]*(:[\w.-]+)?)", std::regex::icase);
   std::error_code ignored;  // any failure means: no
   namespace fs = std::filesystem;
-  return std::regex_match(word, short_name) || word.ends_with(".gguf") || fs::exists(fs::path(word) / "config.json", ignored) ||
-         fs::is_directory(fs::path(word) / "original", ignored);
+  return std::regex_match(word, short_name) || word.ends_with(".gguf") ||
+         fs::exists(fs::path(word) / "config.json", ignored) || fs::is_directory(fs::path(word) / "original", ignored);
 }
 
 void declare_tokenizer_model(Options& options, std::string& model) {
-  options.text("-m,--model", model, std::string(kModelHelp) + ", for its tokenizer (default: o200k_harmony, gpt-oss' own)");
+  options.text("-m,--model", model,
+               std::string(kModelHelp) + ", for its tokenizer (default: o200k_harmony, gpt-oss' own)", "NAME");
 }
 
 Result<std::shared_ptr<const Tokenizer>> find_tokenizer(const std::string& model) {

@@ -7,7 +7,8 @@ namespace gossamer::cli {
 namespace {
 
 /// A check that takes only these words; `type` is how they are listed.
-std::function<std::string(const std::string&)> one_of(const std::vector<std::string>& allowed, const std::string& type) {
+std::function<std::string(const std::string&)> one_of(const std::vector<std::string>& allowed,
+                                                      const std::string& type) {
   return [allowed, type](const std::string& word) {
     const bool known = std::find(allowed.begin(), allowed.end(), word) != allowed.end();
     return known ? std::string() : "'" + word + "' is none of " + type;
@@ -22,15 +23,13 @@ std::string join(const std::vector<std::string>& words) {
 
 }  // namespace
 
-void Options::flag(const std::string& names, bool& value, const std::string& help) { command_.add_flag(names, value, help); }
-
-void Options::text(const std::string& names, std::string& value, const std::string& help) {
-  CLI::Option* option = command_.add_option(names, value, help)->type_name("TEXT");
-  if (!value.empty()) option->capture_default_str();
+void Options::flag(const std::string& names, bool& value, const std::string& help) {
+  command_.add_flag(names, value, help);
 }
 
-void Options::text(const std::string& names, std::optional<std::string>& value, const std::string& help) {
-  command_.add_option(names, value, help)->type_name("TEXT");
+void Options::text(const std::string& names, std::string& value, const std::string& help, const std::string& kind) {
+  CLI::Option* option = command_.add_option(names, value, help)->type_name(kind);
+  if (!value.empty()) option->capture_default_str();
 }
 
 void Options::choice(const std::string& names, std::string& value, const std::vector<std::string>& allowed,
@@ -58,16 +57,17 @@ void Options::count(const std::string& names, uint32_t& value, const std::string
   if (value != 0) option->capture_default_str();
 }
 
-void Options::list(const std::string& names, std::vector<std::string>& values, const std::string& help) {
-  command_.add_option(names, values, help)->type_name("TEXT")->expected(1)->take_all();
+void Options::list(const std::string& names, std::vector<std::string>& values, const std::string& help,
+                   const std::string& kind) {
+  command_.add_option(names, values, help)->type_name(kind)->expected(1)->take_all();
 }
 
-void Options::required_text(const std::string& names, std::string& value, const std::string& help) {
-  text(names, value, help);
-  command_.get_option(names.substr(names.rfind(',') + 1))->required();
+void Options::required_file(const std::string& names, std::string& value, const std::string& help) {
+  command_.add_option(names, value, help)->type_name("FILE")->required();
 }
 
-void Options::words(const std::string& name, std::vector<std::string>& values, size_t max_words, const std::string& help) {
+void Options::words(const std::string& name, std::vector<std::string>& values, size_t max_words,
+                    const std::string& help) {
   command_.add_option(name, values, help)->type_name("")->expected(-1);
   words_ = &values;
   max_words_ = max_words;

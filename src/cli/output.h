@@ -4,8 +4,8 @@
 
 namespace gossamer::cli {
 
-/// Standard output, for text that people or programs read. A failed write is remembered, told once at close(), and makes
-/// the exit code 1. A reader that has gone away is no news to anybody: that ends without a word.
+/// Standard output, for text that people or programs read. A failed write is remembered, told once at close(), and
+/// makes the exit code 1. A reader that has gone away is no news to anybody: that ends without a word.
 class Output {
  public:
   /// True where standard output is a terminal (then control characters must not reach it, see terminal_text.h).

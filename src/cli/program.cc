@@ -35,16 +35,19 @@ std::vector<std::string> option_names(const CLI::App& command) {
 }
 
 int too_many_words(const std::string& command, const std::string& word) {
-  return fail_usage(command, fmt::format("'{}' is one word too many (a prompt of several words goes in quotes).", word));
+  return fail_usage(command,
+                    fmt::format("'{}' is one word too many (a prompt of several words goes in quotes).", word));
 }
 
 /// Arguments that `command` has no place for: an unknown option, or words where it takes none.
 int unexpected_arguments(const CLI::App& command) {
   const std::vector<std::string> extras = command.remaining();
-  const auto option = std::find_if(extras.begin(), extras.end(), [](const std::string& extra) { return extra.starts_with('-'); });
+  const auto option =
+      std::find_if(extras.begin(), extras.end(), [](const std::string& extra) { return extra.starts_with('-'); });
   if (option == extras.end()) return too_many_words(command.get_name(), extras.empty() ? "" : extras.back());
   const std::string name = option->substr(0, option->find('='));
-  return fail_usage(command.get_name(), fmt::format("'{}' has no option {}.", command.get_name(), name), suggest(name, option_names(command)));
+  const std::string command_name = command.get_parent() ? command.get_name() : "";
+  return fail_usage(command_name, fmt::format("there is no option {}.", name), suggest(name, option_names(command)));
 }
 
 /// Cuts off what stands behind the first "--": words, even where they begin with a dash.
@@ -67,11 +70,33 @@ std::vector<std::string> usual_spelling(std::vector<std::string> arguments) {
   return arguments;
 }
 
+/// CLI11's help, with a usage line and option names as people know them.
+class HelpFormatter : public CLI::Formatter {
+ public:
+  HelpFormatter() { column_width(34); }
+
+  std::string make_usage(const CLI::App* app, std::string name) const override {
+    if (!app->get_subcommands([](const CLI::App*) { return true; }).empty())
+      return "Usage: gossamer COMMAND [OPTIONS]\n";
+    for (const CLI::Option* option : app->get_options([](const CLI::Option* o) { return o->get_positional(); }))
+      name += " " + option->get_name(/*positional=*/true);
+    return "Usage: " + name + " [OPTIONS]\n";
+  }
+
+  /// CLI11 writes a flag that may carry a word as --think{show}.
+  std::string make_option_name(const CLI::Option* option, bool is_positional) const override {
+    std::string name = CLI::Formatter::make_option_name(option, is_positional);
+    const size_t brace = name.find('{');
+    return brace == std::string::npos ? name : name.substr(0, brace) + "[=WORD]";
+  }
+
+  std::string make_option_opts(const CLI::Option* option) const override {
+    return option->get_positional() ? "" : CLI::Formatter::make_option_opts(option);
+  }
+};
+
 void lay_out(CLI::App& app) {
-  auto formatter = std::make_shared<CLI::Formatter>();
-  formatter->column_width(34);
-  formatter->label("SUBCOMMAND", "COMMAND");
-  app.formatter(formatter);
+  app.formatter(std::make_shared<HelpFormatter>());
   app.set_help_flag("-h,--help", "Show this help");
 }
 
@@ -80,7 +105,8 @@ void lay_out(CLI::App& app) {
 int run_program(std::span<const Command> commands, int argc, char** argv) {
   CLI::App app("gossamer runs OpenAI's gpt-oss models on this machine.", "gossamer");
   lay_out(app);
-  app.footer("Example:\n  gossamer run \"What is the capital of France?\"\n\nHelp on one command: gossamer COMMAND --help");
+  app.footer(
+      "Example:\n  gossamer run \"What is the capital of France?\"\n\nHelp on one command: gossamer COMMAND --help");
 
   std::function<int()> action;
   std::map<std::string, Options> options;  // by command

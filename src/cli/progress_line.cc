@@ -8,7 +8,7 @@
 namespace gossamer::cli {
 namespace {
 
-constexpr auto kPatience = std::chrono::seconds(1);          // what is over sooner needs no line
+constexpr auto kPatience = std::chrono::seconds(1);  // what is over sooner needs no line
 constexpr auto kRedraw = std::chrono::milliseconds(100);
 
 bool stderr_is_drawable() {
@@ -18,7 +18,8 @@ bool stderr_is_drawable() {
 
 }  // namespace
 
-ProgressLine::ProgressLine() : started_(std::chrono::steady_clock::now()), drawn_(started_), enabled_(stderr_is_drawable()) {}
+ProgressLine::ProgressLine()
+    : started_(std::chrono::steady_clock::now()), drawn_(started_), enabled_(stderr_is_drawable()) {}
 
 void ProgressLine::update(std::string_view stage, uint64_t done, uint64_t total) {
   if (!enabled_) return;
@@ -26,8 +27,10 @@ void ProgressLine::update(std::string_view stage, uint64_t done, uint64_t total)
   if (now - started_ < kPatience || now - drawn_ < kRedraw) return;
   drawn_ = now;
   visible_ = true;
-  if (total > 0) fmt::print(stderr, "\r\033[K{} {} %", stage, done * 100 / total);
-  else fmt::print(stderr, "\r\033[K{} {}", stage, done);
+  if (total > 0)
+    fmt::print(stderr, "\r\033[K{} {} %", stage, done * 100 / total);
+  else
+    fmt::print(stderr, "\r\033[K{} {}", stage, done);
   std::fflush(stderr);
 }
 

@@ -19,8 +19,10 @@ Result<std::string> read_prompt(const std::string& words) {
   char buffer[65536];
   ssize_t got;
   while ((got = read(STDIN_FILENO, buffer, sizeof buffer)) != 0) {
-    if (got > 0) text.append(buffer, static_cast<size_t>(got));
-    else if (errno != EINTR) return make_error(ErrorCode::kIo, "cannot read standard input: {}", std::strerror(errno));
+    if (got > 0)
+      text.append(buffer, static_cast<size_t>(got));
+    else if (errno != EINTR)
+      return make_error(ErrorCode::kIo, "cannot read standard input: {}", std::strerror(errno));
   }
   text.erase(text.find_last_not_of("\r\n") + 1);
   if (words.empty() || text.empty()) return words + text;

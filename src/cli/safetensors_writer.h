@@ -10,8 +10,8 @@
 
 namespace gossamer::cli {
 
-/// Writes float32 tensors into a safetensors file, in the order in which they were announced. The file gets its name when it
-/// is complete; until then it is NAME.part, which is removed where it is given up.
+/// Writes float32 tensors into a safetensors file, in the order in which they were announced. The file gets its name
+/// when it is complete; until then it is NAME.part, which is removed where it is given up.
 class SafetensorsWriter {
  public:
   struct Tensor {

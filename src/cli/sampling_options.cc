@@ -17,9 +17,12 @@ struct NumberField {
   const char* help;
 };
 constexpr NumberField kNumbers[] = {
-    {"-t,--temperature,--temp", "temperature", &SamplingOptions::temperature, "0: always the likeliest token (default: the model's own)"},
-    {"--top-p", "top_p", &SamplingOptions::top_p, "Only the likeliest tokens that together have this probability (default: the model's own)"},
-    {"--min-p", "min_p", &SamplingOptions::min_p, "Only tokens at least this likely, of the likeliest one (default: 0)"},
+    {"-t,--temperature,--temp", "temperature", &SamplingOptions::temperature,
+     "0: always the likeliest token (default: the model's own)"},
+    {"--top-p", "top_p", &SamplingOptions::top_p,
+     "Only the likeliest tokens that together have this probability (default: the model's own)"},
+    {"--min-p", "min_p", &SamplingOptions::min_p,
+     "Only tokens at least this likely, of the likeliest one (default: 0)"},
     {"--repeat-penalty,--repetition-penalty", "repetition_penalty", &SamplingOptions::repetition_penalty,
      "Above 1: tokens that occurred become less likely (default: 1)"},
     {"--presence-penalty", "presence_penalty", &SamplingOptions::presence_penalty,
@@ -34,9 +37,11 @@ struct IntegerField {
   const char* help;
 };
 constexpr IntegerField kIntegers[] = {
-    {"--top-k", "top_k", &SamplingOptions::top_k, "Only the K likeliest tokens; 0: no limit (default: the model's own)"},
+    {"--top-k", "top_k", &SamplingOptions::top_k,
+     "Only the K likeliest tokens; 0: no limit (default: the model's own)"},
     {"--seed", "seed", &SamplingOptions::seed, "Same seed, same answer (default: random, shown by --verbose)"},
-    {"-n,--max-tokens,--num-predict", "max_tokens", &SamplingOptions::max_tokens, "Longest answer in tokens (default: what the context holds)"},
+    {"-n,--max-tokens,--num-predict", "max_tokens", &SamplingOptions::max_tokens,
+     "Longest answer in tokens (default: what the context holds)"},
 };
 
 template <class T>
@@ -58,7 +63,8 @@ Result<std::pair<TokenId, float>> parse_logit_bias(std::string_view text) {
 }
 
 Result<uint32_t> fit_uint32(uint64_t value, std::string_view name) {
-  if (value > std::numeric_limits<uint32_t>::max()) return make_error(ErrorCode::kInvalidInput, "{} cannot be {}", name, value);
+  if (value > std::numeric_limits<uint32_t>::max())
+    return make_error(ErrorCode::kInvalidInput, "{} cannot be {}", name, value);
   return static_cast<uint32_t>(value);
 }
 
@@ -67,7 +73,8 @@ Result<uint32_t> fit_uint32(uint64_t value, std::string_view name) {
 void SamplingOptions::declare(Options& options) {
   for (const NumberField& field : kNumbers) options.number(field.names, this->*field.value, field.help);
   for (const IntegerField& field : kIntegers) options.integer(field.names, this->*field.value, field.help);
-  options.list("--logit-bias", logit_bias, "ID:VALUE is added to the logit of that token; may be given several times");
+  options.list("--logit-bias", logit_bias, "VALUE is added to the logit of token ID; may be given several times",
+               "ID:VALUE");
 }
 
 Result<SamplingOptions> SamplingOptions::from_json(const json::object& line) {
@@ -80,8 +87,10 @@ Result<SamplingOptions> SamplingOptions::from_json(const json::object& line) {
     GOS_TRY(options.*field.value, integer_field(line, field.json_name));
   }
   if (const json::value* bias = line.if_contains("logit_bias"); bias && !bias->is_null()) {
-    if (!bias->is_object()) return make_error(ErrorCode::kInvalidInput, "\"logit_bias\" must be an object of token ids and numbers");
-    for (const auto& [id, value] : bias->get_object()) options.logit_bias.push_back(std::string(id) + ":" + json::serialize(value));
+    if (!bias->is_object())
+      return make_error(ErrorCode::kInvalidInput, "\"logit_bias\" must be an object of token ids and numbers");
+    for (const auto& [id, value] : bias->get_object())
+      options.logit_bias.push_back(std::string(id) + ":" + json::serialize(value));
   }
   return options;
 }
@@ -104,6 +113,8 @@ Result<SamplingParams> SamplingOptions::resolve(const GenerationDefaults& defaul
   return params;
 }
 
-Result<uint32_t> SamplingOptions::resolve_max_tokens() const { return fit_uint32(max_tokens.value_or(0), "max_tokens"); }
+Result<uint32_t> SamplingOptions::resolve_max_tokens() const {
+  return fit_uint32(max_tokens.value_or(0), "max_tokens");
+}
 
 }  // namespace gossamer::cli

@@ -12,8 +12,8 @@
 
 namespace gossamer::cli {
 
-/// How to choose tokens and how many: the options of run and chat, the fields of a line of generate. What is not given comes
-/// from the model's own generation_config.
+/// How to choose tokens and how many: the options of run and chat, the fields of a line of generate. What is not given
+/// comes from the model's own generation_config.
 struct SamplingOptions {
   std::optional<float> temperature, top_p, min_p, repetition_penalty, presence_penalty, frequency_penalty;
   std::optional<uint64_t> top_k, seed, max_tokens;

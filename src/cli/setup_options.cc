@@ -34,16 +34,17 @@ Result<std::string> conversation_date(const std::string& date) {
 void SetupOptions::declare(Options& options) {
   options.choice("--reasoning", reasoning, {"low", "medium", "high"}, "How long the model thinks first");
   options.choice_flag("--think", think, kThinkAlone, {kThinkAlone, "low", "medium", "high"},
-                      "As --show-reasoning; --think=high also sets the effort");
+                      "As --show-reasoning; with low, medium or high also the effort");
   options.text("--system", system, "Instructions that hold for the whole conversation");
-  options.text("--tools", tools_file, "A JSON file with a list of function tools; a call is printed as JSON");
-  options.text("--date", date, "The date that the model is told: 2025-06-28, today or none");
+  options.text("--tools", tools_file, "A JSON file with a list of function tools; a call is printed as JSON", "FILE");
+  options.text("--date", date, "The date that the model is told: 2025-06-28, today or none", "DATE");
 }
 
 Result<harmony::ChatSetup> SetupOptions::make() const {
   harmony::ChatSetup setup;
   const bool effort_in_think = !think.empty() && think != kThinkAlone;
-  setup.effort = *harmony::effort_from_name(effort_in_think ? think : reasoning);  // the options take only names that exist
+  setup.effort =
+      *harmony::effort_from_name(effort_in_think ? think : reasoning);  // the options take only names that exist
   GOS_TRY(setup.date, conversation_date(date));
   if (!system.empty()) setup.instructions = system;
   if (!tools_file.empty()) {

@@ -13,14 +13,17 @@ Result<harmony::ToolDescription> tool_from_json(const json::value& entry, size_t
   const json::value& function = nested ? *nested : entry;
   const json::value* name = find_member(function, "name");
   if (!name || !name->is_string() || name->get_string().empty())
-    return make_error(ErrorCode::kInvalidInput, "tool {} of {} has no name; a tool is {{\"type\": \"function\", \"function\": {{\"name\": ...}}}}",
-                      index + 1, path);
+    return make_error(
+        ErrorCode::kInvalidInput,
+        "tool {} of {} has no name; a tool is {{\"type\": \"function\", \"function\": {{\"name\": ...}}}}", index + 1,
+        path);
   harmony::ToolDescription tool{.name = std::string(name->get_string()), .description = {}, .parameters = {}};
   if (const json::value* description = find_member(function, "description"); description && description->is_string())
     tool.description = description->get_string();
   if (const json::value* parameters = find_member(function, "parameters"); parameters && !parameters->is_null()) {
     if (!parameters->is_object())
-      return make_error(ErrorCode::kInvalidInput, "the parameters of tool {} in {} are no JSON schema (an object)", tool.name, path);
+      return make_error(ErrorCode::kInvalidInput, "the parameters of tool {} in {} are no JSON schema (an object)",
+                        tool.name, path);
     tool.parameters = *parameters;
   }
   return tool;

@@ -8,9 +8,9 @@
 
 namespace gossamer::cli {
 
-/// Reads a JSON list of function tools as OpenAI's API takes them, {"type": "function", "function": {"name", "description",
-/// "parameters"}} or the flat form without the inner object.
-/// Errors: the file cannot be read; it is no such list (the sentence names the entry).
+/// Reads a JSON list of function tools as OpenAI's API takes them, {"type": "function", "function": {"name",
+/// "description", "parameters"}} or the flat form without the inner object. Errors: the file cannot be read; it is no
+/// such list (the sentence names the entry).
 Result<std::vector<harmony::ToolDescription>> read_tools_file(const std::string& path);
 
 }  // namespace gossamer::cli

@@ -55,7 +55,10 @@ class Terminal:
         self.text = ""
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            os.execve(PROGRAM, [PROGRAM, *arguments], {**os.environ, "TERM": "xterm", **(env or {})})
+            try:
+                os.execve(PROGRAM, [PROGRAM, *arguments], {**os.environ, "TERM": "xterm", **(env or {})})
+            finally:
+                os._exit(127)
 
     def __enter__(self) -> "Terminal":
         return self

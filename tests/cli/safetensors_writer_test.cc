@@ -39,7 +39,8 @@ TEST_F(SafetensorsWriterTest, OurOwnReaderReadsIt) {
     EXPECT_EQ(tensor.begin % sizeof(float), 0u);
     const size_t old_size = read.size();
     read.resize(old_size + tensor.size_bytes / sizeof(float));
-    if (tensor.size_bytes > 0) std::memcpy(read.data() + old_size, file->bytes().data() + tensor.begin, tensor.size_bytes);
+    if (tensor.size_bytes > 0)
+      std::memcpy(read.data() + old_size, file->bytes().data() + tensor.begin, tensor.size_bytes);
     if (tensor.name == "a \"quoted\" name") EXPECT_THAT(tensor.shape, ::testing::ElementsAre(2, 3));
   }
   EXPECT_EQ(read, values);

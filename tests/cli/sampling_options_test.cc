@@ -15,7 +15,8 @@ Result<SamplingParams> params_of(std::string_view text, const GenerationDefaults
 }
 
 TEST(SamplingOptions, EveryFieldReachesItsParameter) {
-  const auto params = params_of(R"({"temperature": 0.5, "top_k": 7, "top_p": 0.25, "min_p": 0.125, "repetition_penalty": 1.5,
+  const auto params =
+      params_of(R"({"temperature": 0.5, "top_k": 7, "top_p": 0.25, "min_p": 0.125, "repetition_penalty": 1.5,
       "presence_penalty": -1, "frequency_penalty": 2, "seed": 18446744073709551615, "logit_bias": {"13225": -5, "11": 0.5}})");
   ASSERT_TRUE(params.ok()) << params.error().message;
   EXPECT_EQ(params->temperature, 0.5f);
@@ -26,7 +27,8 @@ TEST(SamplingOptions, EveryFieldReachesItsParameter) {
   EXPECT_EQ(params->presence_penalty, -1.f);
   EXPECT_EQ(params->frequency_penalty, 2.f);
   EXPECT_EQ(params->seed, 18446744073709551615u);
-  EXPECT_THAT(params->logit_bias, ::testing::ElementsAre(std::pair(TokenId{13225}, -5.f), std::pair(TokenId{11}, 0.5f)));
+  EXPECT_THAT(params->logit_bias,
+              ::testing::ElementsAre(std::pair(TokenId{13225}, -5.f), std::pair(TokenId{11}, 0.5f)));
 }
 
 TEST(SamplingOptions, WhatIsAbsentComesFromTheModel) {
@@ -50,10 +52,11 @@ TEST(SamplingOptions, SeedsDifferWhereNoneIsGiven) {
 }
 
 TEST(SamplingOptions, ErrorsNameTheField) {
-  for (auto [line, expected] : {std::pair(R"({"temperature": "hot"})", "temperature"), std::pair(R"({"top_k": -1})", "top_k"),
-                                std::pair(R"({"top_k": 4294967296})", "top_k"), std::pair(R"({"seed": 1.5})", "seed"),
-                                std::pair(R"({"logit_bias": 3})", "logit_bias"), std::pair(R"({"logit_bias": {"x": 1}})", "ID:VALUE"),
-                                std::pair(R"({"logit_bias": {"1": "x"}})", "ID:VALUE"), std::pair(R"({"top_p": 2})", "top_p")}) {
+  for (auto [line, expected] :
+       {std::pair(R"({"temperature": "hot"})", "temperature"), std::pair(R"({"top_k": -1})", "top_k"),
+        std::pair(R"({"top_k": 4294967296})", "top_k"), std::pair(R"({"seed": 1.5})", "seed"),
+        std::pair(R"({"logit_bias": 3})", "logit_bias"), std::pair(R"({"logit_bias": {"x": 1}})", "ID:VALUE"),
+        std::pair(R"({"logit_bias": {"1": "x"}})", "ID:VALUE"), std::pair(R"({"top_p": 2})", "top_p")}) {
     const auto params = params_of(line);
     ASSERT_FALSE(params.ok()) << line;
     EXPECT_THAT(params.error().message, HasSubstr(expected));

@@ -22,8 +22,10 @@ TEST(TerminalText, ShowsControlCharactersAsSigns) {
 TEST(TerminalText, LetsNoControlCharacterThrough) {
   for (char32_t code = 0; code < 0x800; ++code) {
     std::string text;
-    if (code < 0x80) text = {static_cast<char>(code)};
-    else text = {static_cast<char>(0xC0 | code >> 6), static_cast<char>(0x80 | (code & 0x3F))};
+    if (code < 0x80)
+      text = {static_cast<char>(code)};
+    else
+      text = {static_cast<char>(0xC0 | code >> 6), static_cast<char>(0x80 | (code & 0x3F))};
     const bool control = (code < 0x20 && code != '\n' && code != '\t') || (code >= 0x7F && code < 0xA0);
     EXPECT_EQ(printable(text) != text, control) << std::hex << static_cast<uint32_t>(code);
     EXPECT_TRUE(utf8_valid(printable(text)));
