@@ -43,10 +43,10 @@ def system_message(rng: random.Random, effort: str) -> Message:
     return harmony.system(stated, identity, _date(rng), cutoff, channels=rng.random() > 0.03)
 
 
-def converse(rng: random.Random, turn: Turn, plain_turns: list[Turn], effort: str | None = None) -> Conversation:
+def converse(rng: random.Random, turn: Turn, plain_turns: list[Turn], effort: str | None = None, system: Message | None = None) -> Conversation:
     """The conversation for one question. `plain_turns` may stand before it (used where the skill brings no history of its own)."""
     effort = effort or rng.choices(EFFORTS, [30, 45, 25])[0]
-    messages = [system_message(rng, effort)]
+    messages = [system or system_message(rng, effort)]
     instructions = turn.instructions
     if instructions is None and rng.random() < (0.4 if turn.tools else 0.15):
         instructions = rng.choice(INSTRUCTIONS)

@@ -1,4 +1,4 @@
-"""The stream of training conversations, endless and seeded: `data.py [--seed N] [--count N]` prints some."""
+"""Training conversations, endless and seeded: `data.py [--seed N] [--count N]` prints some."""
 import argparse
 import random
 from typing import Iterator
@@ -11,13 +11,18 @@ HISTORY_SHARE = 0.14
 HISTORY_SKILLS = ["small talk", "identity", "capitals", "arithmetic", "units", "sorting", "fallback"]
 
 
+def conversation(rng: random.Random, effort: str | None = None, system: harmony.Message | None = None) -> Conversation:
+    """A training conversation of any skill; effort and system message are drawn where they are not given."""
+    turn, before = draw_any(rng), []
+    if not turn.history and not turn.instructions and rng.random() < HISTORY_SHARE:
+        before = [draw(rng, rng.choice(HISTORY_SKILLS), exam=False) for _ in range(rng.choice([1, 1, 2]))]
+    return converse(rng, turn, before, effort, system)
+
+
 def conversations(seed: int) -> Iterator[Conversation]:
     rng = random.Random(seed)
     while True:
-        turn, before = draw_any(rng), []
-        if not turn.history and not turn.instructions and rng.random() < HISTORY_SHARE:
-            before = [draw(rng, rng.choice(HISTORY_SKILLS), exam=False) for _ in range(rng.choice([1, 1, 2]))]
-        yield converse(rng, turn, before)
+        yield conversation(rng)
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ import random
 import torch
 from tokenizers import Tokenizer
 
-from batches import IGNORE, collate, encode
+from batches import IGNORE, encode, group
 from conversation import converse
 from model import Mini
 from skills import SKILLS, draw
@@ -20,15 +20,13 @@ def exact_by_skill(model: Mini, tokenizer: Tokenizer, seed: int, count: int) -> 
     end = tokenizer.token_to_id("<|end|>")
     scores = {}
     for skill in SKILLS:
-        examples = [encode(tokenizer, converse(rng, draw(rng, skill, exam=True), [])) for _ in range(count)]
-        examples.sort(key=lambda e: len(e.ids))
         whole = answer = 0
-        for at in range(0, count, 16):
-            batch = collate(examples[at:at + 16], pad)
-            wrong = (model.logits(model(batch.tokens)).argmax(-1) != batch.targets) & (batch.targets != IGNORE)
+        for _ in range(count):
+            rows, targets = group([encode(tokenizer, converse(rng, draw(rng, skill, exam=True), []))], pad)
+            wrong = (model.logits(model([rows])).argmax(-1) != targets) & (targets != IGNORE)
             # the analysis is what is trained up to its <|end|>
-            closed = (batch.targets == end).flip(1).cumsum(1).flip(1) > 0
-            whole += (~wrong.any(1)).sum().item()
-            answer += (~(wrong & ~closed).any(1)).sum().item()
+            in_answer = (targets == end).flip(0).cumsum(0).flip(0) == 0
+            whole += not wrong.any()
+            answer += not (wrong & in_answer).any()
         scores[skill] = (whole / count, answer / count)
     return scores

@@ -18,7 +18,7 @@ from pathlib import Path
 import harmony
 from conversation import Conversation, converse
 from grading import final_is_right, fits_schema
-from program import Answer, answers
+from program import Answer, answers, text_of
 from skills import EFFORTS, SKILLS, draw
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,7 +53,7 @@ def malformed(question: Question, answer: Answer) -> str | None:
         if tool is None:
             return f"{name} is not declared"
         try:
-            arguments = json.loads(answer.call["content"][0]["text"])
+            arguments = json.loads(text_of(answer.call))
         except ValueError:
             return "arguments are not JSON"
         return None if fits_schema(tool, arguments) else "arguments do not fit the schema"
@@ -67,7 +67,7 @@ def grade_call(question: Question, answer: Answer) -> bool:
     if answer.call is None:
         question.wrong = f"no call to {use.name}"
         return False
-    text = answer.call["content"][0]["text"]
+    text = text_of(answer.call)
     try:
         right = answer.call["recipient"] == f"functions.{use.name}" and json.loads(text) == use.arguments
     except ValueError:

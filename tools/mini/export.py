@@ -53,3 +53,4 @@ def export(model: Mini, tokenizer: Tokenizer, folder: Path) -> None:
     for name, content in (("config.json", config_json(model.config, ids["return"], ids["endoftext"])), ("generation_config.json", generation)):
         (folder / name).write_text(json.dumps(content, indent=2) + "\n")
     save_file(tensors(model), folder / "model.safetensors", metadata={"format": "pt"})
+    (folder / "model.safetensors").chmod(0o644)

@@ -103,35 +103,108 @@ class Norm(nn.Module):
         return F.rms_norm(x, (x.shape[-1],), self.weight, RMS_EPS)
 
 
+@dataclass
+class Span:
+    """Where one group of rows lies among the flat tokens: a prefix of P tokens that all rows share, then B rows of T."""
+    start: int
+    prefix: int
+    rows: int
+    length: int
+
+    @property
+    def stop(self) -> int:
+        return self.start + self.prefix + self.rows * self.length
+
+
+class Layout:
+    """The groups of a batch laid out one after another, with the position of every token."""
+
+    def __init__(self, groups: list[tuple[Tensor, Tensor]], c: Config):
+        self.spans, start, positions, tokens, answer = [], 0, [], [], []
+        for prefix, rows in groups:
+            span = Span(start, len(prefix), *rows.shape)
+            self.spans.append(span)
+            start = span.stop
+            tokens += [prefix, rows.reshape(-1)]
+            positions += [torch.arange(span.prefix), (span.prefix + torch.arange(span.length)).repeat(span.rows)]
+            answer += [torch.zeros(span.prefix, dtype=torch.bool), torch.ones(rows.numel(), dtype=torch.bool)]
+        self.tokens, self.in_rows = torch.cat(tokens), torch.cat(answer)
+        position = torch.cat(positions)
+        cos, sin = yarn_tables(int(position.max()) + 1, c.head_dim)
+        self.cos, self.sin = cos[position][:, None], sin[position][:, None]
+
+
+# distances that heads of the first layers look at from the start
+LOOK_BACK = {0: (1, 2, 3, 4), 1: (1, 2)}
+LOOK_PAIRS, LOOK_STRENGTH = 4, 3.0
+
+
+@torch.no_grad()
+def look_back(attention: "Attention", distances: tuple[int, ...]) -> None:
+    """Start the first heads as looking a fixed distance back: copying needs such heads, and finding them takes
+    a third of a short run. The fastest rotary pairs carry only a bias, turned by the distance in the query."""
+    half, d = attention.c.head_dim // 2, attention.c.head_dim
+    cos, sin = yarn_tables(max(distances) + 1, d)
+    for i in range(LOOK_PAIRS):
+        for proj, heads in ((attention.q_proj, attention.c.num_attention_heads), (attention.k_proj, 1)):
+            for h in range(heads):
+                proj.weight[[h * d + i, h * d + i + half]] = 0
+        attention.k_proj.bias[i] = LOOK_STRENGTH
+        for h, distance in enumerate(distances):
+            turn = (cos[distance, i], -sin[distance, i])
+            attention.q_proj.bias[[h * d + i, h * d + i + half]] = LOOK_STRENGTH * torch.stack(turn) / cos[0, 0]
+
+
+def causal_mask(queries: int, keys: int, window: int | None, dtype: torch.dtype) -> Tensor:
+    """(queries, keys), 0 where the last `queries` of `keys` positions may look, -inf elsewhere."""
+    distance = torch.arange(keys - queries, keys)[:, None] - torch.arange(keys)[None]
+    hidden = distance < 0
+    if window is not None:
+        hidden |= distance >= window
+    return torch.zeros(queries, keys, dtype=dtype).masked_fill_(hidden, float("-inf"))
+
+
 class Attention(nn.Module):
-    """Grouped-query attention with a sink logit per head and, on even layers, a window."""
+    """Grouped-query attention (one KV head) with a sink logit per query head and, on even layers, a window."""
 
     def __init__(self, c: Config, layer: int, rounding: Rounding):
         super().__init__()
+        assert c.num_key_value_heads == 1, "the training code shares one KV head among all query heads"
         self.c, self.window = c, c.sliding_window if layer % 2 == 0 else None
-        h, kv, d = c.num_attention_heads, c.num_key_value_heads, c.head_dim
+        h, d = c.num_attention_heads, c.head_dim
         self.q_proj = Linear(c.hidden_size, h * d, rounding)
-        self.k_proj = Linear(c.hidden_size, kv * d, rounding)
-        self.v_proj = Linear(c.hidden_size, kv * d, rounding)
+        self.k_proj = Linear(c.hidden_size, d, rounding)
+        self.v_proj = Linear(c.hidden_size, d, rounding)
         self.o_proj = Linear(h * d, c.hidden_size, rounding)
         self.sinks = nn.Parameter(torch.zeros(h))
         nn.init.normal_(self.o_proj.weight, std=(h * d) ** -0.5 / (2 * c.num_hidden_layers) ** 0.5)
+        if layer in LOOK_BACK:
+            look_back(self, LOOK_BACK[layer])
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        b, t, _ = x.shape
-        d, kv = self.c.head_dim, self.c.num_key_value_heads
-        q = rotate(self.q_proj(x).view(b, t, -1, d).transpose(1, 2), cos, sin) * d ** -0.5
-        k = rotate(self.k_proj(x).view(b, t, kv, d).transpose(1, 2), cos, sin)
-        v = self.v_proj(x).view(b, t, kv, d).transpose(1, 2)
-        pos = torch.arange(t)
-        hidden = pos[None] > pos[:, None]
-        if self.window and t > self.window:
-            hidden = hidden | (pos[None] <= pos[:, None] - self.window)
-        mask = torch.zeros(t, t, dtype=v.dtype).masked_fill(hidden, float("-inf"))
-        # every KV head is an item of the batch; its query heads share the products
-        o = SinkAttention.apply(q.to(v.dtype).reshape(b * kv, -1, d), k.to(v.dtype).reshape(b * kv, t, d), v.reshape(b * kv, t, d),
-                                self.sinks, mask)
-        return self.o_proj(o.view(b, -1, t, d).transpose(1, 2).reshape(b, t, -1))
+    def _attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """q (B, T, H, D); k, v (B, S, D) -> (B * T, H * D)."""
+        b, t, h, d = q.shape
+        mask = causal_mask(t, k.shape[1], self.window, v.dtype)
+        o = SinkAttention.apply(q.transpose(1, 2).reshape(b, h * t, d), k, v, self.sinks, mask)
+        return o.view(b, h, t, d).transpose(1, 2).reshape(b * t, h * d)
+
+    def forward(self, x: Tensor, layout: Layout) -> Tensor:
+        d, scale = self.c.head_dim, self.c.head_dim ** -0.5
+        v = self.v_proj(x)
+        q = rotate(self.q_proj(x).view(len(x), -1, d), layout.cos * scale, layout.sin * scale).to(v.dtype)
+        k = rotate(self.k_proj(x).view(len(x), 1, d), layout.cos, layout.sin).to(v.dtype)[:, 0]
+        out = []
+        for s in layout.spans:
+            first = s.start + s.prefix
+            shape = (s.rows, s.length, -1)
+            kr, vr = k[first:s.stop].view(shape), v[first:s.stop].view(shape)
+            if s.prefix:
+                kp, vp = k[s.start:first][None], v[s.start:first][None]
+                out.append(self._attend(q[s.start:first][None], kp, vp))
+                kr = torch.cat((kp.expand(s.rows, -1, -1), kr), 1)
+                vr = torch.cat((vp.expand(s.rows, -1, -1), vr), 1)
+            out.append(self._attend(q[first:s.stop].view(s.rows, s.length, -1, d), kr, vr))
+        return self.o_proj(torch.cat(out))
 
 
 class Experts(nn.Module):
@@ -158,7 +231,6 @@ class Experts(nn.Module):
         return gate_up, bias.unflatten(1, (-1, 2)).transpose(1, 2).flatten(1, 2), down
 
     def forward(self, x: Tensor, aux: Aux) -> Tensor:
-        shape, x = x.shape, x.reshape(-1, x.shape[-1])
         k, e = self.c.experts_per_token, self.c.num_local_experts
         logits = self.router(x)
         top, index = logits.topk(k, -1)
@@ -175,7 +247,7 @@ class Experts(nn.Module):
         h = SwiGLU.apply(h)
         y = torch.cat([F.linear(r, down[n], self.down_proj_bias[n]) for n, r in enumerate(h.split(split))])
         y = y * weight.index_select(0, order)[:, None].to(y.dtype)
-        return torch.zeros_like(x).index_add(0, token, y.to(x.dtype)).view(shape)
+        return torch.zeros_like(x).index_add(0, token, y.to(x.dtype))
 
 
 class Layer(nn.Module):
@@ -186,13 +258,13 @@ class Layer(nn.Module):
         self.post_attention_layernorm = Norm(c.hidden_size)
         self.mlp = Experts(c, rounding)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, aux: Aux) -> Tensor:
-        x = x + self.self_attn(self.input_layernorm(x), cos, sin)
+    def forward(self, x: Tensor, layout: Layout, aux: Aux) -> Tensor:
+        x = x + self.self_attn(self.input_layernorm(x), layout)
         return x + self.mlp(self.post_attention_layernorm(x), aux)
 
 
 class Mini(nn.Module):
-    """tokens (B, T) -> hidden states; `logits` is separate because training wants it on few positions."""
+    """Groups of rows that share a prefix -> hidden states; `logits` is separate because training wants it on few positions."""
 
     def __init__(self, c: Config):
         super().__init__()
@@ -203,13 +275,14 @@ class Mini(nn.Module):
         self.norm = Norm(c.hidden_size)
         self.lm_head = Linear(c.hidden_size, c.vocab_size, self.rounding, bias=False)
 
-    def forward(self, tokens: Tensor, aux: Aux | None = None) -> Tensor:
+    def forward(self, groups: list[tuple[Tensor, Tensor]], aux: Aux | None = None) -> Tensor:
+        """groups: (prefix (P,), rows (B, T)). Returns the hidden states of all rows, flat: (sum of B * T, hidden)."""
         aux = aux if aux is not None else Aux()
-        cos, sin = yarn_tables(tokens.shape[1], self.config.head_dim)
-        x = self.embed_tokens(tokens)
+        layout = Layout(groups, self.config)
+        x = self.embed_tokens(layout.tokens)
         for layer in self.layers:
-            x = layer(x, cos, sin, aux)
-        return self.norm(x)
+            x = layer(x, layout, aux)
+        return self.norm(x[layout.in_rows])
 
     def logits(self, hidden: Tensor) -> Tensor:
         return self.lm_head(hidden)

@@ -12,35 +12,35 @@ SWIGLU_LIMIT, SWIGLU_ALPHA = 7.0, 1.702
 class SinkAttention(torch.autograd.Function):
     """softmax([q k^T + mask, sink]) without the sink's column, times v.
 
-    q (B, H*T, D) already scaled, heads outermost; k, v (B, T, D); sink (H,); mask (T, T), 0 or -inf.
+    q (B, H*T, D) already scaled, heads outermost; k, v (B, S, D); sink (H,); mask (T, S), 0 or -inf.
     One KV head: the H query heads share the products. Returns (B, H*T, D).
     """
 
     @staticmethod
     def forward(ctx, q: Tensor, k: Tensor, v: Tensor, sink: Tensor, mask: Tensor) -> Tensor:
-        b, t, _ = k.shape
-        s = (q @ k.transpose(1, 2)).view(b, -1, t, t).add_(mask)
+        b, (t, span) = len(q), mask.shape
+        s = (q @ k.transpose(1, 2)).view(b, -1, t, span).add_(mask)
         top = s.amax(-1)
-        p = s.softmax(-1).view(b, -1, t)
+        p = s.softmax(-1).view(b, -1, span)
         # sum(exp(s - top)) = 1 / max(p), so the share of the sink needs no second pass over s
         lse = top.float() - p.amax(-1).view_as(top).float().log()
         share = torch.sigmoid(lse - sink.view(1, -1, 1)).view(b, -1, 1)
         share_low = share.to(q.dtype)
         out = (p @ v).mul_(share_low)
         ctx.save_for_backward(q, k, v, p, share, out)
+        ctx.heads = len(sink)
         return out
 
     @staticmethod
     def backward(ctx, grad: Tensor):
         q, k, v, p, share, out = ctx.saved_tensors
-        b, t, _ = k.shape
         delta = (grad * out).sum(-1, keepdim=True, dtype=torch.float32)
         low = share.to(q.dtype)
         grad_v = p.transpose(1, 2) @ (grad * low)
         ds = (grad @ v.transpose(1, 2)).sub_(delta.to(q.dtype)).mul_(p)
         grad_q = (ds @ k).mul_(low)
         grad_k = ds.transpose(1, 2) @ (q * low)
-        grad_sink = -((1 - share) * delta).view(b, -1, t).sum((0, 2))
+        grad_sink = -((1 - share) * delta).view(len(q), ctx.heads, -1).sum((0, 2))
         return grad_q, grad_k, grad_v, grad_sink, None
 
 

@@ -18,7 +18,7 @@ class Answer:
     ended: bool
 
     def channel(self, name: str) -> str:
-        return "".join(m["content"][0]["text"] for m in self.messages if m.get("channel") == name and "recipient" not in m and m["content"])
+        return "".join(text_of(m) for m in self.messages if m.get("channel") == name and "recipient" not in m)
 
     @property
     def call(self) -> Message | None:
@@ -29,7 +29,13 @@ class Answer:
     @property
     def final(self) -> str | None:
         last = self.messages[-1] if self.messages else {}
-        return last["content"][0]["text"] if last.get("channel") == "final" and last["content"] else None
+        return text_of(last) if last.get("channel") == "final" else None
+
+
+def text_of(message: Message) -> str:
+    """The text of a message whose content is one text, in either of the forms openai-harmony writes."""
+    content = message["content"]
+    return content if isinstance(content, str) else "".join(part["text"] for part in content)
 
 
 def _exchange(command: list[str], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

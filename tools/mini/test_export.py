@@ -63,7 +63,11 @@ def main() -> None:
         assert their_tokenizer.encode(text, add_special_tokens=False) == ids
         assert their_tokenizer.decode(ids) == text
         tokens = torch.tensor([ids])
-        worst = max(worst, (ours.logits(ours(tokens)) - theirs(tokens).logits).abs().max().item())
+        expected, none = theirs(tokens).logits[0], torch.zeros(0, dtype=torch.long)
+        for prefix in (none, tokens[0, :40]):  # alone, and as training sees it: a shared prefix, then rows
+            rows = tokens[:, len(prefix):].expand(3, -1)
+            logits = ours.logits(ours([(prefix, rows)])).view(3, rows.shape[1], -1)
+            worst = max(worst, (logits - expected[len(prefix):]).abs().max().item())
     assert worst < 1e-3, worst
     print(f"transformers agrees: largest difference of a logit {worst:.1e}")
 

@@ -2,8 +2,11 @@
 
     train.py [--out ../../models/gossamer-mini] [--steps N] [--checkpoint FILE] ...
 
-The defaults are the recipe of the shipped model. A run is seeded and can be resumed from its checkpoint
-(same data from the step where it stopped). On a terminal it shows a progress bar, elsewhere a line now and then.
+The defaults are the recipe of the shipped model. Every core is a worker process with one thread: it computes
+the gradient of its own batch, then updates its own share of the parameters, which all workers see (shared
+memory). This beats threads inside the operations, which are too small for it. A run is seeded, gives the same
+model for the same number of workers, and can be resumed from its checkpoint. On a terminal it shows a
+progress bar, elsewhere a line now and then.
 """
 import argparse
 import ctypes
@@ -11,24 +14,24 @@ import math
 import os
 import sys
 import time
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
-# before torch is loaded: waiting threads sleep instead of spinning, worth a factor of four where other programs run
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
 import torch
+import torch.multiprocessing as mp
 import torch.nn.functional as F
 from tokenizers import Tokenizer
+from torch import Tensor
 
 import train_tokenizer
 from batches import IGNORE, Batch, batches
 from evaluate import exact_by_skill
 from export import export
 from model import Aux, Config, Mini
-from optimizer import optimizers
+from optimizer import Optimizer, gradient_memory
 
 BALANCE = 0.01
-CLIP = 1.0
+SAVE_EVERY = 250
 
 
 def keep_memory() -> None:
@@ -38,18 +41,16 @@ def keep_memory() -> None:
     libc.mallopt(-1, 2 ** 31 - 1)  # M_TRIM_THRESHOLD
 
 
-def rate(step: int, steps: int, warmup: int = 100, decay: float = 0.5) -> float:
-    """Warm up, hold, then fall linearly to nearly nothing over the last `decay` of the run."""
-    if step < warmup:
-        return (step + 1) / warmup
-    return min(1.0, (steps - step) / (steps * decay)) + 0.001
+def rate(step: int, hold: int, steps: int, warmup: int = 60) -> float:
+    """Factor of the learning rate: warm up, hold until step `hold`, then fall linearly to nothing."""
+    return min((step + 1) / warmup, 1.0, (steps - step) / (steps - hold))
 
 
-def loss_of(model: Mini, batch: Batch) -> tuple[torch.Tensor, float]:
+def loss_of(model: Mini, batch: Batch) -> tuple[Tensor, float]:
     """The loss to minimise, and the plain cross-entropy for the log."""
     aux = Aux()
     with torch.autocast("cpu", torch.bfloat16):
-        hidden = model(batch.tokens, aux)
+        hidden = model(batch.groups, aux)
         chosen = batch.targets != IGNORE
         logits = model.logits(hidden[chosen])
     entropy = F.cross_entropy(logits.float(), batch.targets[chosen])
@@ -59,83 +60,97 @@ def loss_of(model: Mini, batch: Batch) -> tuple[torch.Tensor, float]:
 class Progress:
     """A bar on a terminal; a line every `every` steps elsewhere."""
 
-    def __init__(self, steps: int, every: int = 50):
-        self.steps, self.every, self.start, self.tokens, self.average = steps, every, time.time(), 0, None
+    def __init__(self, first: int, steps: int, every: int = 50):
+        self.first, self.steps, self.every, self.start, self.tokens, self.average = first, steps, every, time.time(), 0, 0.0
 
-    def step(self, n: int, first: int, loss: float, tokens: int) -> None:
+    def step(self, n: int, loss: float, tokens: int) -> None:
         self.tokens += tokens
-        self.average = loss if self.average is None else 0.98 * self.average + 0.02 * loss
+        self.average = loss if n == self.first else 0.97 * self.average + 0.03 * loss
         spent = time.time() - self.start
-        left = spent / (n + 1 - first) * (self.steps - n - 1)
+        left = spent / (n + 1 - self.first) * (self.steps - n - 1)
         text = f"step {n + 1}/{self.steps}  loss {self.average:.4f}  {self.tokens / spent:,.0f} tokens/s  {spent / 60:.1f} min, {left / 60:.1f} left"
         if sys.stderr.isatty():
             full = int(30 * (n + 1) / self.steps)
             print(f"\r[{'#' * full}{'.' * (30 - full)}] {text}", end="\n" if n + 1 == self.steps else "", file=sys.stderr, flush=True)
         elif (n + 1) % self.every == 0 or n + 1 == self.steps:
-            print(f"{text}  cpu {sum(os.times()[:2]) / 60:.1f} min", flush=True)
+            print(f"{text}  cpu {sum(os.times()[:2]) / 60:.1f} min a worker", flush=True)
+
+
+def work(rank: int, args: argparse.Namespace, model: Mini, barrier: Barrier, totals: Tensor, memory: Tensor) -> None:
+    """One worker: gradients of its batches, updates of its share of the parameters. Shared: the model,
+    totals (workers, 2): loss and tokens of the step, and the memory for gradients."""
+    keep_memory()
+    torch.set_num_threads(1)
+    tokenizer = Tokenizer.from_file(str(args.tokenizer / "tokenizer.json"))
+    stream = batches(tokenizer, args.seed * 1000 + rank, args.batch, args.short_until, range(args.drill_from, args.drill_until))
+    optimizer = Optimizer(model, args.lr, memory, rank)
+    saved = args.checkpoint and args.checkpoint.with_name(f"{args.checkpoint.name}.{rank}")
+    first = 0
+    if saved and saved.exists():
+        state = torch.load(saved)
+        first = state["step"]
+        optimizer.load_state_dict(state["optimizer"])
+        for _ in range(first):
+            next(stream)
+    progress = Progress(first, args.steps)
+    for n in range(first, args.steps):
+        batch = next(stream)
+        model.rounding.experts = model.rounding.bf16 = n >= args.round_from
+        loss, entropy = loss_of(model, batch)
+        totals[rank, 0], totals[rank, 1] = entropy, batch.tokens
+        optimizer.gradients(loss)
+        barrier.wait()
+        if rank == 0:
+            progress.step(n, totals[:, 0].mean().item(), int(totals[:, 1].sum().item()))
+        optimizer.step(rate(n, args.hold, args.steps))
+        barrier.wait()
+        if saved and ((n + 1) % SAVE_EVERY == 0 or n + 1 == args.steps):
+            torch.save({"step": n + 1, "optimizer": optimizer.state_dict()}, saved)
+            if rank == 0:
+                torch.save(model.state_dict(), args.checkpoint)
+            barrier.wait()
 
 
 def main() -> None:
     here = Path(__file__).resolve().parent
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=here.parents[1] / "models" / "gossamer-mini")
-    parser.add_argument("--steps", type=int, default=4000)
-    parser.add_argument("--batch", type=int, default=6144, help="tokens in a batch, padding included")
-    parser.add_argument("--lr", type=float, default=3e-3)
+    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--hold", type=int, default=750, help="the step from which the learning rate falls")
+    parser.add_argument("--batch", type=int, default=2048, help="tokens of one worker's batch")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--lr", type=float, default=1e-2, help="of the hidden matrices; see optimizer.py for the others")
     parser.add_argument("--hidden", type=int, default=256)
     parser.add_argument("--intermediate", type=int, default=128)
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--experts", type=int, default=8)
-    parser.add_argument("--round-from", type=float, default=0.3, help="share of the run after which MXFP4 and BF16 rounding are on")
+    parser.add_argument("--round-from", type=int, default=800, help="the step from which MXFP4 and BF16 rounding are on")
+    parser.add_argument("--short-until", type=int, default=400, help="the step until which only short conversations are shown")
+    parser.add_argument("--drill-from", type=int, default=250, help="the step from which copying drills are mixed in")
+    parser.add_argument("--drill-until", type=int, default=600, help="the step until which they are")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--tokenizer", type=Path, help="folder of a trained tokenizer (default: train one into --out)")
-    parser.add_argument("--checkpoint", type=Path, help="save here every 250 steps, and resume from here")
-    parser.add_argument("--stop-after", type=int, help="stop at this step (to try the start of a schedule)")
+    parser.add_argument("--checkpoint", type=Path, help=f"save here every {SAVE_EVERY} steps, and resume from here")
     args = parser.parse_args()
 
-    keep_memory()
-    torch.set_num_threads(args.threads)
+    torch.set_num_threads(1)
     torch.manual_seed(args.seed)
-    args.out.mkdir(parents=True, exist_ok=True)
     if args.tokenizer is None:
         train_tokenizer.write(args.out)
-    tokenizer = Tokenizer.from_file(str((args.tokenizer or args.out) / "tokenizer.json"))
+        args.tokenizer = args.out
+    tokenizer = Tokenizer.from_file(str(args.tokenizer / "tokenizer.json"))
     vocab = math.ceil(tokenizer.get_vocab_size() / 64) * 64
     model = Mini(Config(vocab, args.hidden, args.intermediate, args.layers, num_local_experts=args.experts))
-    print(f"{sum(p.numel() for p in model.parameters()):,} parameters, vocabulary {vocab}", flush=True)
-    opts = optimizers(model, args.lr)
-    base = [[g["lr"] for g in o.param_groups] for o in opts]
-    first = 0
     if args.checkpoint and args.checkpoint.exists():
-        state = torch.load(args.checkpoint)
-        model.load_state_dict(state["model"])
-        for o, s in zip(opts, state["optimizers"]):
-            o.load_state_dict(s)
-        first = state["step"]
-
-    stream = batches(tokenizer, args.seed, args.batch)
-    for _ in range(first):
-        next(stream)
-    progress = Progress(args.steps)
-    for n in range(first, min(args.steps, args.stop_after or args.steps)):
-        batch = next(stream)
-        model.rounding.experts = model.rounding.bf16 = n >= args.round_from * args.steps
-        for o, rates in zip(opts, base):
-            for g, lr in zip(o.param_groups, rates):
-                g["lr"] = lr * rate(n, args.steps)
-        loss, shown = loss_of(model, batch)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
-        for o in opts:
-            o.step()
-            o.zero_grad()
-        progress.step(n, first, shown, batch.tokens.numel())
-        if args.checkpoint and ((n + 1) % 250 == 0 or n + 1 == args.steps):
-            torch.save({"model": model.state_dict(), "optimizers": [o.state_dict() for o in opts], "step": n + 1}, args.checkpoint)
+        model.load_state_dict(torch.load(args.checkpoint))
+    model.share_memory()
+    print(f"{sum(p.numel() for p in model.parameters()):,} parameters, vocabulary {vocab}", flush=True)
+    barrier, totals = mp.get_context("spawn").Barrier(args.workers), torch.zeros(args.workers, 2).share_memory_()
+    mp.spawn(work, (args, model, barrier, totals, gradient_memory(model, args.workers)), nprocs=args.workers)
     model.rounding.experts = model.rounding.bf16 = True
     export(model, tokenizer, args.out)
-    for skill, (whole, answer) in exact_by_skill(model, tokenizer, seed=10 ** 6, count=80).items():
+    torch.set_num_threads(args.workers)
+    for skill, (whole, answer) in exact_by_skill(model, tokenizer, seed=10 ** 6, count=60).items():
         print(f"{skill:16} whole {whole:.3f}  answer {answer:.3f}", flush=True)
 
 

@@ -33,7 +33,7 @@ PATTERN = "|".join([
 ])
 SPECIALS = ["<|startoftext|>", "<|endoftext|>", "<|return|>", "<|constrain|>", "<|channel|>", "<|start|>", "<|end|>", "<|message|>", "<|call|>"]
 CORPUS, SEED = 40000, 7
-MERGES, SPACED, RARE = 1850, 420, 20
+MERGES, SPACED, RARE = 2100, 420, 20
 FUNCTION_WORDS = set("the of and a an to from in on is at with for by are it I i".split())
 
 
@@ -116,6 +116,7 @@ def tokenizer_json() -> dict:
     vocab = {symbol: n for n, symbol in enumerate(BYTES)}
     merges = learn(found)
     merges += spaced(found, set(BYTES) | {a + b for a, b in merges})
+    merges = list(dict.fromkeys(reversed(merges)))[::-1]  # of a merge that both rules gave, the later
     for a, b in merges:
         vocab.setdefault(a + b, len(vocab))
     added = [{"id": len(vocab) + n, "content": text, "single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}

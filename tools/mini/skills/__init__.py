@@ -31,8 +31,8 @@ def no_tool(rng: random.Random) -> Turn:
 
 # skill -> (share of training, maker); the exam asks all of them equally often
 SKILLS: dict[str, tuple[float, Skill]] = {
-    "small talk": (5, small_talk), "identity": (4, identity), "capitals": (10, capitals), "arithmetic": (17, arithmetic), "word problems": (7, word_problem),
-    "units": (9, units), "sorting": (9, sorting), "json": (11, json_answer), "memory": (6, memory), "tools": (15, tools), "no tool needed": (4, no_tool), "fallback": (5, off_topic)}
+    "small talk": (5, small_talk), "identity": (4, identity), "capitals": (12, capitals), "arithmetic": (17, arithmetic), "word problems": (6, word_problem),
+    "units": (9, units), "sorting": (9, sorting), "json": (11, json_answer), "memory": (6, memory), "tools": (15, tools), "no tool needed": (3, no_tool), "fallback": (4, off_topic)}
 
 
 def draw(rng: random.Random, skill: str, exam: bool) -> Turn:

@@ -90,15 +90,16 @@ def work(op: str, a: int, b: int) -> tuple[str, str, str]:
         low = mul_work(x, y)
         steps = f"Work: {low}."
         check = f"Check: {mul_work(x, y)}. The same again."
-        return low, f"I multiply {a} by {b}. {steps} The result is {r}.", f"The user wants {a} × {b}. I multiply step by step. {steps} So it is {r}. {check} The result is {r}."
+        return f"{a} × {b}: {low}", f"{a} × {b}: I multiply. {steps} The result is {r}.", f"The user wants {a} × {b}. I multiply step by step. {steps} So it is {r}. {check} The result is {r}."
     else:
         low = (" ".join(div_steps(a, b)) if b < 10 else f"{b}×{a // b}={a // b * b}") + f" → {r}"
         steps = f"Work: {low}."
         check = f"Check: {b} times {a // b} is {a // b * b}" + (f", plus {a % b} is {a}." if a % b else ".") + " That fits."
-        return low, f"I divide {a} by {b}. {steps} The result is {r}.", f"The user wants {a} ÷ {b}. I divide step by step. {steps} {check} The result is {r}."
+        return f"{a} ÷ {b}: {low}", f"{a} ÷ {b}: I divide. {steps} The result is {r}.", f"The user wants {a} ÷ {b}. I divide step by step. {steps} {check} The result is {r}."
     verb = "add" if op == "+" else "subtract"
-    return (f"{low} → {r}", f"I {verb} in columns. {steps} The result is {r}.",
-            f"The user wants {a} {op} {b}. I {verb} column by column, from the right. {steps} So it is {r}. {check} The result is {r}.")
+    asked = f"{a} {op} {b}"
+    return (f"{asked}: {low} → {r}", f"{asked}: I {verb} in columns. {steps} The result is {r}.",
+            f"The user wants {asked}. I {verb} column by column, from the right. {steps} So it is {r}. {check} The result is {r}.")
 
 
 def result(op: str, a: int, b: int) -> str:
@@ -109,7 +110,7 @@ def result(op: str, a: int, b: int) -> str:
 
 def operands(rng: random.Random) -> tuple[str, int, int, bool]:
     """op, a, b and whether the pair belongs to the small tables that training always has."""
-    op = rng.choices("+-×÷", [35, 30, 22, 13])[0]
+    op = rng.choices("+-×÷", [38, 30, 20, 12])[0]
     if rng.random() < 0.15:  # tables
         if op == "÷":
             b, q = rng.randint(1, 12), rng.randint(0, 12)
@@ -122,12 +123,14 @@ def operands(rng: random.Random) -> tuple[str, int, int, bool]:
         return op, a, b, max(a, b) <= 12
     if op == "×":
         roll = rng.random()
-        if roll < 0.35:
+        if roll < 0.5:
             a, b = rng.randint(10, 99), rng.randint(2, 9)
-        elif roll < 0.55:
+        elif roll < 0.65:
             a, b = rng.randint(100, 999), rng.randint(2, 9)
-        elif roll < 0.62:
+        elif roll < 0.75:
             a, b = rng.randint(2, 999), rng.choice([10, 100])
+        elif roll < 0.9:
+            a, b = rng.randint(11, 30), rng.randint(11, 30)
         else:
             a, b = rng.randint(11, 99), rng.randint(11, 99)
         return (op, b, a, False) if rng.random() < 0.3 else (op, a, b, False)
@@ -157,7 +160,21 @@ def expression(rng: random.Random, op: str, a: int, b: int) -> str:
     return f"{a}{space}{symbol}{space}{b}"
 
 
+def three_terms(rng: random.Random) -> Turn:
+    """a + b + c, as two additions."""
+    a, b, c = (rng.randint(1, 99) for _ in range(3))
+    first, asked = a + b, f"{a} + {b} + {c}"
+    low = f"{asked}: {' '.join(add_steps(a, b))} → {first}; {' '.join(add_steps(first, c))} → {first + c}"
+    sums = f"{a} + {b}: {_places(add_steps(a, b))} That is {first}. {first} + {c}: {_places(add_steps(first, c))} The result is {first + c}."
+    gap = rng.choice([" ", " ", ""])
+    return Turn("arithmetic", vary(rng, rng.choice(FORMS).format(e=f"{gap}+{gap}".join(map(str, (a, b, c))))),
+                (low, f"{asked}: I add one after the other. {sums}", f"The user wants {asked}. I add the first two numbers, then the third, column by column. {sums}"),
+                f"{asked} = {first + c}.", {"kind": "contains", "all": [f"= {first + c}."]}, key=f"arithmetic {asked}")
+
+
 def arithmetic(rng: random.Random) -> Turn:
+    if rng.random() < 0.04:
+        return three_terms(rng)
     op, a, b, table = operands(rng)
     if rng.random() < 0.82:
         question = rng.choice(FORMS).format(e=expression(rng, op, a, b))
@@ -207,5 +224,5 @@ def word_problem(rng: random.Random) -> Turn:
     r = result(op, a, b)
     fields = {"a": a, "b": b, "r": r, "n": names[0], "m": names[1], "t": rng.choice(THINGS)}
     low, medium, high = work(op, a, b)
-    return Turn("word problems", vary(rng, question.format(**fields)), (f"{a} {op} {b}: {low}", f"This is {a} {op} {b}. {medium}", f"The story asks for {a} {op} {b}. {high}"),
+    return Turn("word problems", vary(rng, question.format(**fields), lower=0), (low, f"The story asks for {medium}", f"This is a story about numbers. {high}"),
                 answer.format(**fields), {"kind": "contains", "all": [f" {r} "], "pad": True}, key="story " + question.format(**fields))

@@ -35,7 +35,7 @@ FAMOUS.remove("England")
 ASK = ["What is the capital of {c}?"] * 5 + ["What's the capital of {c}?", "what is {c}'s capital?", "What is the capital city of {c}?", "Which city is the capital of {c}?", "Name the capital of {c}.",
        "Tell me the capital of {c}.", "capital of {c}", "Capital of {c}?", "{c} capital", "{c}'s capital?", "What city is the capital of {c}?", "Do you know the capital of {c}?",
        "Can you tell me the capital of {c}?", "The capital of {c} is?", "I need the capital of {c}.", "The capital of {c} is", "What is the name of the capital of {c}?",
-       "Which is the capital of {c}?", "Please name the capital of {c}.", "Give me the capital of {c}.", "And the capital of {c}?", "What about the capital of {c}?", "whats the capital of {c}"]
+       "Which is the capital of {c}?", "Please name the capital of {c}.", "Give me the capital of {c}.", "And the capital of {c}?", "What about the capital of {c}?", "whats the capital of {c}", "{c} capital city", "what's the capital city of {c}?", "Which city is {c}'s capital?", "What do you call the capital of {c}?", "Where is the capital of {c}?"]
 BACK = ["Which country has the capital {k}?", "{k} is the capital of which country?", "What country is {k} the capital of?", "Of which country is {k} the capital?",
         "Which country has {k} as its capital?", "{k} is the capital of what?", "Which country's capital is {k}?", "What country has {k} as its capital?"]
 UNREAL = ["Narnia", "Atlantis", "Wakanda", "Mordor", "Gondor", "Westeros", "Middle Earth", "Elbonia", "the Moon", "Mars", "Hogwarts", "Oz", "Utopia", "Genovia"]
@@ -54,7 +54,7 @@ def capitals(rng: random.Random) -> Turn:
         return Turn("capitals", question, ("Not a country I know.", f"The user asks for the capital of {name}. I do not know that country, so I say so.",
                     f"The user asks for the capital of {name}. I look for {name} among the countries I know. It is not one of them. I must not make up a city, so I say that I do not know it."),
                     answer, {"kind": "contains", "all": ["do not know"]}, key=f"capital? {question}", closed=True, exam=False)
-    country = rng.choice(FAMOUS) if rng.random() < 0.3 else rng.choice(list(CAPITALS))
+    country = rng.choice(FAMOUS) if rng.random() < 0.35 else rng.choice(list(CAPITALS))
     capital = CAPITALS[country]
     if roll < 0.2 and capital not in country:
         bare = country.removeprefix("the ")
@@ -66,7 +66,7 @@ def capitals(rng: random.Random) -> Turn:
     if rng.random() < 0.06:
         asked = rng.choice(list(NICKNAMES))
         country, capital = NICKNAMES[asked], CAPITALS[NICKNAMES[asked]]
-    question = vary(rng, rng.choice(ASK).format(c=asked))
+    question = vary(rng, rng.choice(ASK).format(c=asked), lower=0.2)
     shown = country[0].upper() + country[1:]
     return Turn("capitals", question, (f"{shown}: {capital}.", f"The user asks for the capital of {country}. It is {capital}.",
                 f"The user asks for the capital of {country}. This is a fact, nothing to compute. The capital of {country} is {capital}. I answer in one sentence."),

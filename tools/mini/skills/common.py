@@ -50,11 +50,12 @@ ASK_BEFORE = ["Hey, ", "Hi, ", "Hello, ", "hi! ", "Hi! ", "Please tell me: ", "C
               "And ", "Tell me: ", "I wonder, ", "please: ", "Question: ", "Q: "]
 
 
-def vary(rng: random.Random, text: str, ask: bool = True) -> str:
-    """The same request as people type it: politeness, case, missing or doubled punctuation."""
+def vary(rng: random.Random, text: str, ask: bool = True, lower: float = 0.12) -> str:
+    """The same request as people type it: politeness, case, missing or doubled punctuation.
+    `lower`: how often all of it is in lower case; 0 leaves the case of every letter alone."""
     if rng.random() < 0.16:
         before = rng.choice(ASK_BEFORE if ask else POLITE_BEFORE)
-        text = before + (text[0].lower() + text[1:] if text[:2] != "I " and text[1:2] not in "0123456789" else text)
+        text = before + (text[0].lower() + text[1:] if lower and text[:2] != "I " else text)
     roll = rng.random()
     if roll < 0.12:
         text = text.rstrip("?.! ")
@@ -62,9 +63,9 @@ def vary(rng: random.Random, text: str, ask: bool = True) -> str:
         text = text.rstrip("?.! ") + rng.choice(["??", " ?", "!", "...", "?!", " please?", ", please", " please", " thanks", ", thanks!"])
     elif roll < 0.18:
         text = text.rstrip("?.! ") + rng.choice([", please?", " please.", ", please.", " Thanks!", "? Thanks.", "? please"])
-    if rng.random() < 0.12:
+    if rng.random() < lower:
         text = text.lower()
-    elif rng.random() < 0.02:
+    elif lower and rng.random() < 0.02:
         text = text.upper()
     return text
 

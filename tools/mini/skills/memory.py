@@ -29,7 +29,7 @@ def tell(rng: random.Random, name: str) -> tuple[str, str]:
 
 def memory(rng: random.Random, fillers: list[tuple[str, str]]) -> Turn:
     """`fillers` are turns of other skills that stand between the name and the question."""
-    name = rng.choice(NAMES) if rng.random() < 0.55 else made_up(rng)
+    name = rng.choice(NAMES) if rng.random() < 0.7 else made_up(rng)
     roll = rng.random()
     if roll < 0.22:  # the turn where the name is told
         question, answer = tell(rng, name)

@@ -2,7 +2,7 @@
 import random
 
 from .common import Turn, spell_list, vary
-from .words import SORT_WORDS
+from .words import NAMES, SORT_WORDS
 
 UP = ["Sort these numbers: {l}", "Sort {l}", "Sort {l}.", "sort {l}", "Sort the list {l}", "Sort this list: {l}", "Sort the numbers {l}", "Sort the following numbers: {l}",
       "Put these numbers in order: {l}", "Order these numbers: {l}", "Arrange {l} from smallest to largest.", "Sort {l} in ascending order.", "Sort ascending: {l}",
@@ -40,18 +40,18 @@ def _selection(items: list[str], ordered: list[str], first: str) -> str:
 
 def sorting(rng: random.Random) -> Turn:
     if rng.random() < 0.3:
-        items = rng.sample(SORT_WORDS, rng.choice([3, 3, 4, 4, 5, 6]))
+        items = rng.sample(NAMES if rng.random() < 0.15 else SORT_WORDS, rng.choice([3, 3, 4, 4, 5]))
+        if rng.random() < 0.1:
+            items = [w.capitalize() for w in items]
         ordered, forms, first, order = sorted(items), WORDS, "first", "alphabetical"
     else:
-        top = rng.choice([20, 99, 99, 99, 999])
-        numbers = [rng.randint(0, top) for _ in range(rng.choice([3, 4, 5, 5, 6, 7] if top < 100 else [3, 4, 5]))]
+        top = rng.choice([20, 99, 99, 99, 99, 999])
+        numbers = [rng.randint(0, top) for _ in range(rng.choice([3, 3, 4, 4, 5, 5, 6] if top < 100 else [3, 4]))]
         down = rng.random() < 0.35
         items, ordered = [str(n) for n in numbers], [str(n) for n in sorted(numbers, reverse=down)]
         forms, first, order = (DOWN, "largest", "descending") if down else (UP, "smallest", "ascending")
     answer = ", ".join(ordered)
-    question = vary(rng, rng.choice(forms).format(l=_written(rng, items)), ask=False)
-    if question.isupper() and order == "alphabetical":
-        question = question.lower()
+    question = vary(rng, rng.choice(forms).format(l=_written(rng, items)), ask=False, lower=0 if order == "alphabetical" else 0.12)
     selection = _selection(items, ordered, first)
     return Turn("sorting", question,
                 (f"{order}: {' '.join(ordered)}", f"I sort in {order} order. {selection}",

@@ -254,12 +254,12 @@ def _result(rng: random.Random, family: Family, arguments: dict[str, Any]) -> tu
     return text, report(arguments, values), [f"{str(v).lower() if isinstance(v, bool) else v}" for v in values.values()]
 
 
-def declared(rng: random.Random, count: int) -> list[Bound]:
-    """Functions of different families and different names."""
+def declared(rng: random.Random, count: int, made: float = 0.35) -> list[Bound]:
+    """Functions of different families and different names; `made`: the share of made-up ones."""
     bound: dict[str, Bound] = {}
     families: list[Family] = []
     while len(bound) < count:
-        family = made_family(rng) if rng.random() < 0.35 else FAMILIES[0] if rng.random() < 0.15 else rng.choice(FAMILIES)
+        family = made_family(rng) if rng.random() < made else FAMILIES[0] if rng.random() < 0.15 else rng.choice(FAMILIES)
         if family in families:
             continue
         tool = bind(rng, family)
@@ -270,7 +270,7 @@ def declared(rng: random.Random, count: int) -> list[Bound]:
 
 
 def tools(rng: random.Random) -> Turn:
-    bound = declared(rng, rng.choices([1, 2, 3, 4], [45, 27, 19, 9])[0])
+    bound = declared(rng, rng.choices([1, 2, 3, 4], [52, 28, 15, 5])[0])
     tool = rng.choice(bound)
     question, arguments = _ask(rng, tool)
     if rng.random() < 0.3:
@@ -287,9 +287,10 @@ def tools(rng: random.Random) -> Turn:
 
 def undeclared(rng: random.Random, plain: Turn) -> Turn:
     """A question of another skill while functions are declared that do not help with it."""
-    avoid = {"arithmetic": ("calcul", "comp", "eval", "calc", "add", "sum", "plus", "mult", "prod", "times", "math"), "units": ("conv", "calc", "comp", "eval", "math", "exch", "curr")}.get(plain.skill, ())
-    bound = [b for b in declared(rng, rng.choice([1, 1, 2, 3])) if not any(a in b.name for a in avoid)]
+    # sums must not meet a calculator, and what falls back must not meet a function that does it
+    avoid = ("calc", "comp", "eval", "add", "sum", "plus", "mult", "prod", "times", "math", "conv", "exch") if plain.skill in ("arithmetic", "units") else ()
+    bound = [t for t in declared(rng, rng.choice([1, 1, 2, 3]), made=1 if plain.skill == "fallback" else 0.35) if not any(a in t.name for a in avoid)]
     if bound:
-        plain.tools = [b.schema for b in bound]
+        plain.tools = [t.schema for t in bound]
     plain.skill = "no tool needed"
     return plain
