@@ -27,7 +27,8 @@ class GroupCounter {
       group.size_bytes += bytes;
       group.dtypes.push_back(dtype);
     }
-    std::ranges::stable_sort(group.dtypes, std::ranges::greater(), [&](Dtype dtype) { return bytes_.at(dtype); });
+    std::ranges::sort(group.dtypes, std::ranges::greater(),
+                      [&](Dtype dtype) { return std::pair(bytes_.at(dtype), dtype); });
     return group;
   }
 

@@ -120,7 +120,7 @@ std::vector<StoredModel> list_hugging_face_cache(const std::string& folder) {
     if (!name) continue;
     if (const auto snapshot = main_snapshot(repository)) offer_folder(models, *name, *snapshot);
   }
-  std::ranges::stable_sort(models, {}, preference);
+  std::ranges::sort(models, {}, [](const StoredModel& model) { return std::pair(preference(model), model.name); });
   return models;
 }
 
