@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "cli/terminal_text.h"
+#include "harmony/json_text.h"
 
 namespace gossamer::cli {
 namespace {
@@ -64,7 +65,7 @@ void AnswerPrinter::finish(const Answer& answer) {
   end_reasoning();
   if (line_open_) out_.write("\n");
   line_open_ = false;
-  for (const harmony::ToolCall& call : answer.parts.tool_calls) out_.line(json::serialize(tool_call_json(call)));
+  for (const harmony::ToolCall& call : answer.parts.tool_calls) out_.line(harmony::compact_json(tool_call_json(call)));
   if (answer.finish == FinishReason::kLength)
     fmt::print(stderr, "(the answer ends here: {} tokens are all it may have)\n", answer.stats.generated_tokens);
 }

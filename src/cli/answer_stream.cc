@@ -1,5 +1,7 @@
 #include "cli/answer_stream.h"
 
+#include "harmony/json_text.h"
+
 namespace gossamer::cli {
 
 std::string_view Answer::finish_reason() const {
@@ -10,7 +12,7 @@ json::object tool_call_json(const harmony::ToolCall& call) {
   constexpr std::string_view kNamespace = "functions.";
   std::string_view name = call.name;
   if (name.starts_with(kNamespace)) name.remove_prefix(kNamespace.size());
-  Result<json::value> arguments = parse_json(call.arguments, "arguments");
+  Result<json::value> arguments = harmony::parse_json_like_serde(call.arguments, "arguments");
   return {{"name", name}, {"arguments", arguments.ok() ? *arguments : json::value(call.arguments)}};
 }
 

@@ -116,7 +116,7 @@ Status ChatSession::load_tools(const std::string& path) {
 
 Status ChatSession::save(const std::string& path) const {
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  file << json::serialize(json::object{{"messages", messages_json(conversation().messages)}}) << '\n';
+  file << harmony::compact_json(json::object{{"messages", messages_json(conversation().messages)}}) << '\n';
   file.close();
   if (!file) return make_error(ErrorCode::kIo, "cannot write the conversation to {}", path);
   return {};

@@ -10,6 +10,7 @@
 #include "cli/failure.h"
 #include "cli/model_options.h"
 #include "cli/output.h"
+#include "harmony/json_text.h"
 
 namespace gossamer::cli {
 namespace {
@@ -88,9 +89,9 @@ int bench(const BenchOptions& options) {
   Result<json::object> measured = bench_tokenizer(options);
   if (!measured.ok()) return fail(measured.error());
   Output out;
-  if (options.json) out.line(json::serialize(*measured));
+  if (options.json) out.line(harmony::compact_json(*measured));
   for (const auto& [name, value] : *measured)
-    if (!options.json) out.line(fmt::format("{:<22}{}", std::string_view(name), json::serialize(value)));
+    if (!options.json) out.line(fmt::format("{:<22}{}", std::string_view(name), harmony::compact_json(value)));
   return out.close();
 }
 

@@ -9,6 +9,7 @@
 #include "cli/interrupt.h"
 #include "cli/prompt_input.h"
 #include "cli/sampling_options.h"
+#include "harmony/json_text.h"
 
 namespace gossamer::cli {
 namespace {
@@ -70,7 +71,7 @@ Result<int> answer_prompt(const RunOptions& options, const std::string& prompt) 
                                                 options.json ? AnswerStream::Listener() : printer.listener(), go_on));
 
   if (options.json)
-    out.line(json::serialize(to_json(answer, assistant, sampling.seed)));
+    out.line(harmony::compact_json(to_json(answer, assistant, sampling.seed)));
   else
     printer.finish(answer);
   if (options.chat.verbose)

@@ -1,5 +1,8 @@
 #include "cli/interrupt.h"
 
+#include <poll.h>
+
+#include <cerrno>
 #include <csignal>
 
 namespace gossamer::cli {
@@ -30,6 +33,18 @@ InterruptGuard::InterruptGuard() {
 
 InterruptGuard::~InterruptGuard() {
   set_handler(SIG_DFL);
+}
+
+bool InterruptGuard::wait_readable(int file) {
+  // The signal is let in by ppoll() alone: between a look at the flag and a read() it could come unseen.
+  sigset_t interrupt, before;
+  sigemptyset(&interrupt);
+  sigaddset(&interrupt, SIGINT);
+  sigprocmask(SIG_BLOCK, &interrupt, &before);
+  pollfd waiting = {file, POLLIN, 0};
+  while (!requested() && ppoll(&waiting, 1, nullptr, &before) < 0 && errno == EINTR) continue;
+  sigprocmask(SIG_SETMASK, &before, nullptr);
+  return !requested();
 }
 
 bool InterruptGuard::requested() {

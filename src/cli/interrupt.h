@@ -12,6 +12,8 @@ class InterruptGuard {
   InterruptGuard& operator=(const InterruptGuard&) = delete;
 
   static bool requested();
+  /// Waits until `file` can be read. False where Ctrl-C came first, however close.
+  static bool wait_readable(int file);
   /// The request is dealt with.
   static void clear();
 };

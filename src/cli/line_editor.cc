@@ -17,7 +17,7 @@ namespace {
 /// libedit's source of characters: as its own, but Ctrl-C ends the reading (its own would go on).
 int read_character(EditLine* editor, wchar_t* out) {
   std::mbstate_t state = {};
-  while (!InterruptGuard::requested()) {
+  while (InterruptGuard::wait_readable(STDIN_FILENO)) {
     char byte;
     const ssize_t got = read(STDIN_FILENO, &byte, 1);
     if (got < 0 && errno == EINTR) continue;

@@ -31,16 +31,20 @@ Result<harmony::ToolDescription> tool_from_json(const json::value& entry, size_t
 
 }  // namespace
 
-Result<std::vector<harmony::ToolDescription>> read_tools_file(const std::string& path) {
-  GOS_TRY(const std::string text, read_file(path, kLargestFileBytes));
-  GOS_TRY(const json::value document, harmony::parse_json_like_serde(text, path));
-  if (!document.is_array()) return make_error(ErrorCode::kInvalidInput, "{} must hold a JSON list of tools", path);
+Result<std::vector<harmony::ToolDescription>> parse_tools(std::string_view text, const std::string& what) {
+  GOS_TRY(const json::value document, harmony::parse_json_like_serde(text, what));
+  if (!document.is_array()) return make_error(ErrorCode::kInvalidInput, "{} must hold a JSON list of tools", what);
   std::vector<harmony::ToolDescription> tools;
   for (size_t i = 0; i < document.get_array().size(); ++i) {
-    GOS_TRY(harmony::ToolDescription tool, tool_from_json(document.get_array()[i], i, path));
+    GOS_TRY(harmony::ToolDescription tool, tool_from_json(document.get_array()[i], i, what));
     tools.push_back(std::move(tool));
   }
   return tools;
+}
+
+Result<std::vector<harmony::ToolDescription>> read_tools_file(const std::string& path) {
+  GOS_TRY(const std::string text, read_file(path, kLargestFileBytes));
+  return parse_tools(text, path);
 }
 
 }  // namespace gossamer::cli
