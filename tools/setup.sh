@@ -19,7 +19,7 @@ install_packages() {
   local wanted missing log=$root/build/install.log sudo=
   mapfile -t wanted < <(packages_of "$@" | tr ' ' '\n')
   if ! command -v apt-get >/dev/null; then
-    command -v cmake ninja g++ >/dev/null && return
+    command -v cmake >/dev/null && command -v ninja >/dev/null && command -v g++ >/dev/null && return
     fail "this system has no apt-get. Install what these Debian packages hold, then try again: ${wanted[*]}"
   fi
   mapfile -t missing < <(missing_packages "${wanted[@]}")
