@@ -1,11 +1,12 @@
 """gossamer chat: line by line through a pipe, and typed on a terminal."""
 import json
+import re
 import stat
 import tempfile
 import unittest
 from pathlib import Path
 
-from gossamer import FIXED, QUESTION, WEATHER, Terminal, endless, exchange, run
+from gossamer import FIXED, QUESTION, WEATHER, Terminal, answer, endless, exchange, run
 
 FRANCE, ITALY = QUESTION, "What is the capital of Italy?"
 
@@ -27,8 +28,7 @@ class Lines(unittest.TestCase):
     def test_turns_are_one_conversation(self):
         code, out, err = chat(FRANCE, ITALY, f"/save {self.file}")
         self.assertEqual((code, err), (0, ""))
-        self.assertIn("Paris", out)
-        self.assertIn("Rome", out)
+        self.assertTrue(out.startswith(answer(FRANCE)), out)
         messages = self.saved()
         self.assertEqual([m["role"] for m in messages if m.get("channel") != "analysis"], ["system", "user", "assistant", "user", "assistant"])
 
@@ -58,7 +58,7 @@ class Lines(unittest.TestCase):
         self.assertEqual(developer["content"][0]["tools"]["functions"]["tools"][0]["name"], "get_weather")
         for command in ("/reset", "/effort", "/show", "/system", "/tools", "/save", "/load", "/stats", "/exit"):
             self.assertIn(command, out)
-        self.assertNotIn("Paris", out)
+        self.assertNotIn(answer(FRANCE), out)
 
     def test_a_tool_call_waits_for_its_result(self):
         Path(self.folder.name, "tools.json").write_text(json.dumps(WEATHER))
@@ -80,7 +80,7 @@ class Lines(unittest.TestCase):
         self.assertEqual(code, 0)
         self.assertEqual(err.count("gossamer: "), 6, err)
         self.assertIn("did you mean /save", err)
-        self.assertIn("Paris", out)
+        self.assertEqual(out, answer(FRANCE))
 
     def test_verbose_numbers_show_the_cache_at_work(self):
         _, _, err = chat(FRANCE, ITALY, options=["--verbose"])
@@ -102,7 +102,7 @@ class OnATerminal(unittest.TestCase):
         with self.terminal() as terminal:
             at = terminal.wait_for(">>> ")
             terminal.type(FRANCE + "\n")
-            at = terminal.wait_for("Paris", at)
+            at = terminal.wait_for(re.escape(answer(FRANCE).strip()), at)
             at = terminal.wait_for(">>> ", at)
             terminal.type("/effort low\n")
             at = terminal.wait_for("low effort", at)

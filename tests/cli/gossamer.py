@@ -36,6 +36,13 @@ def exchange(*arguments: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]
     return answers
 
 
+def answer(*arguments: str, stdin: str = "") -> str:
+    """What `gossamer run` prints, always the same."""
+    done = run("run", *FIXED, *arguments, stdin=stdin)
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode()
+
+
 def endless(token: str = "the") -> list[str]:
     """Options that make the demo model say `token` for a long time."""
     (ids,) = exchange("tokenize", "--model", str(DEMO_MODEL), rows=[{"text": token}])
