@@ -31,6 +31,8 @@ struct PieceKey {
   }
 
   size_t size() const { return high >> 56; }
+  /// load_word() of a string of at most 7 bytes.
+  uint64_t word() const { return low | uint64_t{1} << size() * 8; }
 
   /// load() where no more than `text` can be read.
   static PieceKey copy(std::string_view text) {

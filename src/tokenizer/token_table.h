@@ -40,6 +40,17 @@ class TokenTable {
     return size <= PieceKey::kMaxBytes ? find_key(PieceKey::load(p, size)) : find_long({p, size});
   }
 
+  /// find() for the bytes of a key.
+  TokenId find(PieceKey key) const { return key.size() <= kShortBytes ? short_tokens_.find(key.word()) : find_key(key); }
+  /// Begins to load what find(key) will read.
+  void prefetch(PieceKey key) const {
+    if (key.size() <= kShortBytes) {
+      short_tokens_.prefetch(key.word());
+    } else {
+      long_tokens_.prefetch(long_key(hash_of(key)));
+    }
+  }
+
   /// find({p, 2}): where merging begins.
   TokenId find_pair(const char* p) const {
     return pairs_[static_cast<unsigned char>(p[0]) << 8 | static_cast<unsigned char>(p[1])];

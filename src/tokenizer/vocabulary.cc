@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstring>
+#include <span>
 
 #include "tokenizer/bpe_merge.h"
 #include "tokenizer/pretokenizer.h"
@@ -13,6 +14,8 @@ uint64_t next_serial() {
   static std::atomic<uint64_t> last{0};
   return ++last;
 }
+
+constexpr size_t kBatchPieces = 16;
 
 /// This thread's cache, emptied where it served another vocabulary.
 PieceCache& cache_of_this_thread(uint64_t serial) {
@@ -55,23 +58,42 @@ Status Vocabulary::find_byte_tokens(std::string_view what) {
 
 void Vocabulary::encode(std::string_view text, std::vector<TokenId>& out) const {
   PieceCache& cache = cache_of_this_thread(serial_);
+  // Pieces are taken in batches, so that the memory that each one needs is on its way while the others are looked at.
+  struct Piece {
+    std::string_view text;
+    PieceKey key;             // of short ones
+    PieceCache::Entry* entry;  // null: a long one
+  };
+  Piece batch[kBatchPieces];
   const char* const end = text.data() + text.size();
-  for (const char *begin = text.data(), *piece_end; begin != end; begin = piece_end) {
-    piece_end = o200k_piece_end(begin, end);
-    const std::string_view piece(begin, static_cast<size_t>(piece_end - begin));
-    if (piece.size() > PieceKey::kMaxBytes) {
-      encode_piece(piece, tokens_.find(piece), out);
-      continue;
+  for (const char* begin = text.data(); begin != end;) {
+    size_t num_pieces = 0;
+    for (; num_pieces < kBatchPieces && begin != end; ++num_pieces) {
+      const char* piece_end = o200k_piece_end(begin, end);
+      Piece& piece = batch[num_pieces];
+      piece.text = {begin, static_cast<size_t>(piece_end - begin)};
+      piece.entry = nullptr;
+      if (piece.text.size() <= PieceKey::kMaxBytes) {
+        const bool readable = static_cast<size_t>(end - begin) >= PieceKey::kReadBytes;
+        piece.key = readable ? PieceKey::load(begin, piece.text.size()) : PieceKey::copy(piece.text);
+        piece.entry = &cache.entry(piece.key);
+        __builtin_prefetch(piece.entry);
+      }
+      begin = piece_end;
     }
-    const bool readable = static_cast<size_t>(end - begin) >= PieceKey::kReadBytes;
-    const PieceKey key = readable ? PieceKey::load(begin, piece.size()) : PieceKey::copy(piece);
-    PieceCache::Entry& entry = cache.entry(key);
-    if (entry.key == key) {
-      entry.append_to(out);
-    } else {
-      const size_t first = out.size();
-      encode_piece(piece, readable ? tokens_.find_padded(begin, piece.size()) : tokens_.find(piece), out);
-      entry.store(key, {out.data() + first, out.size() - first});
+    for (const Piece& piece : std::span(batch, num_pieces)) {
+      if (piece.entry != nullptr && piece.entry->key != piece.key) tokens_.prefetch(piece.key);
+    }
+    for (const Piece& piece : std::span(batch, num_pieces)) {
+      if (piece.entry == nullptr) {
+        encode_piece(piece.text, tokens_.find(piece.text), out);
+      } else if (piece.entry->key == piece.key) {
+        piece.entry->append_to(out);
+      } else {
+        const size_t first = out.size();
+        encode_piece(piece.text, tokens_.find(piece.key), out);
+        piece.entry->store(piece.key, {out.data() + first, out.size() - first});
+      }
     }
   }
 }
