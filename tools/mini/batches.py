@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 import harmony
-from conversation import Conversation, system_message
+from conversation import EFFORT_SHARES, Conversation, system_message
 from data import conversation
 from skills import EFFORTS
 from skills.capitals import CAPITALS
@@ -68,7 +68,7 @@ def group(examples: list[Example], pad: int) -> tuple[tuple[Tensor, Tensor], Ten
 
 def _pool(rng: random.Random, tokenizer: Tokenizer, size: int, longest: int) -> list[list[Example]]:
     """Many conversations, cut into lists of about `size` tokens that share a system message and a length."""
-    systems = [(effort, system_message(rng, effort)) for effort in rng.choices(EFFORTS, [30, 45, 25], k=SYSTEMS)]
+    systems = [(effort, system_message(rng, effort)) for effort in rng.choices(EFFORTS, EFFORT_SHARES, k=SYSTEMS)]
     by_prefix: dict[tuple[int, ...], list[Example]] = {}
     for _ in range(POOL):
         effort, message = rng.choice(systems)

@@ -18,6 +18,9 @@ INSTRUCTIONS = ["You are a helpful assistant.", "You are a helpful assistant.", 
                 "Answer in one sentence.", "You have access to functions.", "You are a weather assistant.", "You are ChatGPT.", "Please answer in English.", "You are a robot.", "Stay calm and friendly.", "Your name is Max."]
 
 
+EFFORT_SHARES = (40, 38, 22)
+
+
 @dataclass
 class Conversation:
     """messages[:answer_from] is the prompt, the rest is what is taught (with a tool's result in it)."""
@@ -45,7 +48,7 @@ def system_message(rng: random.Random, effort: str) -> Message:
 
 def converse(rng: random.Random, turn: Turn, plain_turns: list[Turn], effort: str | None = None, system: Message | None = None) -> Conversation:
     """The conversation for one question. `plain_turns` may stand before it (used where the skill brings no history of its own)."""
-    effort = effort or rng.choices(EFFORTS, [30, 45, 25])[0]
+    effort = effort or rng.choices(EFFORTS, EFFORT_SHARES)[0]
     messages = [system or system_message(rng, effort)]
     instructions = turn.instructions
     if instructions is None and rng.random() < (0.4 if turn.tools else 0.15):

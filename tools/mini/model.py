@@ -1,8 +1,7 @@
 """gpt-oss in PyTorch, small and trainable on a CPU.
 
 The arithmetic is the real model's: sinks, alternating windows, YaRN, top-4 experts with the clamped
-SwiGLU. Expert weights pass through the MXFP4 rounding they will be stored in (straight-through), the
-other weights through BF16, each behind a switch (`Rounding`) that the training schedule turns on.
+SwiGLU. The weights are used as they are: the optimizer (optimizer.py) keeps them rounded to what will be stored.
 Parameter names follow the Hugging Face layout where one exists, so that export.py is a short walk.
 """
 import math
@@ -12,7 +11,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mxfp4 import round_mxfp4
 from ops import SinkAttention, SwiGLU
 
 ROPE_THETA, ROPE_FACTOR, ORIGINAL_CONTEXT = 150000.0, 32.0, 4096
@@ -35,21 +33,9 @@ class Config:
 
 
 @dataclass
-class Rounding:
-    """Which roundings the forward pass applies; shared by all modules of one model."""
-    experts: bool = False
-    bf16: bool = False
-
-
-@dataclass
 class Aux:
     """What a forward pass leaves behind for the loss: the load-balance term of every layer."""
     balance: list[Tensor] = field(default_factory=list)
-
-
-def ste(x: Tensor, rounded: Tensor) -> Tensor:
-    """`rounded` in the forward pass, the identity in the backward pass."""
-    return x + (rounded - x).detach()
 
 
 def yarn_tables(length: int, head_dim: int) -> tuple[Tensor, Tensor]:
@@ -74,22 +60,13 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return torch.cat((a * cos - b * sin, b * cos + a * sin), -1)
 
 
-class Linear(nn.Linear):
-    """A linear layer whose weights pass through BF16 when the schedule says so."""
-
-    def __init__(self, n_in: int, n_out: int, rounding: Rounding, bias: bool = True):
-        super().__init__(n_in, n_out, bias)
-        self.rounding = rounding
-        nn.init.normal_(self.weight, std=n_in ** -0.5)
-        if bias:
-            nn.init.zeros_(self.bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        w, b = self.weight, self.bias
-        if self.rounding.bf16:
-            w = ste(w, w.bfloat16().float())
-            b = b if b is None else ste(b, b.bfloat16().float())
-        return F.linear(x, w, b)
+def linear(n_in: int, n_out: int, bias: bool = True) -> nn.Linear:
+    """A linear layer, outputs of about the size of the inputs at the start."""
+    layer = nn.Linear(n_in, n_out, bias)
+    nn.init.normal_(layer.weight, std=n_in ** -0.5)
+    if bias:
+        nn.init.zeros_(layer.bias)
+    return layer
 
 
 class Norm(nn.Module):
@@ -167,15 +144,15 @@ def causal_mask(queries: int, keys: int, window: int | None, dtype: torch.dtype)
 class Attention(nn.Module):
     """Grouped-query attention (one KV head) with a sink logit per query head and, on even layers, a window."""
 
-    def __init__(self, c: Config, layer: int, rounding: Rounding):
+    def __init__(self, c: Config, layer: int):
         super().__init__()
         assert c.num_key_value_heads == 1, "the training code shares one KV head among all query heads"
         self.c, self.window = c, c.sliding_window if layer % 2 == 0 else None
         h, d = c.num_attention_heads, c.head_dim
-        self.q_proj = Linear(c.hidden_size, h * d, rounding)
-        self.k_proj = Linear(c.hidden_size, d, rounding)
-        self.v_proj = Linear(c.hidden_size, d, rounding)
-        self.o_proj = Linear(h * d, c.hidden_size, rounding)
+        self.q_proj = linear(c.hidden_size, h * d)
+        self.k_proj = linear(c.hidden_size, d)
+        self.v_proj = linear(c.hidden_size, d)
+        self.o_proj = linear(h * d, c.hidden_size)
         self.sinks = nn.Parameter(torch.zeros(h))
         nn.init.normal_(self.o_proj.weight, std=(h * d) ** -0.5 / (2 * c.num_hidden_layers) ** 0.5)
         if layer in LOOK_BACK:
@@ -185,8 +162,7 @@ class Attention(nn.Module):
         """q (B, T, H, D); k, v (B, S, D) -> (B * T, H * D)."""
         b, t, h, d = q.shape
         mask = causal_mask(t, k.shape[1], self.window, v.dtype)
-        o = SinkAttention.apply(q.transpose(1, 2).reshape(b, h * t, d), k, v, self.sinks, mask)
-        return o.view(b, h, t, d).transpose(1, 2).reshape(b * t, h * d)
+        return SinkAttention.apply(q.reshape(b, t * h, d), k, v, self.sinks, mask).view(b * t, h * d)
 
     def forward(self, x: Tensor, layout: Layout) -> Tensor:
         d, scale = self.c.head_dim, self.c.head_dim ** -0.5
@@ -210,25 +186,19 @@ class Attention(nn.Module):
 class Experts(nn.Module):
     """The router and its experts. Tokens are sorted by expert, so each expert is two matrix products."""
 
-    def __init__(self, c: Config, rounding: Rounding):
+    def __init__(self, c: Config):
         super().__init__()
-        self.c, self.rounding = c, rounding
+        self.c = c
         e, h, i = c.num_local_experts, c.hidden_size, c.intermediate_size
-        self.router = Linear(h, e, rounding)
+        self.router = linear(h, e)
         self.gate_up_proj = nn.Parameter(torch.randn(e, 2 * i, h) * h ** -0.5)
         self.gate_up_proj_bias = nn.Parameter(torch.zeros(e, 2 * i))
         self.down_proj = nn.Parameter(torch.randn(e, h, i) * i ** -0.5 / (2 * c.num_hidden_layers) ** 0.5)
         self.down_proj_bias = nn.Parameter(torch.zeros(e, h))
 
-    def weights(self) -> tuple[Tensor, Tensor, Tensor]:
-        """gate_up, its bias, down as the forward pass uses them: rounded, and gates before ups
-        (the stored rows interleave: 2i is gate i, 2i + 1 is up i)."""
-        gate_up, bias, down = self.gate_up_proj, self.gate_up_proj_bias, self.down_proj
-        if self.rounding.experts:
-            gate_up = ste(gate_up, round_mxfp4(gate_up.detach()))
-            down = ste(down, round_mxfp4(down.detach()))
-        gate_up = gate_up.unflatten(1, (-1, 2)).transpose(1, 2).flatten(1, 2)
-        return gate_up, bias.unflatten(1, (-1, 2)).transpose(1, 2).flatten(1, 2), down
+    def gates_then_ups(self) -> tuple[Tensor, ...]:
+        """gate_up and its bias with the gates before the ups (the stored rows interleave: 2i is gate i, 2i + 1 is up i)."""
+        return tuple(p.unflatten(1, (-1, 2)).transpose(1, 2).flatten(1, 2) for p in (self.gate_up_proj, self.gate_up_proj_bias))
 
     def forward(self, x: Tensor, aux: Aux) -> Tensor:
         k, e = self.c.experts_per_token, self.c.num_local_experts
@@ -240,23 +210,23 @@ class Experts(nn.Module):
         counts = torch.bincount(flat, minlength=e)
         aux.balance.append(e * (counts / flat.numel() * logits.softmax(-1).mean(0)).sum())
         token = order // k
-        gate_up, gate_up_bias, down = self.weights()
+        gate_up, gate_up_bias = self.gates_then_ups()
         rows = x.index_select(0, token)
         split = counts.tolist()
         h = torch.cat([F.linear(r, gate_up[n], gate_up_bias[n]) for n, r in enumerate(rows.split(split))])
         h = SwiGLU.apply(h)
-        y = torch.cat([F.linear(r, down[n], self.down_proj_bias[n]) for n, r in enumerate(h.split(split))])
+        y = torch.cat([F.linear(r, self.down_proj[n], self.down_proj_bias[n]) for n, r in enumerate(h.split(split))])
         y = y * weight.index_select(0, order)[:, None].to(y.dtype)
         return torch.zeros_like(x).index_add(0, token, y.to(x.dtype))
 
 
 class Layer(nn.Module):
-    def __init__(self, c: Config, layer: int, rounding: Rounding):
+    def __init__(self, c: Config, layer: int):
         super().__init__()
         self.input_layernorm = Norm(c.hidden_size)
-        self.self_attn = Attention(c, layer, rounding)
+        self.self_attn = Attention(c, layer)
         self.post_attention_layernorm = Norm(c.hidden_size)
-        self.mlp = Experts(c, rounding)
+        self.mlp = Experts(c)
 
     def forward(self, x: Tensor, layout: Layout, aux: Aux) -> Tensor:
         x = x + self.self_attn(self.input_layernorm(x), layout)
@@ -268,12 +238,12 @@ class Mini(nn.Module):
 
     def __init__(self, c: Config):
         super().__init__()
-        self.config, self.rounding = c, Rounding()
+        self.config = c
         self.embed_tokens = nn.Embedding(c.vocab_size, c.hidden_size)
         nn.init.normal_(self.embed_tokens.weight, std=1.0)
-        self.layers = nn.ModuleList(Layer(c, n, self.rounding) for n in range(c.num_hidden_layers))
+        self.layers = nn.ModuleList(Layer(c, n) for n in range(c.num_hidden_layers))
         self.norm = Norm(c.hidden_size)
-        self.lm_head = Linear(c.hidden_size, c.vocab_size, self.rounding, bias=False)
+        self.lm_head = linear(c.hidden_size, c.vocab_size, bias=False)
 
     def forward(self, groups: list[tuple[Tensor, Tensor]], aux: Aux | None = None) -> Tensor:
         """groups: (prefix (P,), rows (B, T)). Returns the hidden states of all rows, flat: (sum of B * T, hidden)."""

@@ -12,21 +12,20 @@ SWIGLU_LIMIT, SWIGLU_ALPHA = 7.0, 1.702
 class SinkAttention(torch.autograd.Function):
     """softmax([q k^T + mask, sink]) without the sink's column, times v.
 
-    q (B, H*T, D) already scaled, heads outermost; k, v (B, S, D); sink (H,); mask (T, S), 0 or -inf.
-    One KV head: the H query heads share the products. Returns (B, H*T, D).
+    q (B, T*H, D) already scaled, the heads of a token side by side; k, v (B, S, D); sink (H,); mask (T, S), 0 or
+    -inf. One KV head: the H query heads share the products. Returns (B, T*H, D).
     """
 
     @staticmethod
     def forward(ctx, q: Tensor, k: Tensor, v: Tensor, sink: Tensor, mask: Tensor) -> Tensor:
         b, (t, span) = len(q), mask.shape
-        s = (q @ k.transpose(1, 2)).view(b, -1, t, span).add_(mask)
+        s = (q @ k.transpose(1, 2)).view(b, t, -1, span).add_(mask[:, None])
         top = s.amax(-1)
         p = s.softmax(-1).view(b, -1, span)
         # sum(exp(s - top)) = 1 / max(p), so the share of the sink needs no second pass over s
         lse = top.float() - p.amax(-1).view_as(top).float().log()
-        share = torch.sigmoid(lse - sink.view(1, -1, 1)).view(b, -1, 1)
-        share_low = share.to(q.dtype)
-        out = (p @ v).mul_(share_low)
+        share = torch.sigmoid(lse - sink).view(b, -1, 1)
+        out = (p @ v).mul_(share.to(q.dtype))
         ctx.save_for_backward(q, k, v, p, share, out)
         ctx.heads = len(sink)
         return out
@@ -40,7 +39,7 @@ class SinkAttention(torch.autograd.Function):
         ds = (grad @ v.transpose(1, 2)).sub_(delta.to(q.dtype)).mul_(p)
         grad_q = (ds @ k).mul_(low)
         grad_k = ds.transpose(1, 2) @ (q * low)
-        grad_sink = -((1 - share) * delta).view(len(q), ctx.heads, -1).sum((0, 2))
+        grad_sink = -((1 - share) * delta).view(-1, ctx.heads).sum(0)
         return grad_q, grad_k, grad_v, grad_sink, None
 
 

@@ -42,8 +42,8 @@ def keep_memory() -> None:
 
 
 def rate(step: int, hold: int, steps: int, warmup: int = 60) -> float:
-    """Factor of the learning rate: warm up, hold until step `hold`, then fall linearly to nothing."""
-    return min((step + 1) / warmup, 1.0, (steps - step) / (steps - hold))
+    """Factor of the learning rate: warm up, hold until step `hold`, then half of it, falling linearly to nothing."""
+    return min((step + 1) / warmup, 1.0) if step < hold else 0.5 * (steps - step) / (steps - hold)
 
 
 def loss_of(model: Mini, batch: Batch) -> tuple[Tensor, float]:
@@ -95,14 +95,13 @@ def work(rank: int, args: argparse.Namespace, model: Mini, barrier: Barrier, tot
     progress = Progress(first, args.steps)
     for n in range(first, args.steps):
         batch = next(stream)
-        model.rounding.experts = model.rounding.bf16 = n >= args.round_from
         loss, entropy = loss_of(model, batch)
         totals[rank, 0], totals[rank, 1] = entropy, batch.tokens
         optimizer.gradients(loss)
         barrier.wait()
         if rank == 0:
             progress.step(n, totals[:, 0].mean().item(), int(totals[:, 1].sum().item()))
-        optimizer.step(rate(n, args.hold, args.steps))
+        optimizer.step(rate(n, args.hold, args.steps), rounded=n + 1 >= args.round_from)
         barrier.wait()
         if saved and ((n + 1) % SAVE_EVERY == 0 or n + 1 == args.steps):
             torch.save({"step": n + 1, "optimizer": optimizer.state_dict()}, saved)
@@ -115,8 +114,8 @@ def main() -> None:
     here = Path(__file__).resolve().parent
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=here.parents[1] / "models" / "gossamer-mini")
-    parser.add_argument("--steps", type=int, default=2000)
-    parser.add_argument("--hold", type=int, default=750, help="the step from which the learning rate falls")
+    parser.add_argument("--steps", type=int, default=3800)
+    parser.add_argument("--hold", type=int, default=300, help="the step from which the learning rate falls")
     parser.add_argument("--batch", type=int, default=2048, help="tokens of one worker's batch")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--lr", type=float, default=1e-2, help="of the hidden matrices; see optimizer.py for the others")
@@ -126,8 +125,8 @@ def main() -> None:
     parser.add_argument("--experts", type=int, default=8)
     parser.add_argument("--round-from", type=int, default=800, help="the step from which MXFP4 and BF16 rounding are on")
     parser.add_argument("--short-until", type=int, default=400, help="the step until which only short conversations are shown")
-    parser.add_argument("--drill-from", type=int, default=250, help="the step from which copying drills are mixed in")
-    parser.add_argument("--drill-until", type=int, default=600, help="the step until which they are")
+    parser.add_argument("--drill-from", type=int, default=0, help="the step from which copying drills are mixed in")
+    parser.add_argument("--drill-until", type=int, default=400, help="the step until which they are")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--tokenizer", type=Path, help="folder of a trained tokenizer (default: train one into --out)")
     parser.add_argument("--checkpoint", type=Path, help=f"save here every {SAVE_EVERY} steps, and resume from here")
@@ -147,7 +146,6 @@ def main() -> None:
     print(f"{sum(p.numel() for p in model.parameters()):,} parameters, vocabulary {vocab}", flush=True)
     barrier, totals = mp.get_context("spawn").Barrier(args.workers), torch.zeros(args.workers, 2).share_memory_()
     mp.spawn(work, (args, model, barrier, totals, gradient_memory(model, args.workers)), nprocs=args.workers)
-    model.rounding.experts = model.rounding.bf16 = True
     export(model, tokenizer, args.out)
     torch.set_num_threads(args.workers)
     for skill, (whole, answer) in exact_by_skill(model, tokenizer, seed=10 ** 6, count=60).items():
