@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
+from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import harmony
@@ -16,7 +17,6 @@ from data import conversations
 from export import tensors
 from model import Config, Mini
 from mxfp4 import pack_mxfp4, round_mxfp4
-from tokenizers import Tokenizer
 
 CODES = torch.tensor([0, .5, 1, 1.5, 2, 3, 4, 6, -0., -.5, -1, -1.5, -2, -3, -4, -6])
 
@@ -56,7 +56,7 @@ def main() -> None:
     ours, tokenizer = load(folder), Tokenizer.from_file(str(folder / "tokenizer.json"))
     theirs = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
     their_tokenizer = AutoTokenizer.from_pretrained(folder)
-    worst = 0.0
+    worst = size = 0.0
     for c, _ in zip(conversations(3), range(20)):
         ids = encode(tokenizer, c).ids
         text = "".join(t for t, _ in harmony.render(c.messages, c.answer_from))
@@ -64,12 +64,13 @@ def main() -> None:
         assert their_tokenizer.decode(ids) == text
         tokens = torch.tensor([ids])
         expected, none = theirs(tokens).logits[0], torch.zeros(0, dtype=torch.long)
+        size = max(size, expected.abs().max().item())
         for prefix in (none, tokens[0, :40]):  # alone, and as training sees it: a shared prefix, then rows
             rows = tokens[:, len(prefix):].expand(3, -1)
             logits = ours.logits(ours([(prefix, rows)])).view(3, rows.shape[1], -1)
             worst = max(worst, (logits - expected[len(prefix):]).abs().max().item())
-    assert worst < 1e-3, worst
-    print(f"transformers agrees: largest difference of a logit {worst:.1e}")
+    print(f"largest difference of a logit {worst:.1e}, largest logit {size:.1f}")
+    assert worst < 2e-4 * size  # float32 sums in another order; a wrong formula is off by hundreds of times more
 
 
 if __name__ == "__main__":
