@@ -1,4 +1,5 @@
-/// Prefill and decode rates of a model, with random tokens and no sampler, and the share of the memory limit that decode reaches.
+/// Prefill and decode rates of a model, with random tokens and no sampler, and the share of the memory limit that
+/// decode reaches.
 ///
 ///   bench_forward MODEL [--pp 128,512] [--tg 32] [--depth 0] [--repeat 3] [--threads N] [--backend NAME] [--json]
 
@@ -34,14 +35,17 @@ struct Figure {
 
 std::vector<uint32_t> numbers(const std::string& list) {
   std::vector<uint32_t> values;
-  for (size_t at = 0; at < list.size(); at = std::min(list.find(',', at), list.size() - 1) + 1) values.push_back(static_cast<uint32_t>(std::stoul(list.substr(at))));
+  for (size_t at = 0; at < list.size(); at = std::min(list.find(',', at), list.size() - 1) + 1)
+    values.push_back(static_cast<uint32_t>(std::stoul(list.substr(at))));
   return values;
 }
 
 /// Weight bytes that one token of decode reads: all dense matrices but the embedding, and the active experts.
 double decode_bytes(const Checkpoint& checkpoint) {
   const auto matrix = [](const MatrixView& m) { return static_cast<double>(m.size_bytes()); };
-  const auto expert = [](const ExpertMatrixView& m) { return static_cast<double>(m.rows * row_bytes(m.dtype, m.cols)); };
+  const auto expert = [](const ExpertMatrixView& m) {
+    return static_cast<double>(m.rows * row_bytes(m.dtype, m.cols));
+  };
   double bytes = matrix(checkpoint.tensors().lm_head);
   for (const LayerTensors& layer : checkpoint.tensors().layers) {
     bytes += matrix(layer.q) + matrix(layer.k) + matrix(layer.v) + matrix(layer.o) + matrix(layer.router);
@@ -64,8 +68,10 @@ class Bench {
 
   std::vector<Figure> run() {
     std::vector<Figure> figures;
-    for (uint32_t tokens : options_.prefill_tokens) figures.push_back(measure(fmt::format("pp{}", tokens), [&] { return prefill(tokens); }));
-    for (uint32_t depth : options_.depths) figures.push_back(measure(fmt::format("tg{}@{}", options_.decode_tokens, depth), [&] { return decode(depth); }));
+    for (uint32_t tokens : options_.prefill_tokens)
+      figures.push_back(measure(fmt::format("pp{}", tokens), [&] { return prefill(tokens); }));
+    for (uint32_t depth : options_.depths)
+      figures.push_back(measure(fmt::format("tg{}@{}", options_.decode_tokens, depth), [&] { return decode(depth); }));
     return figures;
   }
 
@@ -129,21 +135,31 @@ Options parse_options(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     const std::string flag = argv[i];
     const auto value = [&]() -> std::string { return i + 1 < argc ? argv[++i] : ""; };
-    if (flag == "--pp") options.prefill_tokens = numbers(value());
-    else if (flag == "--tg") options.decode_tokens = static_cast<uint32_t>(std::stoul(value()));
-    else if (flag == "--depth") options.depths = numbers(value());
-    else if (flag == "--repeat") options.repeats = std::stoi(value());
-    else if (flag == "--threads") options.threads = static_cast<unsigned>(std::stoul(value()));
-    else if (flag == "--backend") options.backend = value();
-    else if (flag == "--json") options.as_json = true;
-    else options.model = flag;
+    if (flag == "--pp")
+      options.prefill_tokens = numbers(value());
+    else if (flag == "--tg")
+      options.decode_tokens = static_cast<uint32_t>(std::stoul(value()));
+    else if (flag == "--depth")
+      options.depths = numbers(value());
+    else if (flag == "--repeat")
+      options.repeats = std::stoi(value());
+    else if (flag == "--threads")
+      options.threads = static_cast<unsigned>(std::stoul(value()));
+    else if (flag == "--backend")
+      options.backend = value();
+    else if (flag == "--json")
+      options.as_json = true;
+    else
+      options.model = flag;
   }
   return options;
 }
 
 int main_with(const Options& options) {
   if (options.model.empty()) {
-    fmt::print(stderr, "usage: bench_forward MODEL [--pp 128,512] [--tg 32] [--depth 0] [--repeat 3] [--threads N] [--backend NAME] [--json]\n");
+    fmt::print(stderr,
+               "usage: bench_forward MODEL [--pp 128,512] [--tg 32] [--depth 0] [--repeat 3] [--threads N] [--backend "
+               "NAME] [--json]\n");
     return 2;
   }
   const auto start = std::chrono::steady_clock::now();
@@ -160,15 +176,22 @@ int main_with(const Options& options) {
   const double resident = resident_gigabytes();
   if (options.as_json) {
     std::vector<std::string> members;
-    for (const Figure& f : figures) members.push_back(fmt::format("\"{}\":[{:.3f}]", f.name, fmt::join(f.tokens_per_second, ",")));
-    fmt::print("{{\"cpu\":\"{}\",\"threads\":{},\"backend\":\"{}\",\"load_s\":{:.2f},\"resident_gb\":{:.2f},\"read_gb_s\":{:.2f},\"decode_limit_tok_s\":{:.2f},{}}}\n",
-               cpu_name(), model.threads->num_threads(), model.model->backend().name(), load_seconds, resident, bandwidth / 1e9, limit, fmt::join(members, ","));
+    for (const Figure& f : figures)
+      members.push_back(fmt::format("\"{}\":[{:.3f}]", f.name, fmt::join(f.tokens_per_second, ",")));
+    fmt::print(
+        "{{\"cpu\":\"{}\",\"threads\":{},\"backend\":\"{}\",\"load_s\":{:.2f},\"resident_gb\":{:.2f},\"read_gb_s\":{:."
+        "2f},\"decode_limit_tok_s\":{:.2f},{}}}\n",
+        cpu_name(), model.threads->num_threads(), model.model->backend().name(), load_seconds, resident,
+        bandwidth / 1e9, limit, fmt::join(members, ","));
     return 0;
   }
-  fmt::print("{}, {} threads, backend {}\nload {:.1f} s, resident {:.2f} GB\n", cpu_name(), model.threads->num_threads(), model.model->backend().name(), load_seconds, resident);
-  fmt::print("memory read {:.1f} GB/s; decode reads {:.3f} GB a token: limit {:.2f} tok/s\n", bandwidth / 1e9, decode_bytes(model.checkpoint) / 1e9, limit);
+  fmt::print("{}, {} threads, backend {}\nload {:.1f} s, resident {:.2f} GB\n", cpu_name(),
+             model.threads->num_threads(), model.model->backend().name(), load_seconds, resident);
+  fmt::print("memory read {:.1f} GB/s; decode reads {:.3f} GB a token: limit {:.2f} tok/s\n", bandwidth / 1e9,
+             decode_bytes(model.checkpoint) / 1e9, limit);
   for (const Figure& f : figures)
-    fmt::print("{:>12}  {:.2f} / {:.2f} / {:.2f} tok/s{}\n", f.name, f.tokens_per_second.front(), f.median(), f.tokens_per_second.back(),
+    fmt::print("{:>12}  {:.2f} / {:.2f} / {:.2f} tok/s{}\n", f.name, f.tokens_per_second.front(), f.median(),
+               f.tokens_per_second.back(),
                f.name.starts_with("tg") ? fmt::format("  ({:.0f} % of the limit)", 100 * f.median() / limit) : "");
   return 0;
 }
@@ -176,4 +199,6 @@ int main_with(const Options& options) {
 }  // namespace
 }  // namespace gossamer::bench
 
-int main(int argc, char** argv) { return gossamer::bench::main_with(gossamer::bench::parse_options(argc, argv)); }
+int main(int argc, char** argv) {
+  return gossamer::bench::main_with(gossamer::bench::parse_options(argc, argv));
+}

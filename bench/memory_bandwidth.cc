@@ -32,7 +32,9 @@ double read_bandwidth(ThreadPool& threads, uint64_t size_bytes, int repeats) {
   std::atomic<uint64_t> keep{0};
   for (int repeat = 0; repeat < repeats; ++repeat) {
     const auto start = std::chrono::steady_clock::now();
-    threads.parallel_for(kChunks, [&](uint32_t c, unsigned) { keep += read_all(reinterpret_cast<uint64_t*>(bytes + c * chunk_bytes), chunk_bytes / 8); });
+    threads.parallel_for(kChunks, [&](uint32_t c, unsigned) {
+      keep += read_all(reinterpret_cast<uint64_t*>(bytes + c * chunk_bytes), chunk_bytes / 8);
+    });
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     best = std::max(best, static_cast<double>(chunk_bytes * kChunks) / seconds);
   }

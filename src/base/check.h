@@ -5,12 +5,12 @@
 #include <cstdio>
 #include <cstdlib>
 
-#define GOS_CHECK(condition)                                                                         \
-  do {                                                                                               \
-    if (!(condition)) {                                                                              \
+#define GOS_CHECK(condition)                                                                          \
+  do {                                                                                                \
+    if (!(condition)) {                                                                               \
       std::fprintf(stderr, "gossamer: internal error: %s (%s:%d)\n", #condition, __FILE__, __LINE__); \
-      std::abort();                                                                                  \
-    }                                                                                                \
+      std::abort();                                                                                   \
+    }                                                                                                 \
   } while (0)
 
 #ifdef NDEBUG

@@ -14,7 +14,8 @@ const CpuFeatures& cpu_features() {
     CpuFeatures found;
     found.avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
     found.avx512 = found.avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                   __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vbmi");
+                   __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+                   __builtin_cpu_supports("avx512vbmi");
     return found;
   }();
   return features;
@@ -23,7 +24,8 @@ const CpuFeatures& cpu_features() {
 std::string cpu_name() {
   unsigned registers[12] = {};
   for (unsigned leaf = 0; leaf < 3; ++leaf)
-    if (!__get_cpuid(0x80000002u + leaf, &registers[4 * leaf], &registers[4 * leaf + 1], &registers[4 * leaf + 2], &registers[4 * leaf + 3]))
+    if (!__get_cpuid(0x80000002u + leaf, &registers[4 * leaf], &registers[4 * leaf + 1], &registers[4 * leaf + 2],
+                     &registers[4 * leaf + 3]))
       return "unknown";
   char text[49] = {};
   std::memcpy(text, registers, 48);

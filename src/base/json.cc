@@ -13,7 +13,9 @@ Result<json::value> parse_json(std::string_view text, std::string_view what) {
   if (!failure && consumed < text.size())
     return make_error(ErrorCode::kInvalidInput, "{} has more text after its JSON value, at byte {}", what, consumed);
   if (!failure) parser.finish(failure);
-  if (failure) return make_error(ErrorCode::kInvalidInput, "{} is not valid JSON: {} at byte {}", what, failure.message(), consumed);
+  if (failure)
+    return make_error(ErrorCode::kInvalidInput, "{} is not valid JSON: {} at byte {}", what, failure.message(),
+                      consumed);
   return parser.release();
 }
 

@@ -1,8 +1,8 @@
 #pragma once
-/// JSON is Boost.JSON, compiled once in json.cc: it keeps the order of keys (tool schemas render in order) and checks UTF-8.
+/// JSON is Boost.JSON, compiled once in json.cc: it keeps the order of keys (tool schemas render in order) and checks
+/// UTF-8.
 
 #include <boost/json.hpp>
-
 #include <string>
 #include <string_view>
 
@@ -12,8 +12,8 @@ namespace gossamer {
 
 namespace json = boost::json;
 
-/// Parses one JSON document. Depth is capped at 128; trailing text is an error. The sentence names `what` (a file, a field)
-/// and the byte offset.
+/// Parses one JSON document. Depth is capped at 128; trailing text is an error. The sentence names `what` (a file, a
+/// field) and the byte offset.
 Result<json::value> parse_json(std::string_view text, std::string_view what);
 
 /// The member `key` of an object, or nullptr where the value is not an object or has no such member.

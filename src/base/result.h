@@ -1,6 +1,6 @@
 #pragma once
-/// Errors as values. Rooms below `cli` never print and never throw across their border: what the caller or a file did wrong
-/// comes back as an Error whose sentence is written for people (what, where, both values, what to do).
+/// Errors as values. Rooms below `cli` never print and never throw across their border: what the caller or a file did
+/// wrong comes back as an Error whose sentence is written for people (what, where, both values, what to do).
 
 #include <fmt/format.h>
 
@@ -35,8 +35,8 @@ Error make_error(ErrorCode code, fmt::format_string<Args...> text, Args&&... arg
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}         // NOLINT: implicit on purpose
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}     // NOLINT
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT: implicit on purpose
+  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT
 
   bool ok() const { return state_.index() == 0; }
   explicit operator bool() const { return ok(); }
@@ -77,12 +77,12 @@ class [[nodiscard]] Status {
 #define GOS_CONCAT(a, b) GOS_CONCAT_INNER(a, b)
 /// `GOS_TRY(auto x, f())`: x is the value of f(), or the enclosing function returns f()'s Error.
 #define GOS_TRY(declaration, expression) GOS_TRY_INNER(declaration, expression, GOS_CONCAT(gos_result_, __LINE__))
-#define GOS_TRY_INNER(declaration, expression, result)   \
-  auto result = (expression);                            \
-  if (!result.ok()) return std::move(result).error();    \
+#define GOS_TRY_INNER(declaration, expression, result) \
+  auto result = (expression);                          \
+  if (!result.ok()) return std::move(result).error();  \
   declaration = std::move(result).value()
 /// `GOS_TRY_STATUS(f())`: the enclosing function returns f()'s Error where there is one.
-#define GOS_TRY_STATUS(expression)                                                    \
-  do {                                                                                \
+#define GOS_TRY_STATUS(expression)                                                              \
+  do {                                                                                          \
     if (auto gos_status = (expression); !gos_status.ok()) return std::move(gos_status).error(); \
   } while (0)

@@ -9,7 +9,8 @@
 namespace gossamer {
 namespace {
 
-/// Waits until `word` differs from `old`: spins about 50 us (longer than the gap between two loops of a forward pass), then sleeps.
+/// Waits until `word` differs from `old`: spins about 50 us (longer than the gap between two loops of a forward pass),
+/// then sleeps.
 void wait_while_equal(const std::atomic<uint32_t>& word, uint32_t old) {
   using Clock = std::chrono::steady_clock;
   const auto deadline = Clock::now() + std::chrono::microseconds(50);
@@ -61,7 +62,8 @@ void ThreadPool::take_chunks(unsigned thread) {
   uint64_t state = unclaimed_.load(std::memory_order_acquire);
   while (const uint32_t left = static_cast<uint32_t>(state)) {
     // The generation in the high half makes the claim fail where another loop has begun since `state` was read.
-    if (!unclaimed_.compare_exchange_weak(state, state - 1, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
+    if (!unclaimed_.compare_exchange_weak(state, state - 1, std::memory_order_acq_rel, std::memory_order_acquire))
+      continue;
     loop_.call(loop_.context, loop_.num_chunks - left, thread);
     if (unfinished_.fetch_sub(1, std::memory_order_acq_rel) == 1) unfinished_.notify_all();
     state = unclaimed_.load(std::memory_order_acquire);

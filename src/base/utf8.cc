@@ -5,8 +5,8 @@ namespace {
 
 enum class Piece { kCharacter, kBad, kIncomplete };
 
-/// Looks at the piece that begins at `text[0]`; `length` is its size in bytes. kIncomplete: all bytes that are there fit the
-/// beginning of a character, but the text ends before its last one. Table 3-7 of the Unicode standard.
+/// Looks at the piece that begins at `text[0]`; `length` is its size in bytes. kIncomplete: all bytes that are there
+/// fit the beginning of a character, but the text ends before its last one. Table 3-7 of the Unicode standard.
 Piece next_piece(std::string_view text, size_t& length) {
   const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned char lead = byte(0);
@@ -50,9 +50,15 @@ void Utf8Stream::feed(std::string_view bytes, std::string& out) {
   while (!bytes.empty()) {
     size_t length;
     switch (next_piece(bytes, length)) {
-      case Piece::kCharacter: out.append(bytes.substr(0, length)); break;
-      case Piece::kBad: out.append(kReplacement); break;
-      case Piece::kIncomplete: pending_.assign(bytes); return;
+      case Piece::kCharacter:
+        out.append(bytes.substr(0, length));
+        break;
+      case Piece::kBad:
+        out.append(kReplacement);
+        break;
+      case Piece::kIncomplete:
+        pending_.assign(bytes);
+        return;
     }
     bytes.remove_prefix(length);
   }

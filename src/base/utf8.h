@@ -6,9 +6,9 @@
 
 namespace gossamer {
 
-/// Turns a stream of bytes into valid UTF-8: each maximal ill-formed piece becomes one U+FFFD (Unicode chapter 3, "substitution
-/// of maximal subparts", what Python's and Rust's lossy decoders do). An incomplete character at the end is held back until its
-/// bytes arrive or flush() gives it up.
+/// Turns a stream of bytes into valid UTF-8: each maximal ill-formed piece becomes one U+FFFD (Unicode chapter 3,
+/// "substitution of maximal subparts", what Python's and Rust's lossy decoders do). An incomplete character at the end
+/// is held back until its bytes arrive or flush() gives it up.
 class Utf8Stream {
  public:
   /// Feeds bytes; appends to `out` the text that is certain by now.

@@ -8,7 +8,7 @@
 namespace gossamer {
 namespace {
 
-constexpr uint64_t kPrefetchMinBytes = 256ull << 20;   // smaller files fault in faster than a bar is drawn
+constexpr uint64_t kPrefetchMinBytes = 256ull << 20;  // smaller files fault in faster than a bar is drawn
 constexpr uint64_t kPrefetchChunkBytes = 64ull << 20;
 
 /// Bytes that the system could give without swapping; 0 where it does not say.
@@ -23,8 +23,8 @@ uint64_t available_memory_bytes() {
   return 0;
 }
 
-/// Brings the files of a large model into memory in the order of the disk, so that the first answer does not pay for page faults
-/// one by one. Only advice: where it fails or memory is short, pages come in when they are touched.
+/// Brings the files of a large model into memory in the order of the disk, so that the first answer does not pay for
+/// page faults one by one. Only advice: where it fails or memory is short, pages come in when they are touched.
 void prefetch(const std::vector<MmapFile>& files, const ProgressFn& progress) {
   uint64_t total = 0, done = 0;
   for (const MmapFile& file : files) total += file.size_bytes();
@@ -45,7 +45,8 @@ void prefetch(const std::vector<MmapFile>& files, const ProgressFn& progress) {
 
 }  // namespace
 
-Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::string& path, const LoadOptions& options, const ProgressFn& progress) {
+Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::string& path, const LoadOptions& options,
+                                                       const ProgressFn& progress) {
   GOS_TRY(Checkpoint checkpoint, Checkpoint::open(path, progress));
   auto loaded = std::make_unique<LoadedModel>(LoadedModel{std::move(checkpoint), nullptr, nullptr, nullptr});
   if (options.need_tokenizer) {

@@ -12,9 +12,9 @@
 namespace gossamer {
 
 struct LoadOptions {
-  unsigned num_threads = 0;   // 0: every processor this process may use
-  std::string backend;        // "ref", "avx2", "avx512"; empty: $GOSSAMER_ISA, else the best this machine has
-  bool need_tokenizer = true; // false: a model without a tokenizer loads all the same
+  unsigned num_threads = 0;    // 0: every processor this process may use
+  std::string backend;         // "ref", "avx2", "avx512"; empty: $GOSSAMER_ISA, else the best this machine has
+  bool need_tokenizer = true;  // false: a model without a tokenizer loads all the same
 };
 
 /// A model that is ready to run: files, weights, tokenizer and threads. One user at a time.
@@ -25,7 +25,8 @@ struct LoadedModel {
   std::unique_ptr<Model> model;
 
   /// `path` as locate_model() gives it.
-  static Result<std::unique_ptr<LoadedModel>> load(const std::string& path, const LoadOptions& options, const ProgressFn& progress = {});
+  static Result<std::unique_ptr<LoadedModel>> load(const std::string& path, const LoadOptions& options,
+                                                   const ProgressFn& progress = {});
 };
 
 }  // namespace gossamer

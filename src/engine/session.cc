@@ -11,9 +11,12 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
-/// Tokens that a prompt shares with what the cache holds, at least one less than the prompt: its last token must be computed.
+/// Tokens that a prompt shares with what the cache holds, at least one less than the prompt: its last token must be
+/// computed.
 uint32_t common_prefix(std::span<const TokenId> cached, std::span<const TokenId> prompt) {
   const auto [a, b] = std::mismatch(cached.begin(), cached.end(), prompt.begin(), prompt.end());
   return std::min(static_cast<uint32_t>(a - cached.begin()), static_cast<uint32_t>(prompt.size()) - 1);
@@ -23,9 +26,12 @@ uint32_t common_prefix(std::span<const TokenId> cached, std::span<const TokenId>
 
 std::string_view finish_reason_name(FinishReason reason) {
   switch (reason) {
-    case FinishReason::kStop: return "stop";
-    case FinishReason::kLength: return "length";
-    case FinishReason::kCancelled: return "cancelled";
+    case FinishReason::kStop:
+      return "stop";
+    case FinishReason::kLength:
+      return "length";
+    case FinishReason::kCancelled:
+      return "cancelled";
   }
   return "?";
 }
@@ -41,7 +47,8 @@ struct Session::Impl {
 
   Status check(const GenerateRequest& request) const;
   Result<std::span<const float>> extend(std::span<const TokenId> tokens, bool want_logits);
-  Result<std::span<const float>> prefill(std::span<const TokenId> prompt, const std::function<bool(uint32_t, uint32_t)>& on_prefill);
+  Result<std::span<const float>> prefill(std::span<const TokenId> prompt,
+                                         const std::function<bool(uint32_t, uint32_t)>& on_prefill);
 
   LoadedModel& loaded;
   SequenceCache cache;
@@ -57,8 +64,10 @@ Status Session::Impl::check(const GenerateRequest& request) const {
   const uint32_t max_context = loaded.model->config().max_context;
   if (request.prompt.empty()) return make_error(ErrorCode::kInvalidInput, "the prompt has no tokens");
   if (request.prompt.size() >= max_context)
-    return make_error(ErrorCode::kInvalidInput, "the prompt has {} tokens, but the context of {} holds {} and an answer needs one at least; shorten it",
-                      request.prompt.size(), loaded.checkpoint.name(), max_context);
+    return make_error(
+        ErrorCode::kInvalidInput,
+        "the prompt has {} tokens, but the context of {} holds {} and an answer needs one at least; shorten it",
+        request.prompt.size(), loaded.checkpoint.name(), max_context);
   return {};
 }
 
@@ -79,15 +88,17 @@ Result<std::span<const float>> Session::Impl::extend(std::span<const TokenId> to
   return logits;
 }
 
-/// Computes what of the prompt is not cached and gives the logits of its last token; no logits where `on_prefill` cancels.
+/// Computes what of the prompt is not cached and gives the logits of its last token; no logits where `on_prefill`
+/// cancels.
 Result<std::span<const float>> Session::Impl::prefill(std::span<const TokenId> prompt,
-                                                       const std::function<bool(uint32_t, uint32_t)>& on_prefill) {
+                                                      const std::function<bool(uint32_t, uint32_t)>& on_prefill) {
   std::span<const float> logits;
   while (cached.size() < prompt.size()) {
     const size_t left = prompt.size() - cached.size();
     const size_t chunk = std::min<size_t>(left, kPrefillChunkTokens);
     GOS_TRY(logits, extend(prompt.subspan(cached.size(), chunk), chunk == left));
-    if (on_prefill && !on_prefill(static_cast<uint32_t>(cached.size()), static_cast<uint32_t>(prompt.size()))) return std::span<const float>{};
+    if (on_prefill && !on_prefill(static_cast<uint32_t>(cached.size()), static_cast<uint32_t>(prompt.size())))
+      return std::span<const float>{};
   }
   return logits;
 }
@@ -120,7 +131,8 @@ Result<GenerateResult> Session::generate(const GenerateRequest& request, const s
       result.stats.ttft_seconds = seconds_since(start);
     }
     const bool go_on = !on_token || on_token(token);
-    const bool stopped = std::find(request.stop_tokens.begin(), request.stop_tokens.end(), token) != request.stop_tokens.end();
+    const bool stopped =
+        std::find(request.stop_tokens.begin(), request.stop_tokens.end(), token) != request.stop_tokens.end();
     if (stopped || !go_on || result.tokens.size() == max_tokens) {
       result.finish = stopped ? FinishReason::kStop : !go_on ? FinishReason::kCancelled : FinishReason::kLength;
       break;

@@ -13,7 +13,7 @@ enum class FinishReason : uint8_t { kStop, kLength, kCancelled };
 std::string_view finish_reason_name(FinishReason reason);  ///< "stop", "length", "cancelled"
 
 struct GenerateRequest {
-  std::vector<TokenId> prompt;       // at least one token
+  std::vector<TokenId> prompt;  // at least one token
   SamplingParams sampling;
   uint32_t max_tokens = 0;           // 0: to the end of the context
   std::vector<TokenId> stop_tokens;  // the answer ends with the first of them, which is kept in `tokens`
@@ -21,10 +21,10 @@ struct GenerateRequest {
 
 struct GenerateStats {
   uint32_t prompt_tokens = 0;
-  uint32_t cached_tokens = 0;     // of the prompt, still in the cache from the call before
+  uint32_t cached_tokens = 0;  // of the prompt, still in the cache from the call before
   uint32_t generated_tokens = 0;
-  double ttft_seconds = 0;        // from the call to the first token
-  double decode_seconds = 0;      // from the first token to the last
+  double ttft_seconds = 0;    // from the call to the first token
+  double decode_seconds = 0;  // from the first token to the last
 };
 
 struct GenerateResult {
@@ -40,9 +40,9 @@ class Session {
   ~Session();
 
   /// Generates until a stop token, `max_tokens`, the end of the context, or `on_token` returning false (cancelled).
-  /// `on_token` is called with each token as soon as it is chosen, on the calling thread; `on_prefill` after each chunk of the prompt
-  /// with tokens done and all, returning false to cancel.
-  /// Errors: prompt empty or too long for the context, a token id that the model does not have, sampling values out of range.
+  /// `on_token` is called with each token as soon as it is chosen, on the calling thread; `on_prefill` after each chunk
+  /// of the prompt with tokens done and all, returning false to cancel. Errors: prompt empty or too long for the
+  /// context, a token id that the model does not have, sampling values out of range.
   Result<GenerateResult> generate(const GenerateRequest& request, const std::function<bool(TokenId)>& on_token = {},
                                   const std::function<bool(uint32_t, uint32_t)>& on_prefill = {});
 

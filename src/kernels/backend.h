@@ -15,7 +15,8 @@ enum class Op : uint8_t { kEmbed, kRmsNorm, kMatmul, kRope, kAttention, kRouter,
 inline constexpr size_t kNumOps = 7;
 std::string_view op_name(Op op);
 
-/// How often an op ran: by the backend's own kernel, or by the plain loops of kernels/ref because the shape is none it takes.
+/// How often an op ran: by the backend's own kernel, or by the plain loops of kernels/ref because the shape is none it
+/// takes.
 struct OpCounts {
   uint64_t native = 0;
   uint64_t fallback = 0;
@@ -51,8 +52,8 @@ class Backend {
 /// Names of the backends this machine can run, best first; "ref" is always the last.
 std::vector<std::string_view> available_backends();
 
-/// The backend of that name; an empty name takes $GOSSAMER_ISA, and without it the best one. `threads` outlives the backend.
-/// Errors: no such backend, or this machine cannot run it (the sentence lists those it can).
+/// The backend of that name; an empty name takes $GOSSAMER_ISA, and without it the best one. `threads` outlives the
+/// backend. Errors: no such backend, or this machine cannot run it (the sentence lists those it can).
 Result<std::unique_ptr<Backend>> make_backend(std::string_view name, ThreadPool& threads);
 
 }  // namespace gossamer::kernels

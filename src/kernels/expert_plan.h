@@ -12,8 +12,8 @@ struct ExpertPlan {
     uint32_t expert;
     uint32_t begin, end;  // in `slots`
   };
-  std::vector<Group> groups;     // experts that have work, ascending
-  std::vector<uint32_t> slots;   // t * A + choice, ascending inside a group
+  std::vector<Group> groups;    // experts that have work, ascending
+  std::vector<uint32_t> slots;  // t * A + choice, ascending inside a group
 };
 
 /// `indices`: [T * A], each < num_experts. Reuses the memory of `plan`.

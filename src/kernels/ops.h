@@ -1,13 +1,13 @@
 #pragma once
 /// The op contract: what every backend computes, with shapes. No intrinsics, no threads, no device headers here.
 ///
-/// Shape letters: T tokens in the batch, D hidden (2880), H query heads (64), G KV heads (8), Dh head dimension (64), E experts
-/// (32 | 128), A active experts a token (4), F expert width (2880), V vocabulary rows (201088), W sliding window (128).
-/// Mind that H*Dh = 4096 is not D. Activations are float32, row-major, rows contiguous.
+/// Shape letters: T tokens in the batch, D hidden (2880), H query heads (64), G KV heads (8), Dh head dimension (64), E
+/// experts (32 | 128), A active experts a token (4), F expert width (2880), V vocabulary rows (201088), W sliding
+/// window (128). Mind that H*Dh = 4096 is not D. Activations are float32, row-major, rows contiguous.
 ///
-/// Every product is sum_k w[k] * x[k] with w the exact value of the stored weight (all our formats are exact in float32), so
-/// backends differ in the order of the sum alone. Inside one backend the order depends on K alone, not on T: a row's result has
-/// the same bits whether it is computed alone or in a batch.
+/// Every product is sum_k w[k] * x[k] with w the exact value of the stored weight (all our formats are exact in
+/// float32), so backends differ in the order of the sum alone. Inside one backend the order depends on K alone, not on
+/// T: a row's result has the same bits whether it is computed alone or in a batch.
 
 #include <cstddef>
 #include <cstdint>
@@ -47,9 +47,9 @@ struct ExpertRows {
 
 /// out[t] = row tokens[t] of the table, as float32.
 struct EmbedArgs {
-  WeightRows table;              // [V, D]
+  WeightRows table;                  // [V, D]
   std::span<const uint32_t> tokens;  // [T], each < V
-  float* out;                    // [T, D]
+  float* out;                        // [T, D]
 };
 
 /// out[t] = x[t] / sqrt(mean(x[t]^2) + eps) * weight.
@@ -73,25 +73,27 @@ struct MatmulArgs {
   bool accumulate;      // add to out (the residual stream)
 };
 
-/// Rotates pairs (i, i + Dh/2) of each head of x[t] by the angle of positions[t]. cos and sin carry YaRN's attention factor.
+/// Rotates pairs (i, i + Dh/2) of each head of x[t] by the angle of positions[t]. cos and sin carry YaRN's attention
+/// factor.
 struct RopeArgs {
-  float* x;                      // [T, heads, Dh], token stride in elements
+  float* x;  // [T, heads, Dh], token stride in elements
   uint64_t token_stride;
   uint32_t num_tokens, heads, head_dim;
-  const uint32_t* positions;     // [T]
-  const float* cos;              // [positions, Dh/2]
+  const uint32_t* positions;  // [T]
+  const float* cos;           // [positions, Dh/2]
   const float* sin;
 };
 
 /// One token's place in its sequence's cache of one layer.
 struct AttentionRow {
-  const float* k;      // [num_positions, G, Dh]: this token's own key is the last one
+  const float* k;  // [num_positions, G, Dh]: this token's own key is the last one
   const float* v;
   uint32_t num_positions;  // positions 0 .. num_positions - 1 exist; the token stands at the last
 };
 
-/// Attention with a sink: softmax over the scores of the visible positions and the head's sink logit, whose own column is then
-/// dropped. Query head h reads KV head h / (H / G). A window of W shows the token itself and W - 1 before it; 0 shows all.
+/// Attention with a sink: softmax over the scores of the visible positions and the head's sink logit, whose own column
+/// is then dropped. Query head h reads KV head h / (H / G). A window of W shows the token itself and W - 1 before it; 0
+/// shows all.
 struct AttentionArgs {
   const float* q;                      // [T, H, Dh], rotated
   uint64_t q_stride;                   // elements between tokens
@@ -99,32 +101,32 @@ struct AttentionArgs {
   const float* sinks;                  // [H], not scaled
   uint32_t num_heads, num_kv_heads, head_dim;
   uint32_t window;
-  float scale;                         // 1 / sqrt(Dh), of the scores only
-  float* out;                          // [T, H, Dh]
+  float scale;  // 1 / sqrt(Dh), of the scores only
+  float* out;   // [T, H, Dh]
 };
 
 /// Per token: the A largest logits, largest first (the lower expert among equals), and the softmax over those A alone.
 struct RouterArgs {
   const float* logits;  // [T, E]
   uint32_t num_tokens, experts, active;
-  uint32_t* indices;    // [T, A]
-  float* weights;       // [T, A]
+  uint32_t* indices;  // [T, A]
+  float* weights;     // [T, A]
 };
 
-/// out[t] += sum over the A experts e of token t, in the router's order, of weight * (down_e . swiglu(gate_e . x, up_e . x)):
-/// gate' = min(gate, limit), up' = clamp(up, -limit, limit), swiglu = (up' + 1) * gate' * sigmoid(1.702 gate'). Biases are added
-/// to gate and up before, to down before its weight is applied.
+/// out[t] += sum over the A experts e of token t, in the router's order, of weight * (down_e . swiglu(gate_e . x, up_e
+/// . x)): gate' = min(gate, limit), up' = clamp(up, -limit, limit), swiglu = (up' + 1) * gate' * sigmoid(1.702 gate').
+/// Biases are added to gate and up before, to down before its weight is applied.
 struct ExpertsArgs {
-  const float* x;                       // [T, D], normed
+  const float* x;  // [T, D], normed
   uint32_t num_tokens;
-  ExpertRows gate, up, down;            // [E, F, D], [E, F, D], [E, D, F]
-  const float *gate_bias, *up_bias;     // [E, F]
-  const float* down_bias;               // [E, D]
-  uint32_t active;                      // A
-  const uint32_t* indices;              // [T, A], each < E
-  const float* weights;                 // [T, A]
+  ExpertRows gate, up, down;         // [E, F, D], [E, F, D], [E, D, F]
+  const float *gate_bias, *up_bias;  // [E, F]
+  const float* down_bias;            // [E, D]
+  uint32_t active;                   // A
+  const uint32_t* indices;           // [T, A], each < E
+  const float* weights;              // [T, A]
   float limit;
-  float* out;                           // [T, D]
+  float* out;  // [T, D]
 };
 
 inline constexpr float kSwigluAlpha = 1.702f;

@@ -56,7 +56,8 @@ void read_row(const WeightRows& w, uint32_t row, float* out) {
       break;
     case Dtype::kMxfp4:
       if (w.layout == Mxfp4Layout::kGgml) {
-        for (uint32_t b = 0; b < blocks; ++b) read_mxfp4_ggml(data + b * kMxfp4GgmlBlockBytes, out + b * kBlockElements);
+        for (uint32_t b = 0; b < blocks; ++b)
+          read_mxfp4_ggml(data + b * kMxfp4GgmlBlockBytes, out + b * kBlockElements);
       } else {
         const std::byte* scales = w.scales + row * w.scale_stride_bytes;
         for (uint32_t b = 0; b < blocks; ++b)

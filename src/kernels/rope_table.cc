@@ -11,7 +11,8 @@ constexpr uint32_t kGrowthPositions = 1024;
 /// The (fractional) index of the dimension that turns `rotations` times over the original context.
 double correction_dimension(double rotations, const RopeParams& params) {
   constexpr double kTwoPi = 6.283185307179586;
-  return params.head_dim * std::log(params.original_context / (rotations * kTwoPi)) / (2 * std::log(static_cast<double>(params.theta)));
+  return params.head_dim * std::log(params.original_context / (rotations * kTwoPi)) /
+         (2 * std::log(static_cast<double>(params.theta)));
 }
 
 }  // namespace
@@ -24,17 +25,21 @@ std::vector<float> yarn_inverse_frequencies(const RopeParams& params) {
   std::vector<float> result(half);
   for (uint32_t i = 0; i < half; ++i) {
     const float exponent = static_cast<float>(2 * i) / static_cast<float>(params.head_dim);
-    const float wavelength = static_cast<float>(std::pow(static_cast<double>(params.theta), static_cast<double>(exponent)));
+    const float wavelength =
+        static_cast<float>(std::pow(static_cast<double>(params.theta), static_cast<double>(exponent)));
     const float extrapolated = 1.0f / wavelength;
     const float interpolated = 1.0f / (params.factor * wavelength);
-    const float ramp = std::clamp((static_cast<float>(i) - static_cast<float>(low)) / static_cast<float>(high - low), 0.0f, 1.0f);
+    const float ramp =
+        std::clamp((static_cast<float>(i) - static_cast<float>(low)) / static_cast<float>(high - low), 0.0f, 1.0f);
     const float extrapolation = 1.0f - ramp;
     result[i] = interpolated * (1.0f - extrapolation) + extrapolated * extrapolation;
   }
   return result;
 }
 
-float yarn_attention_factor(float factor) { return factor <= 1.f ? 1.f : static_cast<float>(0.1 * std::log(static_cast<double>(factor)) + 1.0); }
+float yarn_attention_factor(float factor) {
+  return factor <= 1.f ? 1.f : static_cast<float>(0.1 * std::log(static_cast<double>(factor)) + 1.0);
+}
 
 RopeTable::RopeTable(const RopeParams& params)
     : inverse_frequencies_(yarn_inverse_frequencies(params)), attention_factor_(yarn_attention_factor(params.factor)) {}

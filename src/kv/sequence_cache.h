@@ -8,8 +8,9 @@
 
 namespace gossamer {
 
-/// Keys and values of one sequence, float32, per layer [capacity, G * Dh], one after the other in memory. Grows as the sequence
-/// does. Every layer keeps every position, also the sliding ones: taking tokens back (truncate) is then always exact.
+/// Keys and values of one sequence, float32, per layer [capacity, G * Dh], one after the other in memory. Grows as the
+/// sequence does. Every layer keeps every position, also the sliding ones: taking tokens back (truncate) is then always
+/// exact.
 class SequenceCache {
  public:
   /// `kv_width`: G * Dh elements a token and layer.
@@ -18,7 +19,8 @@ class SequenceCache {
   /// Tokens whose keys and values are complete in all layers.
   uint32_t num_tokens() const { return num_tokens_; }
 
-  /// Makes room for `num_tokens` tokens, keeping those that are there. Errors: out of memory (the sentence says how much).
+  /// Makes room for `num_tokens` tokens, keeping those that are there. Errors: out of memory (the sentence says how
+  /// much).
   Status reserve(uint32_t num_tokens);
 
   float* keys(uint32_t layer) { return layers_[layer].keys.get(); }

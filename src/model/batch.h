@@ -39,7 +39,8 @@ struct BatchRow {
   uint32_t length = 0;
   /// Which of the row's tokens want logits, as offsets 0 .. length - 1, ascending.
   std::vector<uint32_t> logit_offsets;
-  /// One per logit offset, or none at all; null: every token is allowed. Forbidden tokens get a logit of minus infinity.
+  /// One per logit offset, or none at all; null: every token is allowed. Forbidden tokens get a logit of minus
+  /// infinity.
   std::vector<const TokenMask*> masks;
   HiddenTaps* taps = nullptr;
 };
@@ -53,14 +54,14 @@ struct Batch {
 /// Everything that happened inside, for tests and for looking. Sizes are of the whole batch (T tokens).
 struct ForwardTrace {
   struct Layer {
-    std::vector<float> after_attention;   // [T, D] residual stream between attention and experts
-    std::vector<float> hidden;            // [T, D] residual stream after the layer
-    std::vector<float> router_logits;     // [T, E]
-    std::vector<uint32_t> router_indices; // [T, A]
-    std::vector<float> router_weights;    // [T, A]
+    std::vector<float> after_attention;    // [T, D] residual stream between attention and experts
+    std::vector<float> hidden;             // [T, D] residual stream after the layer
+    std::vector<float> router_logits;      // [T, E]
+    std::vector<uint32_t> router_indices;  // [T, A]
+    std::vector<float> router_weights;     // [T, A]
   };
   std::vector<Layer> layers;
-  std::vector<float> final_norm;          // [T, D]
+  std::vector<float> final_norm;  // [T, D]
 };
 
 }  // namespace gossamer

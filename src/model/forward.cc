@@ -31,7 +31,8 @@ Result<std::span<const float>> Model::forward(const Batch& batch, ForwardTrace* 
   for (const BatchRow& row : batch.rows) row.sequence->set_num_tokens(row.start + row.length);
   if (trace) {
     trace->final_norm.resize(residual_.size());
-    backend_->rmsnorm({residual_.data(), weights_.final_norm.data(), config_.rms_norm_eps, num_tokens_, config_.hidden, trace->final_norm.data()});
+    backend_->rmsnorm({residual_.data(), weights_.final_norm.data(), config_.rms_norm_eps, num_tokens_, config_.hidden,
+                       trace->final_norm.data()});
   }
   return unembed(batch);
 }
@@ -46,12 +47,14 @@ void Model::attention_layer(const Batch& batch, uint32_t layer, ForwardTrace* tr
   float* k = q + q_width;
   float* v = k + kv_width;
 
-  backend_->rmsnorm({residual_.data(), w.attn_norm.data(), config_.rms_norm_eps, num_tokens_, config_.hidden, normed_.data()});
+  backend_->rmsnorm(
+      {residual_.data(), w.attn_norm.data(), config_.rms_norm_eps, num_tokens_, config_.hidden, normed_.data()});
   backend_->matmul({w.q, w.q_bias.data(), normed_.data(), num_tokens_, q, qkv_width, false});
   backend_->matmul({w.k, w.k_bias.data(), normed_.data(), num_tokens_, k, qkv_width, false});
   backend_->matmul({w.v, w.v_bias.data(), normed_.data(), num_tokens_, v, qkv_width, false});
   // q and k lie side by side: their heads rotate in one call.
-  backend_->rope({q, qkv_width, num_tokens_, config_.num_heads + config_.num_kv_heads, config_.head_dim, positions_.data(), rope_.cos(), rope_.sin()});
+  backend_->rope({q, qkv_width, num_tokens_, config_.num_heads + config_.num_kv_heads, config_.head_dim,
+                  positions_.data(), rope_.cos(), rope_.sin()});
   store_keys_values(batch, layer);
 
   attended_.resize(static_cast<size_t>(num_tokens_) * q_width);
@@ -79,7 +82,8 @@ void Model::store_keys_values(const Batch& batch, uint32_t layer) {
   for (const BatchRow& row : batch.rows) {
     float* keys = row.sequence->keys(layer);
     float* values = row.sequence->values(layer);
-    for (uint32_t position = row.start; position < row.start + row.length; ++position, token += q_width + 2 * kv_width) {
+    for (uint32_t position = row.start; position < row.start + row.length;
+         ++position, token += q_width + 2 * kv_width) {
       std::copy_n(token + q_width, kv_width, keys + static_cast<size_t>(position) * kv_width);
       std::copy_n(token + q_width + kv_width, kv_width, values + static_cast<size_t>(position) * kv_width);
       attention_rows_.push_back({keys, values, position + 1});
@@ -95,9 +99,12 @@ void Model::experts_layer(uint32_t layer, ForwardTrace* trace) {
   router_indices_.resize(static_cast<size_t>(num_tokens_) * active);
   router_weights_.resize(router_indices_.size());
 
-  backend_->rmsnorm({residual_.data(), w.mlp_norm.data(), config_.rms_norm_eps, num_tokens_, config_.hidden, normed_.data()});
-  backend_->matmul({w.router, w.router_bias.data(), normed_.data(), num_tokens_, router_logits_.data(), config_.num_experts, false});
-  backend_->router({router_logits_.data(), num_tokens_, config_.num_experts, active, router_indices_.data(), router_weights_.data()});
+  backend_->rmsnorm(
+      {residual_.data(), w.mlp_norm.data(), config_.rms_norm_eps, num_tokens_, config_.hidden, normed_.data()});
+  backend_->matmul(
+      {w.router, w.router_bias.data(), normed_.data(), num_tokens_, router_logits_.data(), config_.num_experts, false});
+  backend_->router({router_logits_.data(), num_tokens_, config_.num_experts, active, router_indices_.data(),
+                    router_weights_.data()});
   kernels::ExpertsArgs experts{};
   experts.x = normed_.data();
   experts.num_tokens = num_tokens_;
@@ -150,7 +157,8 @@ std::span<const float> Model::unembed(const Batch& batch) {
   const auto num_asked = static_cast<uint32_t>(asked_.size() / hidden);
   logits_.resize(static_cast<size_t>(num_asked) * config_.vocab_size);
   if (num_asked == 0) return logits_;
-  backend_->rmsnorm({asked_.data(), weights_.final_norm.data(), config_.rms_norm_eps, num_asked, hidden, asked_.data()});
+  backend_->rmsnorm(
+      {asked_.data(), weights_.final_norm.data(), config_.rms_norm_eps, num_asked, hidden, asked_.data()});
   backend_->matmul({weights_.lm_head, nullptr, asked_.data(), num_asked, logits_.data(), config_.vocab_size, false});
 
   float* logits = logits_.data();

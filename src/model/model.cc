@@ -29,14 +29,18 @@ Status Model::check(const Batch& batch) const {
   std::unordered_set<const SequenceCache*> seen;
   for (size_t i = 0; i < batch.rows.size(); ++i) {
     const BatchRow& row = batch.rows[i];
-    const auto wrong = [&](std::string text) { return make_error(ErrorCode::kInvalidInput, "row {} of the batch {}", i, text); };
+    const auto wrong = [&](std::string text) {
+      return make_error(ErrorCode::kInvalidInput, "row {} of the batch {}", i, text);
+    };
     if (!row.sequence) return wrong("names no sequence");
     if (!seen.insert(row.sequence).second) return wrong("has the sequence of another row");
     if (row.length == 0) return wrong("has no tokens");
     if (row.start > row.sequence->num_tokens())
-      return wrong(fmt::format("begins at position {}, but its sequence has {} tokens", row.start, row.sequence->num_tokens()));
+      return wrong(
+          fmt::format("begins at position {}, but its sequence has {} tokens", row.start, row.sequence->num_tokens()));
     if (static_cast<uint64_t>(row.start) + row.length > config_.max_context)
-      return wrong(fmt::format("ends at position {}, but the context has {}", static_cast<uint64_t>(row.start) + row.length, config_.max_context));
+      return wrong(fmt::format("ends at position {}, but the context has {}",
+                               static_cast<uint64_t>(row.start) + row.length, config_.max_context));
     if (!row.masks.empty() && row.masks.size() != row.logit_offsets.size())
       return wrong(fmt::format("has {} masks for {} positions", row.masks.size(), row.logit_offsets.size()));
     for (size_t a = 0; a < row.logit_offsets.size(); ++a)
@@ -44,17 +48,20 @@ Status Model::check(const Batch& batch) const {
         return wrong(fmt::format("wants logits at offset {} of {}", row.logit_offsets[a], row.length));
     for (const TokenMask* mask : row.masks)
       if (mask && mask->vocab_size() != config_.vocab_size)
-        return wrong(fmt::format("has a mask of {} tokens for a vocabulary of {}", mask->vocab_size(), config_.vocab_size));
+        return wrong(
+            fmt::format("has a mask of {} tokens for a vocabulary of {}", mask->vocab_size(), config_.vocab_size));
     if (row.taps)
       for (uint32_t layer : row.taps->layers)
         if (layer >= config_.num_layers) return wrong(fmt::format("taps layer {} of {}", layer, config_.num_layers));
     num_tokens += row.length;
   }
   if (num_tokens != batch.tokens.size())
-    return make_error(ErrorCode::kInvalidInput, "the batch has {} tokens, but its rows name {}", batch.tokens.size(), num_tokens);
+    return make_error(ErrorCode::kInvalidInput, "the batch has {} tokens, but its rows name {}", batch.tokens.size(),
+                      num_tokens);
   for (TokenId token : batch.tokens)
     if (token >= config_.vocab_size)
-      return make_error(ErrorCode::kInvalidInput, "token {} is not one of the model's {} tokens", token, config_.vocab_size);
+      return make_error(ErrorCode::kInvalidInput, "token {} is not one of the model's {} tokens", token,
+                        config_.vocab_size);
   return {};
 }
 

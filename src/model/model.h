@@ -20,14 +20,17 @@ class Model {
 
   const ModelConfig& config() const { return config_; }
   const kernels::Backend& backend() const { return *backend_; }
-  SequenceCache make_sequence() const { return SequenceCache(config_.num_layers, config_.num_kv_heads * config_.head_dim); }
+  SequenceCache make_sequence() const {
+    return SequenceCache(config_.num_layers, config_.num_kv_heads * config_.head_dim);
+  }
 
-  /// Computes every row of the batch and extends its sequence by it. Gives the logits of all positions that asked for them, in the
-  /// order of the rows: [asked, V]. The span is valid until the next call. `trace`, where not null, gets what happened inside.
-  /// Memory for activations grows with the tokens of a batch; callers chunk long prompts (kPrefillChunkTokens is a good size).
-  /// A row's bits do not depend on what else is in the batch, nor on how a prompt was cut into chunks.
-  /// Errors (nothing is computed then): a token id the model does not have, a row that begins beyond its sequence or ends beyond
-  /// the context, a sequence in two rows, offsets or masks that do not fit, out of memory for the cache.
+  /// Computes every row of the batch and extends its sequence by it. Gives the logits of all positions that asked for
+  /// them, in the order of the rows: [asked, V]. The span is valid until the next call. `trace`, where not null, gets
+  /// what happened inside. Memory for activations grows with the tokens of a batch; callers chunk long prompts
+  /// (kPrefillChunkTokens is a good size). A row's bits do not depend on what else is in the batch, nor on how a prompt
+  /// was cut into chunks. Errors (nothing is computed then): a token id the model does not have, a row that begins
+  /// beyond its sequence or ends beyond the context, a sequence in two rows, offsets or masks that do not fit, out of
+  /// memory for the cache.
   Result<std::span<const float>> forward(const Batch& batch, ForwardTrace* trace = nullptr);
 
  private:
@@ -44,22 +47,22 @@ class Model {
   kernels::RopeTable rope_;
 
   // Activations of the batch in work; kept between calls.
-  uint32_t num_tokens_ = 0;                // T
-  std::vector<uint32_t> positions_;        // [T]
-  std::vector<float> residual_;            // [T, D]
-  std::vector<float> normed_;              // [T, D]
-  std::vector<float> qkv_;                 // [T, (H + 2G) * Dh]
-  std::vector<float> attended_;            // [T, H * Dh]
+  uint32_t num_tokens_ = 0;                            // T
+  std::vector<uint32_t> positions_;                    // [T]
+  std::vector<float> residual_;                        // [T, D]
+  std::vector<float> normed_;                          // [T, D]
+  std::vector<float> qkv_;                             // [T, (H + 2G) * Dh]
+  std::vector<float> attended_;                        // [T, H * Dh]
   std::vector<kernels::AttentionRow> attention_rows_;  // [T]
-  std::vector<float> router_logits_;       // [T, E]
-  std::vector<uint32_t> router_indices_;   // [T, A]
-  std::vector<float> router_weights_;      // [T, A]
-  std::vector<float> asked_;               // [asked, D]
-  std::vector<float> logits_;              // [asked, V]
+  std::vector<float> router_logits_;                   // [T, E]
+  std::vector<uint32_t> router_indices_;               // [T, A]
+  std::vector<float> router_weights_;                  // [T, A]
+  std::vector<float> asked_;                           // [asked, D]
+  std::vector<float> logits_;                          // [asked, V]
 };
 
-/// Prompts are computed in chunks of this many tokens: enough for every expert to be read once for many tokens, few enough that
-/// somebody who cancels does not wait long.
+/// Prompts are computed in chunks of this many tokens: enough for every expert to be read once for many tokens, few
+/// enough that somebody who cancels does not wait long.
 inline constexpr uint32_t kPrefillChunkTokens = 128;
 
 }  // namespace gossamer

@@ -56,7 +56,8 @@ std::vector<float> vector_of(const ExpertBiasView& view) {
   values.reserve(view.experts * view.rows);
   for (uint32_t e = 0; e < view.experts; ++e)
     for (uint64_t r = 0; r < view.rows; ++r)
-      kernels::read_row(stored, static_cast<uint32_t>(e * view.stored_rows + view.first_row + r * view.row_step), &values.emplace_back());
+      kernels::read_row(stored, static_cast<uint32_t>(e * view.stored_rows + view.first_row + r * view.row_step),
+                        &values.emplace_back());
   return values;
 }
 

@@ -7,10 +7,11 @@
 
 namespace gossamer {
 
-/// One layer as the kernels want it: matrices stay in the mapped file, vectors (norms, biases, sinks) are float32 copies.
+/// One layer as the kernels want it: matrices stay in the mapped file, vectors (norms, biases, sinks) are float32
+/// copies.
 struct LayerWeights {
-  std::vector<float> attn_norm;           // [D]
-  kernels::WeightRows q, k, v;            // [H*Dh, D], [G*Dh, D], [G*Dh, D]
+  std::vector<float> attn_norm;  // [D]
+  kernels::WeightRows q, k, v;   // [H*Dh, D], [G*Dh, D], [G*Dh, D]
   std::vector<float> q_bias, k_bias, v_bias;
   std::vector<float> sinks;               // [H]
   kernels::WeightRows o;                  // [D, H*Dh]
@@ -24,10 +25,10 @@ struct LayerWeights {
 };
 
 struct Weights {
-  kernels::WeightRows embedding;          // [V, D]
+  kernels::WeightRows embedding;  // [V, D]
   std::vector<LayerWeights> layers;
-  std::vector<float> final_norm;          // [D]
-  kernels::WeightRows lm_head;            // [V, D]
+  std::vector<float> final_norm;  // [D]
+  kernels::WeightRows lm_head;    // [V, D]
 };
 
 /// Views of `tensors`, whose mapped files must outlive them.

@@ -17,7 +17,8 @@ std::array<uint32_t, 4> philox4x32(std::array<uint32_t, 4> counter, std::array<u
 }
 
 double uniform_at(uint64_t seed, uint32_t choice_index, uint32_t position) {
-  const auto bits = philox4x32({position, choice_index, 0, 0}, {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)});
+  const auto bits =
+      philox4x32({position, choice_index, 0, 0}, {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)});
   const uint64_t mantissa = (static_cast<uint64_t>(bits[0]) << 32 | bits[1]) >> 11;
   return static_cast<double>(mantissa) * 0x1p-53;
 }

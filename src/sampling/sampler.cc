@@ -24,20 +24,26 @@ void Sampler::adjust(std::span<const float> logits) {
     if (token < adjusted_.size()) adjusted_[token] += bias;
   if (params_.repetition_penalty != 1.f)
     for (const auto& [token, count] : seen_)
-      if (token < adjusted_.size()) adjusted_[token] *= adjusted_[token] > 0 ? 1.f / params_.repetition_penalty : params_.repetition_penalty;
+      if (token < adjusted_.size())
+        adjusted_[token] *= adjusted_[token] > 0 ? 1.f / params_.repetition_penalty : params_.repetition_penalty;
   if (params_.presence_penalty != 0.f || params_.frequency_penalty != 0.f)
     for (const auto& [token, count] : answer_counts_)
-      if (token < adjusted_.size()) adjusted_[token] -= params_.presence_penalty + params_.frequency_penalty * static_cast<float>(count);
+      if (token < adjusted_.size())
+        adjusted_[token] -= params_.presence_penalty + params_.frequency_penalty * static_cast<float>(count);
 }
 
 Result<TokenId> Sampler::sample(std::span<const float> logits, uint32_t position) {
   adjust(logits);
   // Largest first, the lower id among equals: the order does not depend on how it was sorted.
-  const auto before = [](const Candidate& a, const Candidate& b) { return a.logit != b.logit ? a.logit > b.logit : a.token < b.token; };
+  const auto before = [](const Candidate& a, const Candidate& b) {
+    return a.logit != b.logit ? a.logit > b.logit : a.token < b.token;
+  };
   candidates_.clear();
   for (TokenId token = 0; token < adjusted_.size(); ++token)
     if (adjusted_[token] > -std::numeric_limits<float>::infinity()) candidates_.push_back({token, adjusted_[token]});
-  if (candidates_.empty()) return make_error(ErrorCode::kInvalidInput, "no token is allowed at position {}: every logit is masked or not a number", position);
+  if (candidates_.empty())
+    return make_error(ErrorCode::kInvalidInput,
+                      "no token is allowed at position {}: every logit is masked or not a number", position);
   if (params_.temperature == 0.f) return std::min_element(candidates_.begin(), candidates_.end(), before)->token;
 
   if (params_.top_k > 0 && params_.top_k < candidates_.size()) {

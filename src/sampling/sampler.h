@@ -15,11 +15,12 @@ class Sampler {
   /// `params` have been validated; `prompt` counts for the repetition penalty.
   Sampler(const SamplingParams& params, std::span<const TokenId> prompt);
 
-  /// The next token, from `logits` [V] (minus infinity: forbidden; NaN counts as forbidden). `position` is where the token will
-  /// stand in its sequence: with the seed it fixes the draw. Errors: no token is allowed.
+  /// The next token, from `logits` [V] (minus infinity: forbidden; NaN counts as forbidden). `position` is where the
+  /// token will stand in its sequence: with the seed it fixes the draw. Errors: no token is allowed.
   Result<TokenId> sample(std::span<const float> logits, uint32_t position);
 
-  /// The token was accepted: later penalties see it. (Separate from sample(), so that drafted tokens can be taken back.)
+  /// The token was accepted: later penalties see it. (Separate from sample(), so that drafted tokens can be taken
+  /// back.)
   void accept(TokenId token);
 
  private:

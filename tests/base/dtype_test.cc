@@ -30,7 +30,8 @@ TEST(Dtype, Bf16RoundsToNearestEven) {
 }
 
 TEST(Dtype, ScaleBytesArePowersOfTwo) {
-  for (int byte = 0; byte < 255; ++byte) EXPECT_EQ(e8m0_to_f32(static_cast<uint8_t>(byte)), std::ldexp(1.0f, byte - 127)) << byte;
+  for (int byte = 0; byte < 255; ++byte)
+    EXPECT_EQ(e8m0_to_f32(static_cast<uint8_t>(byte)), std::ldexp(1.0f, byte - 127)) << byte;
   EXPECT_TRUE(std::isnan(e8m0_to_f32(255)));
 }
 

@@ -8,7 +8,9 @@
 namespace gossamer {
 namespace {
 
-std::string temporary(const char* name) { return ::testing::TempDir() + name; }
+std::string temporary(const char* name) {
+  return ::testing::TempDir() + name;
+}
 
 TEST(MmapFile, MapsWhatWasWrittenAndCopiesShareIt) {
   const std::string path = temporary("gossamer_mmap_file");

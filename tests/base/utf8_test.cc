@@ -12,7 +12,7 @@ constexpr const char* kBad = "\xEF\xBF\xBD";
 TEST(Utf8, EachMaximalBadPieceBecomesOneReplacement) {
   EXPECT_EQ(utf8_lossy("plain é 你 😀"), "plain é 你 😀");
   EXPECT_EQ(utf8_lossy("\x80\x80"), std::string(kBad) + kBad);
-  EXPECT_EQ(utf8_lossy("\xC0\xAF"), std::string(kBad) + kBad);            // overlong: no byte of it can begin a character
+  EXPECT_EQ(utf8_lossy("\xC0\xAF"), std::string(kBad) + kBad);  // overlong: no byte of it can begin a character
   EXPECT_EQ(utf8_lossy("\xED\xA0\x80"), std::string(kBad) + kBad + kBad);  // a surrogate
   EXPECT_EQ(utf8_lossy("\xF0\x9F\x98"), kBad);                             // a beginning of a character is one piece
   EXPECT_EQ(utf8_lossy("\xF0\x9F\x98z"), std::string(kBad) + "z");

@@ -45,8 +45,16 @@ TEST_F(SessionTest, GeneratesTheAskedNumberOfTokensAndCountsThem) {
   std::vector<TokenId> seen;
   std::vector<std::pair<uint32_t, uint32_t>> prefill;
   Session session(*loaded_);
-  auto result = session.generate(request({1, 2, 3}, 7), [&](TokenId t) { seen.push_back(t); return true; },
-                                 [&](uint32_t done, uint32_t all) { prefill.emplace_back(done, all); return true; });
+  auto result = session.generate(
+      request({1, 2, 3}, 7),
+      [&](TokenId t) {
+        seen.push_back(t);
+        return true;
+      },
+      [&](uint32_t done, uint32_t all) {
+        prefill.emplace_back(done, all);
+        return true;
+      });
   ASSERT_TRUE(result.ok());
   EXPECT_EQ(result->finish, FinishReason::kLength);
   EXPECT_EQ(result->tokens, seen);
@@ -68,7 +76,8 @@ TEST_F(SessionTest, ACachedPrefixChangesNothingButTheWork) {
   Session session(*loaded_);
   const auto first = session.generate(request({1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, 8));
   ASSERT_TRUE(first.ok());
-  for (std::vector<TokenId> prompt : {std::vector<TokenId>{1, 2, 3, 4, 5, 70, 71}, {1, 2, 3, 4, 5, 70, 71}, {9}, {1, 2}}) {
+  for (std::vector<TokenId> prompt :
+       {std::vector<TokenId>{1, 2, 3, 4, 5, 70, 71}, {1, 2, 3, 4, 5, 70, 71}, {9}, {1, 2}}) {
     const auto want = fresh(request(prompt, 8));
     const auto got = session.generate(request(prompt, 8));
     ASSERT_TRUE(got.ok());
@@ -126,7 +135,8 @@ TEST_F(SessionTest, BadRequestsAreErrors) {
   EXPECT_THAT(error(request({}, 1)), HasSubstr("no tokens"));
   EXPECT_THAT(error(request({10000}, 1)), HasSubstr("token 10000"));
   EXPECT_THAT(error(request({1}, 1, -1)), HasSubstr("temperature"));
-  EXPECT_THAT(error(request(std::vector<TokenId>(loaded_->model->config().max_context, 1), 1)), HasSubstr("the prompt has 256 tokens"));
+  EXPECT_THAT(error(request(std::vector<TokenId>(loaded_->model->config().max_context, 1), 1)),
+              HasSubstr("the prompt has 256 tokens"));
 }
 
 }  // namespace

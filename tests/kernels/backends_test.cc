@@ -1,5 +1,5 @@
-/// Every backend against the plain loops of kernels/ref: real gpt-oss widths, tails, one token, an empty expert, all tokens to one
-/// expert; and the promise that a token has the same bits alone and in a batch.
+/// Every backend against the plain loops of kernels/ref: real gpt-oss widths, tails, one token, an empty expert, all
+/// tokens to one expert; and the promise that a token has the same bits alone and in a batch.
 
 #include <algorithm>
 #include <cmath>
@@ -61,17 +61,23 @@ std::vector<float> random_floats(size_t n, std::mt19937& rng, float scale = 1.f)
   return values;
 }
 
-/// Error of a float32 sum of n products whose absolute values sum to `magnitude`: at least 8 lanes add up in parallel, so the
-/// longest chain has n / 8 roundings and the tree over the lanes, bias and residual a few more. The same again for what the
-/// reference rounds.
-double sum_tolerance(size_t n, double magnitude) { return (static_cast<double>(n) / 8 + 10) * 0x1p-24 * magnitude + 1e-30; }
+/// Error of a float32 sum of n products whose absolute values sum to `magnitude`: at least 8 lanes add up in parallel,
+/// so the longest chain has n / 8 roundings and the tree over the lanes, bias and residual a few more. The same again
+/// for what the reference rounds.
+double sum_tolerance(size_t n, double magnitude) {
+  return (static_cast<double>(n) / 8 + 10) * 0x1p-24 * magnitude + 1e-30;
+}
 
 struct Format {
   Dtype dtype;
   Mxfp4Layout layout = Mxfp4Layout::kSplit;
 };
-constexpr Format kFormats[] = {{Dtype::kF32},  {Dtype::kF16},  {Dtype::kBf16},
-                               {Dtype::kQ8_0}, {Dtype::kMxfp4, Mxfp4Layout::kSplit}, {Dtype::kMxfp4, Mxfp4Layout::kGgml}};
+constexpr Format kFormats[] = {{Dtype::kF32},
+                               {Dtype::kF16},
+                               {Dtype::kBf16},
+                               {Dtype::kQ8_0},
+                               {Dtype::kMxfp4, Mxfp4Layout::kSplit},
+                               {Dtype::kMxfp4, Mxfp4Layout::kGgml}};
 
 class Backends : public EachBackend {};
 
@@ -81,14 +87,16 @@ TEST_P(Backends, MatmulMatchesRef) {
   double used = 0;
   for (const Format& format : kFormats) {
     for (const auto& [n, k] : {std::pair<uint32_t, uint32_t>{2880, 2880}, {67, 4096}, {1, 32}, {5, 96}, {130, 160}}) {
-      if (n == 2880 && format.dtype != Dtype::kMxfp4) continue;  // one real shape is enough; the format is in the smaller ones
+      if (n == 2880 && format.dtype != Dtype::kMxfp4)
+        continue;  // one real shape is enough; the format is in the smaller ones
       RandomMatrix w(format.dtype, format.layout, n, k, rng);
       const auto bias = random_floats(n, rng);
       std::vector<float> row(k);
       for (uint32_t tokens : {1u, 2u, 3u, 7u}) {
         const auto x = random_floats(static_cast<size_t>(tokens) * k, rng);
         for (bool accumulate : {false, true}) {
-          const auto before = accumulate ? random_floats(static_cast<size_t>(tokens) * n, rng) : std::vector<float>(tokens * n, NAN);
+          const auto before =
+              accumulate ? random_floats(static_cast<size_t>(tokens) * n, rng) : std::vector<float>(tokens * n, NAN);
           std::vector<float> want = before, got = before;
           ref.matmul({w.rows, bias.data(), x.data(), tokens, want.data(), n, accumulate});
           backend_->matmul({w.rows, bias.data(), x.data(), tokens, got.data(), n, accumulate});
@@ -98,7 +106,8 @@ TEST_P(Backends, MatmulMatchesRef) {
               double magnitude = std::fabs(bias[r]) + (accumulate ? std::fabs(before[t * n + r]) : 0);
               for (uint32_t i = 0; i < k; ++i) magnitude += std::fabs(static_cast<double>(row[i]) * x[t * k + i]);
               const double error = std::fabs(static_cast<double>(got[t * n + r]) - want[t * n + r]);
-              ASSERT_LE(error, sum_tolerance(k, magnitude)) << dtype_name(format.dtype) << " " << n << "x" << k << " row " << r << " token " << t;
+              ASSERT_LE(error, sum_tolerance(k, magnitude))
+                  << dtype_name(format.dtype) << " " << n << "x" << k << " row " << r << " token " << t;
               used = std::max(used, error / sum_tolerance(k, magnitude));
             }
           }
@@ -120,7 +129,8 @@ TEST_P(Backends, MatmulHasTheSameBitsAloneAndInABatch) {
     backend_->matmul({w.rows, nullptr, x.data(), kTokens, together.data(), kRows, false});
     for (uint32_t t = 0; t < kTokens; ++t) {
       backend_->matmul({w.rows, nullptr, x.data() + t * kCols, 1, alone.data(), kRows, false});
-      ASSERT_EQ(std::memcmp(alone.data(), together.data() + t * kRows, kRows * sizeof(float)), 0) << dtype_name(format.dtype) << " token " << t;
+      ASSERT_EQ(std::memcmp(alone.data(), together.data() + t * kRows, kRows * sizeof(float)), 0)
+          << dtype_name(format.dtype) << " token " << t;
     }
   }
 }
@@ -152,7 +162,8 @@ struct ExpertsLayer {
   ExpertsArgs args{};
 
   ExpertsLayer(const ExpertsCase& c, Mxfp4Layout layout, std::mt19937& rng)
-      : gate_up(Dtype::kMxfp4, layout, c.experts * 2 * c.width, c.hidden, rng), down(Dtype::kMxfp4, layout, c.experts * c.hidden, c.width, rng) {
+      : gate_up(Dtype::kMxfp4, layout, c.experts * 2 * c.width, c.hidden, rng),
+        down(Dtype::kMxfp4, layout, c.experts * c.hidden, c.width, rng) {
     gate_bias = random_floats(c.experts * c.width, rng);
     up_bias = random_floats(c.experts * c.width, rng);
     down_bias = random_floats(c.experts * c.hidden, rng);
@@ -176,13 +187,25 @@ struct ExpertsLayer {
       r.first.scale_stride_bytes *= step;
       return r;
     };
-    args = {x.data(), c.tokens, rows(gate_up, 0, 2, 2 * c.width, c.width), rows(gate_up, 1, 2, 2 * c.width, c.width),
-            rows(down, 0, 1, c.hidden, c.hidden), gate_bias.data(), up_bias.data(), down_bias.data(), c.active, indices.data(), weights.data(), 7.f, nullptr};
+    args = {x.data(),
+            c.tokens,
+            rows(gate_up, 0, 2, 2 * c.width, c.width),
+            rows(gate_up, 1, 2, 2 * c.width, c.width),
+            rows(down, 0, 1, c.hidden, c.hidden),
+            gate_bias.data(),
+            up_bias.data(),
+            down_bias.data(),
+            c.active,
+            indices.data(),
+            weights.data(),
+            7.f,
+            nullptr};
   }
 
   std::vector<float> run(Backend& backend, uint32_t first_token, uint32_t num_tokens) {
     const uint32_t hidden = args.down.first.rows;
-    std::vector<float> out(residual.begin() + first_token * hidden, residual.begin() + (first_token + num_tokens) * hidden);
+    std::vector<float> out(residual.begin() + first_token * hidden,
+                           residual.begin() + (first_token + num_tokens) * hidden);
     ExpertsArgs part = args;
     part.x += first_token * hidden;
     part.indices += first_token * args.active;
@@ -195,11 +218,10 @@ struct ExpertsLayer {
 };
 
 constexpr ExpertsCase kExpertsCases[] = {
-    {2880, 2880, 4, 4, 1, Routing::kRandom},        // the real widths, decode
-    {96, 160, 16, 4, 13, Routing::kRandom},         // widths that are no multiple of a chunk
-    {64, 64, 8, 4, 9, Routing::kAllToOne},          // the same four experts for every token
-    {64, 96, 8, 4, 40, Routing::kLastExpertEmpty},
-    {32, 32, 2, 1, 1, Routing::kRandom},
+    {2880, 2880, 4, 4, 1, Routing::kRandom},  // the real widths, decode
+    {96, 160, 16, 4, 13, Routing::kRandom},   // widths that are no multiple of a chunk
+    {64, 64, 8, 4, 9, Routing::kAllToOne},    // the same four experts for every token
+    {64, 96, 8, 4, 40, Routing::kLastExpertEmpty}, {32, 32, 2, 1, 1, Routing::kRandom},
 };
 
 TEST_P(Backends, ExpertsMatchRef) {
@@ -214,11 +236,12 @@ TEST_P(Backends, ExpertsMatchRef) {
         largest = std::max<double>(largest, std::fabs(want[i]));
         worst = std::max(worst, std::fabs(static_cast<double>(want[i]) - got[i]));
       }
-      // Two sums in a row: the inner one's error passes SwiGLU (slope below 8 on the clamped range) and the outer sum, whose random
-      // signs make it grow with the square root of F at most; both relative to the largest output.
+      // Two sums in a row: the inner one's error passes SwiGLU (slope below 8 on the clamped range) and the outer sum,
+      // whose random signs make it grow with the square root of F at most; both relative to the largest output.
       const double tolerance = 8 * std::sqrt(static_cast<double>(c.width)) * sum_tolerance(c.hidden, 1.0) * largest;
       EXPECT_LE(worst, tolerance) << c.hidden << "x" << c.width << " tokens " << c.tokens;
-      RecordProperty("tolerance_used_" + std::to_string(c.hidden) + "_" + std::to_string(c.tokens), std::to_string(worst / tolerance));
+      RecordProperty("tolerance_used_" + std::to_string(c.hidden) + "_" + std::to_string(c.tokens),
+                     std::to_string(worst / tolerance));
     }
   }
   expect_native(Op::kExperts);
@@ -240,21 +263,28 @@ TEST_P(Backends, AttentionMatchesRef) {
   struct Shape {
     uint32_t heads, kv_heads, head_dim, positions, window;
   };
-  for (const Shape& s : {Shape{64, 8, 64, 700, 128}, {64, 8, 64, 700, 0}, {8, 1, 64, 1, 0}, {6, 2, 64, 33, 8}, {4, 2, 32, 50, 16}, {10, 2, 64, 5, 128}}) {
-    const size_t kv_width = static_cast<size_t>(s.kv_heads) * s.head_dim, q_width = static_cast<size_t>(s.heads) * s.head_dim;
+  for (const Shape& s : {Shape{64, 8, 64, 700, 128},
+                         {64, 8, 64, 700, 0},
+                         {8, 1, 64, 1, 0},
+                         {6, 2, 64, 33, 8},
+                         {4, 2, 32, 50, 16},
+                         {10, 2, 64, 5, 128}}) {
+    const size_t kv_width = static_cast<size_t>(s.kv_heads) * s.head_dim,
+                 q_width = static_cast<size_t>(s.heads) * s.head_dim;
     const auto k = random_floats(s.positions * kv_width, rng, 1.5f), v = random_floats(s.positions * kv_width, rng);
     const auto sinks = random_floats(s.heads, rng, 2.f);
     std::vector<AttentionRow> rows;
     for (uint32_t t : {0u, s.positions / 2, s.positions - 1}) rows.push_back({k.data(), v.data(), t + 1});
     const auto q = random_floats(rows.size() * q_width, rng, 1.5f);
     std::vector<float> want(rows.size() * q_width, NAN), got = want;
-    const AttentionArgs args{q.data(), q_width, rows, sinks.data(), s.heads, s.kv_heads, s.head_dim, s.window, 0.125f, want.data()};
+    const AttentionArgs args{q.data(),   q_width,    rows,     sinks.data(), s.heads,
+                             s.kv_heads, s.head_dim, s.window, 0.125f,       want.data()};
     AttentionArgs other = args;
     other.out = got.data();
     ref.attention(args);
     backend_->attention(other);
-    // Weights sum to at most 1 and values are below 5: a score's error of (Dh/8 + 10) roundings of its terms (up to about 150 in
-    // all) moves a weight by as much, and the mix adds one chain over the positions.
+    // Weights sum to at most 1 and values are below 5: a score's error of (Dh/8 + 10) roundings of its terms (up to
+    // about 150 in all) moves a weight by as much, and the mix adds one chain over the positions.
     const double tolerance = 5 * (sum_tolerance(s.head_dim, 150 * 0.125) + sum_tolerance(8 * s.positions, 1.0));
     for (size_t i = 0; i < want.size(); ++i) ASSERT_NEAR(got[i], want[i], tolerance) << i;
   }
@@ -282,7 +312,8 @@ TEST_P(Backends, RmsNormMatchesRefOnTails) {
     backend_->rmsnorm({x.data(), w.data(), 1e-5f, 3, width, got.data()});
     // Relative error: half that of the sum of squares (all terms positive), and three roundings.
     const double tolerance = 0.5 * sum_tolerance(width, 1.0) + 4 * 0x1p-24;
-    for (size_t i = 0; i < want.size(); ++i) ASSERT_NEAR(got[i], want[i], tolerance * std::fabs(want[i])) << "width " << width;
+    for (size_t i = 0; i < want.size(); ++i)
+      ASSERT_NEAR(got[i], want[i], tolerance * std::fabs(want[i])) << "width " << width;
   }
 }
 

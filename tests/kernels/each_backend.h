@@ -29,7 +29,11 @@ class EachBackend : public ::testing::TestWithParam<std::string> {
 };
 
 /// Every backend there is code for; those that the machine lacks skip with a word.
-inline auto all_backends() { return ::testing::Values(std::string("ref"), std::string("avx2"), std::string("avx512")); }
-inline std::string backend_test_name(const ::testing::TestParamInfo<std::string>& info) { return info.param; }
+inline auto all_backends() {
+  return ::testing::Values(std::string("ref"), std::string("avx2"), std::string("avx512"));
+}
+inline std::string backend_test_name(const ::testing::TestParamInfo<std::string>& info) {
+  return info.param;
+}
 
 }  // namespace gossamer::testing

@@ -26,8 +26,10 @@ TEST(RopeTable, MatchesTheReferenceTables) {
     for (size_t i = 0; i < 32; ++i) {
       const double ulp_of_frequency = frequencies[i] == expected[i] ? 0 : 0x1p-23 * positions[p] * expected[i];
       const double tolerance = 1.35 * 2 * ulp_of_frequency + 2e-7;  // the angle rounds once more
-      EXPECT_NEAR(table.cos()[positions[p] * 32 + i], cos[p * 32 + i], tolerance) << "position " << positions[p] << " pair " << i;
-      EXPECT_NEAR(table.sin()[positions[p] * 32 + i], sin[p * 32 + i], tolerance) << "position " << positions[p] << " pair " << i;
+      EXPECT_NEAR(table.cos()[positions[p] * 32 + i], cos[p * 32 + i], tolerance)
+          << "position " << positions[p] << " pair " << i;
+      EXPECT_NEAR(table.sin()[positions[p] * 32 + i], sin[p * 32 + i], tolerance)
+          << "position " << positions[p] << " pair " << i;
     }
 }
 
@@ -41,7 +43,9 @@ TEST(RopeTable, GrowsWithoutChangingWhatIsThere) {
   for (size_t i = 0; i < 5000 * 32; ++i) ASSERT_EQ(small.sin()[i], large.sin()[i]);
 }
 
-TEST(RopeTable, AttentionFactorOfTheRealModels) { EXPECT_FLOAT_EQ(yarn_attention_factor(32.f), 1.3465735902799727f); }
+TEST(RopeTable, AttentionFactorOfTheRealModels) {
+  EXPECT_FLOAT_EQ(yarn_attention_factor(32.f), 1.3465735902799727f);
+}
 
 }  // namespace
 }  // namespace gossamer::kernels

@@ -1,4 +1,5 @@
-/// What forward(batch) promises to those who schedule: same bits in any company, tokens taken back, masks, taps, honest errors.
+/// What forward(batch) promises to those who schedule: same bits in any company, tokens taken back, masks, taps, honest
+/// errors.
 
 #include <gmock/gmock.h>
 
@@ -44,7 +45,8 @@ class Forward : public EachBackend {
 
   std::vector<float> run(std::vector<BatchRow> rows) {
     Batch batch;
-    for (const BatchRow& r : rows) batch.tokens.insert(batch.tokens.end(), tokens_.begin() + r.start, tokens_.begin() + r.start + r.length);
+    for (const BatchRow& r : rows)
+      batch.tokens.insert(batch.tokens.end(), tokens_.begin() + r.start, tokens_.begin() + r.start + r.length);
     batch.rows = std::move(rows);
     auto logits = model_->forward(batch);
     EXPECT_TRUE(logits.ok()) << logits.error().message;
@@ -87,7 +89,8 @@ TEST_P(Forward, ChunksOfAnySizeGiveTheSameBits) {
 
 TEST_P(Forward, ARowInAMixedBatchHasTheBitsItHasAlone) {
   const auto want = whole(60);
-  SequenceCache decoding = model_->make_sequence(), prefilling = model_->make_sequence(), other = model_->make_sequence();
+  SequenceCache decoding = model_->make_sequence(), prefilling = model_->make_sequence(),
+                other = model_->make_sequence();
   run({row(decoding, 0, 40)});
   run({row(other, 0, 9)});
   const auto got = run({row(decoding, 40, 41), row(prefilling, 0, 25), row(other, 9, 13)});
@@ -186,7 +189,9 @@ TEST_P(Forward, WhatCannotBeComputedIsAnErrorAndChangesNothing) {
   EXPECT_THAT(with([&](Batch& b) { b.rows[0].taps = &taps; }), HasSubstr("taps layer 9 of 2"));
 }
 
-TEST_P(Forward, AnEmptyBatchIsNoWork) { EXPECT_EQ(error_of({}), "accepted"); }
+TEST_P(Forward, AnEmptyBatchIsNoWork) {
+  EXPECT_EQ(error_of({}), "accepted");
+}
 
 INSTANTIATE_TEST_SUITE_P(All, Forward, all_backends(), backend_test_name);
 

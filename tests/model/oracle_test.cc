@@ -1,5 +1,5 @@
-/// The forward pass against transformers in float32, on tiny random gpt-oss models: every file form, every backend, prefill and
-/// one token at a time, beyond the window and beyond the original context, router choices included.
+/// The forward pass against transformers in float32, on tiny random gpt-oss models: every file form, every backend,
+/// prefill and one token at a time, beyond the window and beyond the original context, router choices included.
 
 #include <cmath>
 #include <filesystem>
@@ -16,8 +16,9 @@ struct OracleFile {
   const char* model;
   const char* file;  // under models/MODEL; "" is the folder
 };
-constexpr OracleFile kFiles[] = {{"t64", ""}, {"t64", "t64.gguf"}, {"t96", ""}, {"t96", "t96.gguf"}, {"t96", "t96-q8_0.gguf"}, {"t160", ""},
-                                 {"t160", "t160.gguf"}, {"t192", ""}, {"t192", "t192.gguf"}, {"t64hd32", ""}};
+constexpr OracleFile kFiles[] = {
+    {"t64", ""},  {"t64", "t64.gguf"},   {"t96", ""},  {"t96", "t96.gguf"},   {"t96", "t96-q8_0.gguf"},
+    {"t160", ""}, {"t160", "t160.gguf"}, {"t192", ""}, {"t192", "t192.gguf"}, {"t64hd32", ""}};
 
 /// Difference of two rows of numbers, as the tolerances of the oracle speak of it.
 struct Difference {
@@ -62,7 +63,8 @@ class Oracle : public EachBackend {
   }
 
   /// Extends `sequence` by `tokens`, all logits asked for.
-  static std::vector<float> run(Model& model, SequenceCache& sequence, std::span<const TokenId> tokens, ForwardTrace* trace = nullptr) {
+  static std::vector<float> run(Model& model, SequenceCache& sequence, std::span<const TokenId> tokens,
+                                ForwardTrace* trace = nullptr) {
     Batch batch;
     batch.tokens.assign(tokens.begin(), tokens.end());
     BatchRow& row = batch.rows.emplace_back();
@@ -126,7 +128,8 @@ TEST_P(Oracle, LogitsOfEveryModelFormAndCase) {
       const size_t num_decoded = decode.size() / vocab, prompt = tokens.size() - num_decoded;
       Difference incremental;
       for (size_t i = 0; i < num_decoded; ++i) {
-        sequence.set_num_tokens(static_cast<uint32_t>(prompt + i - 1));  // takes tokens back, so that each step decodes one
+        sequence.set_num_tokens(
+            static_cast<uint32_t>(prompt + i - 1));  // takes tokens back, so that each step decodes one
         const auto logits = run(*opened.model, sequence, std::span(tokens).subspan(prompt + i - 1, 1));
         incremental.add(logits, decode.subspan(i * vocab, vocab));
         EXPECT_EQ(argmax(logits), tokens[prompt + i]) << "decoded token " << i;
@@ -169,7 +172,8 @@ TEST_P(Oracle, HiddenStatesAndRouterChoices) {
         EXPECT_LE(router.largest, 1e-3) << "layer " << layer;
         const auto& chosen = trace.layers[layer].router_indices;
         const auto expected = golden->i32(key).subspan(layer * chosen.size(), chosen.size());
-        for (size_t i = 0; i < chosen.size(); ++i) ASSERT_EQ(chosen[i], static_cast<uint32_t>(expected[i])) << "layer " << layer << " slot " << i;
+        for (size_t i = 0; i < chosen.size(); ++i)
+          ASSERT_EQ(chosen[i], static_cast<uint32_t>(expected[i])) << "layer " << layer << " slot " << i;
       }
       Difference final_norm;
       final_norm.add(trace.final_norm, golden->f32(c + "/final_norm"));

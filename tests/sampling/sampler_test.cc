@@ -122,7 +122,8 @@ TEST(Sampler, SeedChoiceAndPositionAloneFixTheDraw) {
   params.choice_index = 1;
   int same = 0;
   Sampler c(params, {});
-  for (uint32_t position = 0; position < 64; ++position) same += a.sample(logits, position).value() == c.sample(logits, position).value();
+  for (uint32_t position = 0; position < 64; ++position)
+    same += a.sample(logits, position).value() == c.sample(logits, position).value();
   EXPECT_LT(same, 8);
 }
 

@@ -1,7 +1,8 @@
 // Part of one ISA's file: included inside its namespace, after elementwise-inl.h.
 //
-// The query heads of a group share each row of K and V, so a row is read from memory once. Two passes: all scores, then softmax and
-// the mix of values; the order of the sums depends on the visible positions alone, so a token has the same bits in any batch.
+// The query heads of a group share each row of K and V, so a row is read from memory once. Two passes: all scores, then
+// softmax and the mix of values; the order of the sums depends on the visible positions alone, so a token has the same
+// bits in any batch.
 #pragma once
 
 /// Scores of kHeads query heads against every visible position.
@@ -70,7 +71,8 @@ void attend_heads(const AttendArgs& args, uint32_t head) {
   score<kVectors, kHeads>(args, head);
   float denominator[kHeads];
   for (uint32_t h = 0; h < kHeads; ++h)
-    denominator[h] = softmax_terms(args.scores + static_cast<uint64_t>(head + h) * args.num_positions, args.num_positions, args.sinks[head + h]);
+    denominator[h] = softmax_terms(args.scores + static_cast<uint64_t>(head + h) * args.num_positions,
+                                   args.num_positions, args.sinks[head + h]);
   mix<kVectors, kHeads>(args, head, denominator);
 }
 
@@ -81,7 +83,9 @@ void attend_with(const AttendArgs& args) {
   for (; head < args.group; ++head) attend_heads<kVectors, 1>(args, head);
 }
 
-bool takes_attend(uint32_t head_dim) { return head_dim == 64 || head_dim == 32; }
+bool takes_attend(uint32_t head_dim) {
+  return head_dim == 64 || head_dim == 32;
+}
 
 void attend(const AttendArgs& args) {
   if (args.head_dim == 64) return attend_with<64 / kLanes>(args);

@@ -7,14 +7,18 @@
 namespace gossamer::kernels {
 namespace {
 
-/// Rows of a matrix that one chunk of a loop computes: some tens of microseconds of streaming, and a multiple of kPanelRows.
+/// Rows of a matrix that one chunk of a loop computes: some tens of microseconds of streaming, and a multiple of
+/// kPanelRows.
 constexpr uint32_t kChunkRows = 64;
 
-uint32_t num_chunks(uint32_t items, uint32_t chunk) { return (items + chunk - 1) / chunk; }
+uint32_t num_chunks(uint32_t items, uint32_t chunk) {
+  return (items + chunk - 1) / chunk;
+}
 
 }  // namespace
 
-CpuBackend::CpuBackend(const IsaKernels& isa, ThreadPool& threads) : isa_(isa), threads_(threads), scratch_(threads.num_threads()) {}
+CpuBackend::CpuBackend(const IsaKernels& isa, ThreadPool& threads)
+    : isa_(isa), threads_(threads), scratch_(threads.num_threads()) {}
 
 float* CpuBackend::scratch(unsigned thread, uint64_t floats) {
   auto& memory = scratch_[thread];
@@ -65,26 +69,27 @@ void CpuBackend::attention(const AttentionArgs& args) {
   if (!native) return ref_.attention(args);
   const uint32_t group = args.num_heads / args.num_kv_heads;
   const uint64_t kv_stride = static_cast<uint64_t>(args.num_kv_heads) * args.head_dim;
-  threads_.parallel_for(static_cast<uint32_t>(args.rows.size()) * args.num_kv_heads, [&](uint32_t chunk, unsigned thread) {
-    const uint32_t t = chunk / args.num_kv_heads, kv_head = chunk % args.num_kv_heads;
-    const AttentionRow& row = args.rows[t];
-    const uint32_t first = args.window && row.num_positions > args.window ? row.num_positions - args.window : 0;
-    const uint64_t offset = first * kv_stride + static_cast<uint64_t>(kv_head) * args.head_dim;
-    const uint64_t head = static_cast<uint64_t>(kv_head) * group;
-    AttendArgs attend{};
-    attend.q = args.q + t * args.q_stride + head * args.head_dim;
-    attend.k = row.k + offset;
-    attend.v = row.v + offset;
-    attend.kv_stride = kv_stride;
-    attend.num_positions = row.num_positions - first;
-    attend.group = group;
-    attend.head_dim = args.head_dim;
-    attend.sinks = args.sinks + head;
-    attend.scale = args.scale;
-    attend.scores = scratch(thread, static_cast<uint64_t>(group) * attend.num_positions);
-    attend.out = args.out + (static_cast<uint64_t>(t) * args.num_heads + head) * args.head_dim;
-    isa_.attend(attend);
-  });
+  threads_.parallel_for(
+      static_cast<uint32_t>(args.rows.size()) * args.num_kv_heads, [&](uint32_t chunk, unsigned thread) {
+        const uint32_t t = chunk / args.num_kv_heads, kv_head = chunk % args.num_kv_heads;
+        const AttentionRow& row = args.rows[t];
+        const uint32_t first = args.window && row.num_positions > args.window ? row.num_positions - args.window : 0;
+        const uint64_t offset = first * kv_stride + static_cast<uint64_t>(kv_head) * args.head_dim;
+        const uint64_t head = static_cast<uint64_t>(kv_head) * group;
+        AttendArgs attend{};
+        attend.q = args.q + t * args.q_stride + head * args.head_dim;
+        attend.k = row.k + offset;
+        attend.v = row.v + offset;
+        attend.kv_stride = kv_stride;
+        attend.num_positions = row.num_positions - first;
+        attend.group = group;
+        attend.head_dim = args.head_dim;
+        attend.sinks = args.sinks + head;
+        attend.scale = args.scale;
+        attend.scores = scratch(thread, static_cast<uint64_t>(group) * attend.num_positions);
+        attend.out = args.out + (static_cast<uint64_t>(t) * args.num_heads + head) * args.head_dim;
+        isa_.attend(attend);
+      });
 }
 
 void CpuBackend::router(const RouterArgs& args) {
@@ -94,7 +99,8 @@ void CpuBackend::router(const RouterArgs& args) {
 }
 
 void CpuBackend::experts(const ExpertsArgs& args) {
-  const bool native = isa_.takes_gemm(args.gate.first) && isa_.takes_gemm(args.up.first) && isa_.takes_gemm(args.down.first);
+  const bool native =
+      isa_.takes_gemm(args.gate.first) && isa_.takes_gemm(args.up.first) && isa_.takes_gemm(args.down.first);
   count(Op::kExperts, native);
   if (!native) return ref_.experts(args);
   plan_experts({args.indices, static_cast<size_t>(args.num_tokens) * args.active}, args.gate.experts, plan_);
@@ -103,10 +109,12 @@ void CpuBackend::experts(const ExpertsArgs& args) {
   const uint32_t hidden = args.down.first.rows;
   // Each token adds its own A rows in the order of the router, whatever else is in the batch.
   std::vector<const float*> rows(plan_.slots.size());
-  for (size_t place = 0; place < plan_.slots.size(); ++place) rows[plan_.slots[place]] = contracted_.data() + place * hidden;
+  for (size_t place = 0; place < plan_.slots.size(); ++place)
+    rows[plan_.slots[place]] = contracted_.data() + place * hidden;
   threads_.parallel_for(args.num_tokens, [&](uint32_t t, unsigned) {
     const size_t slot = static_cast<size_t>(t) * args.active;
-    isa_.add_weighted(rows.data() + slot, args.weights + slot, args.active, hidden, args.out + static_cast<size_t>(t) * hidden);
+    isa_.add_weighted(rows.data() + slot, args.weights + slot, args.active, hidden,
+                      args.out + static_cast<size_t>(t) * hidden);
   });
 }
 
@@ -132,11 +140,14 @@ void CpuBackend::expand_experts(const ExpertsArgs& args) {
     }
     const size_t bias = static_cast<size_t>(group.expert) * width;
     const float* const* inputs_begin = input_rows_.data() + group.begin;
-    isa_.gemm({args.gate.expert(group.expert), args.gate_bias + bias, inputs_begin, rows.data(), begin, inputs, false}, begin, end, panel);
-    isa_.gemm({args.up.expert(group.expert), args.up_bias + bias, inputs_begin, rows.data() + inputs, begin, inputs, false}, begin, end, panel);
+    isa_.gemm({args.gate.expert(group.expert), args.gate_bias + bias, inputs_begin, rows.data(), begin, inputs, false},
+              begin, end, panel);
+    isa_.gemm(
+        {args.up.expert(group.expert), args.up_bias + bias, inputs_begin, rows.data() + inputs, begin, inputs, false},
+        begin, end, panel);
     for (uint32_t i = 0; i < inputs; ++i)
-      isa_.swiglu(gates + static_cast<size_t>(i) * kChunkRows, ups + static_cast<size_t>(i) * kChunkRows, end - begin, args.limit,
-                  inner_.data() + static_cast<size_t>(group.begin + i) * width + begin);
+      isa_.swiglu(gates + static_cast<size_t>(i) * kChunkRows, ups + static_cast<size_t>(i) * kChunkRows, end - begin,
+                  args.limit, inner_.data() + static_cast<size_t>(group.begin + i) * width + begin);
   });
 }
 
@@ -152,8 +163,13 @@ void CpuBackend::contract_experts(const ExpertsArgs& args) {
   threads_.parallel_for(static_cast<uint32_t>(plan_.groups.size()) * chunks, [&](uint32_t task, unsigned thread) {
     const ExpertPlan::Group& group = plan_.groups[task / chunks];
     const uint32_t begin = task % chunks * kChunkRows, end = std::min(begin + kChunkRows, hidden);
-    const GemmArgs gemm{args.down.expert(group.expert), args.down_bias + static_cast<size_t>(group.expert) * hidden,
-                        input_rows_.data() + group.begin, output_rows_.data() + group.begin, 0, group.end - group.begin, false};
+    const GemmArgs gemm{args.down.expert(group.expert),
+                        args.down_bias + static_cast<size_t>(group.expert) * hidden,
+                        input_rows_.data() + group.begin,
+                        output_rows_.data() + group.begin,
+                        0,
+                        group.end - group.begin,
+                        false};
     isa_.gemm(gemm, begin, end, scratch(thread, gemm_panel_floats(width)));
   });
 }

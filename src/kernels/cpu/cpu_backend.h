@@ -9,7 +9,8 @@
 
 namespace gossamer::kernels {
 
-/// All ops on the threads of a pool, with the inner loops of one instruction set. Shapes those do not take go to RefBackend.
+/// All ops on the threads of a pool, with the inner loops of one instruction set. Shapes those do not take go to
+/// RefBackend.
 class CpuBackend : public Backend {
  public:
   /// `threads` outlives the backend.
@@ -36,9 +37,9 @@ class CpuBackend : public Backend {
   std::vector<std::vector<float>> scratch_;
   // Of experts(): one row a slot (token, choice), slots in the order of the plan's groups.
   ExpertPlan plan_;
-  std::vector<float> inner_;                 // [T * A, F]
-  std::vector<float> contracted_;            // [T * A, D]
-  std::vector<const float*> input_rows_;     // [T * A]
+  std::vector<float> inner_;              // [T * A, F]
+  std::vector<float> contracted_;         // [T * A, D]
+  std::vector<const float*> input_rows_;  // [T * A]
   std::vector<float*> output_rows_;
 };
 

@@ -1,8 +1,9 @@
 // Part of one ISA's file: included inside its namespace, after its simd.h.
 #pragma once
 
-/// e^x within 2 ulp, x clamped to [-87.3, 88]; NaN stays NaN (minps gives its second operand then). Cody-Waite reduction by ln 2, then a polynomial of degree 6 on [-0.35, 0.35]
-/// (coefficients of the Taylor series, error of the cut 1e-8 relative).
+/// e^x within 2 ulp, x clamped to [-87.3, 88]; NaN stays NaN (minps gives its second operand then). Cody-Waite
+/// reduction by ln 2, then a polynomial of degree 6 on [-0.35, 0.35] (coefficients of the Taylor series, error of the
+/// cut 1e-8 relative).
 inline Vec exp(Vec x) {
   x = max(set1(-87.3f), min(set1(88.0f), x));
   const Vec n = round(mul(x, set1(1.44269504f)));

@@ -1,8 +1,9 @@
 // Part of one ISA's file: included inside its namespace, after readers-inl.h.
 //
-// One input: rows stream straight from memory into the sums (`direct`), the memory-bound case of decode. Several inputs: kPanelRows
-// rows are unpacked once into float32 that stays in L2 (`panel`) and then meet all inputs in register tiles, the arithmetic-bound
-// case of prefill. Both add the same exact products in the same order, one chain a vector lane: same bits, whatever the batch.
+// One input: rows stream straight from memory into the sums (`direct`), the memory-bound case of decode. Several
+// inputs: kPanelRows rows are unpacked once into float32 that stays in L2 (`panel`) and then meet all inputs in
+// register tiles, the arithmetic-bound case of prefill. Both add the same exact products in the same order, one chain a
+// vector lane: same bits, whatever the batch.
 #pragma once
 
 inline void put(const GemmArgs& args, uint32_t input, uint32_t row, float dot) {
@@ -20,7 +21,8 @@ void direct(const GemmArgs& args, uint32_t row, uint32_t input) {
   for (uint32_t r = 0; r < kRows; ++r) sums[r] = zero();
   const float* x = args.x[input];
   const uint32_t blocks = args.w.cols / 32;
-  const uint64_t ahead = kRows * args.w.row_stride_bytes;  // the same place in the next rows: streams are short, so hardware is late
+  const uint64_t ahead =
+      kRows * args.w.row_stride_bytes;  // the same place in the next rows: streams are short, so hardware is late
   for (uint32_t b = 0; b < blocks; ++b) {
     Vec xs[kBlockVectors];
     for (uint32_t i = 0; i < kBlockVectors; ++i) xs[i] = load(x + b * 32 + i * kLanes);
@@ -89,17 +91,24 @@ void gemm_with(const GemmArgs& args, uint32_t row_begin, uint32_t row_end, float
   }
 }
 
-bool takes_gemm(const WeightRows& w) { return w.cols % 32 == 0 && w.dtype != Dtype::kU8; }
+bool takes_gemm(const WeightRows& w) {
+  return w.cols % 32 == 0 && w.dtype != Dtype::kU8;
+}
 
 void gemm(const GemmArgs& args, uint32_t row_begin, uint32_t row_end, float* panel) {
   switch (args.w.dtype) {
     case Dtype::kMxfp4:
       return args.w.layout == Mxfp4Layout::kGgml ? gemm_with<Mxfp4GgmlReader>(args, row_begin, row_end, panel)
                                                  : gemm_with<Mxfp4SplitReader>(args, row_begin, row_end, panel);
-    case Dtype::kQ8_0: return gemm_with<Q8Reader>(args, row_begin, row_end, panel);
-    case Dtype::kBf16: return gemm_with<Bf16Reader>(args, row_begin, row_end, panel);
-    case Dtype::kF16: return gemm_with<F16Reader>(args, row_begin, row_end, panel);
-    case Dtype::kF32: return gemm_with<F32Reader>(args, row_begin, row_end, panel);
-    case Dtype::kU8: return;  // takes_gemm() refuses it
+    case Dtype::kQ8_0:
+      return gemm_with<Q8Reader>(args, row_begin, row_end, panel);
+    case Dtype::kBf16:
+      return gemm_with<Bf16Reader>(args, row_begin, row_end, panel);
+    case Dtype::kF16:
+      return gemm_with<F16Reader>(args, row_begin, row_end, panel);
+    case Dtype::kF32:
+      return gemm_with<F32Reader>(args, row_begin, row_end, panel);
+    case Dtype::kU8:
+      return;  // takes_gemm() refuses it
   }
 }

@@ -1,6 +1,7 @@
 #pragma once
-/// What one instruction set contributes: single-threaded inner loops over plain pointers. The folders avx2/ and avx512/ each fill
-/// this table from files of the same names; threads, planning and memory stay in kernels/cpu/*.cc, compiled for every machine.
+/// What one instruction set contributes: single-threaded inner loops over plain pointers. The folders avx2/ and avx512/
+/// each fill this table from files of the same names; threads, planning and memory stay in kernels/cpu/*.cc, compiled
+/// for every machine.
 
 #include <cstdint>
 
@@ -12,26 +13,26 @@ namespace gossamer::kernels {
 /// out[t][row - out_first_row] = w[row] . x[t] + bias[row], or += that.
 struct GemmArgs {
   WeightRows w;
-  const float* bias;      // [rows] or null
-  const float* const* x;  // [num_x] pointers to inputs of w.cols floats
-  float* const* out;      // [num_x] pointers to outputs
-  uint32_t out_first_row; // row whose result is out[t][0]
+  const float* bias;       // [rows] or null
+  const float* const* x;   // [num_x] pointers to inputs of w.cols floats
+  float* const* out;       // [num_x] pointers to outputs
+  uint32_t out_first_row;  // row whose result is out[t][0]
   uint32_t num_x;
   bool accumulate;
 };
 
 /// One token, one KV head, the `group` query heads that share it.
 struct AttendArgs {
-  const float* q;          // [group, Dh]
-  const float* k;          // first visible position, this KV head; positions are kv_stride apart
+  const float* q;  // [group, Dh]
+  const float* k;  // first visible position, this KV head; positions are kv_stride apart
   const float* v;
   uint64_t kv_stride;
   uint32_t num_positions;  // visible ones
   uint32_t group, head_dim;
-  const float* sinks;      // [group]
+  const float* sinks;  // [group]
   float scale;
-  float* scores;           // scratch [group, num_positions]
-  float* out;              // [group, Dh]
+  float* scores;  // scratch [group, num_positions]
+  float* out;     // [group, Dh]
 };
 
 struct IsaKernels {
@@ -50,9 +51,12 @@ struct IsaKernels {
   void (*add_weighted)(const float* const* x, const float* weights, uint32_t num_x, uint32_t n, float* out);
 };
 
-/// Rows that gemm() unpacks at a time when several inputs share them: 16 rows of 2880 float32 are 180 KB, which stay in L2.
+/// Rows that gemm() unpacks at a time when several inputs share them: 16 rows of 2880 float32 are 180 KB, which stay in
+/// L2.
 inline constexpr uint32_t kPanelRows = 16;
-inline uint64_t gemm_panel_floats(uint32_t cols) { return static_cast<uint64_t>(kPanelRows) * cols; }
+inline uint64_t gemm_panel_floats(uint32_t cols) {
+  return static_cast<uint64_t>(kPanelRows) * cols;
+}
 
 namespace avx2 {
 const IsaKernels& isa_kernels();

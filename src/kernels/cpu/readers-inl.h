@@ -1,4 +1,5 @@
-// Part of one ISA's file: included inside its namespace, after its simd.h. A reader gives 32 weights of one row as a Block.
+// Part of one ISA's file: included inside its namespace, after its simd.h. A reader gives 32 weights of one row as a
+// Block.
 #pragma once
 
 /// 2^(byte - 127) for every scale byte; a load is cheaper than the shift and the special cases of bytes 0 and 255.
@@ -25,7 +26,9 @@ struct Mxfp4SplitReader {
   Mxfp4SplitReader() = default;
   Mxfp4SplitReader(const WeightRows& w, uint32_t r)
       : row(w.data + r * w.row_stride_bytes), scales(w.scales + r * w.scale_stride_bytes) {}
-  Block block(uint32_t b) const { return mxfp4_split(row + b * kBlockBytes, static_cast<uint8_t>(scales[b]), kScaleTable.value); }
+  Block block(uint32_t b) const {
+    return mxfp4_split(row + b * kBlockBytes, static_cast<uint8_t>(scales[b]), kScaleTable.value);
+  }
 };
 
 /// Formats whose rows are plain runs of blocks (or of 32 elements).

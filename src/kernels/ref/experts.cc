@@ -27,7 +27,8 @@ void RefBackend::router(const RouterArgs& args) {
       indices[a] = best;
     }
     double sum = 0;
-    for (uint32_t a = 0; a < args.active; ++a) sum += std::exp(static_cast<double>(logits[indices[a]]) - logits[indices[0]]);
+    for (uint32_t a = 0; a < args.active; ++a)
+      sum += std::exp(static_cast<double>(logits[indices[a]]) - logits[indices[0]]);
     for (uint32_t a = 0; a < args.active; ++a)
       weights[a] = static_cast<float>(std::exp(static_cast<double>(logits[indices[a]]) - logits[indices[0]]) / sum);
   }
@@ -52,7 +53,8 @@ void RefBackend::experts(const ExpertsArgs& args) {
         inner[f] = ref::swiglu(static_cast<float>(g), static_cast<float>(u), args.limit);
       }
       for (uint32_t d = 0; d < hidden; ++d) {
-        const double y = ref::dot_row(down, d, inner.data(), row.data()) + args.down_bias[static_cast<size_t>(e) * hidden + d];
+        const double y =
+            ref::dot_row(down, d, inner.data(), row.data()) + args.down_bias[static_cast<size_t>(e) * hidden + d];
         mixed[d] += static_cast<double>(args.weights[t * args.active + a]) * y;
       }
     }

@@ -11,25 +11,50 @@ namespace {
 
 constexpr uint32_t kLanes = 8;
 constexpr uint32_t kBlockVectors = 32 / kLanes;
-constexpr uint32_t kDirectRows = 8;   // rows that stream at once: 8 chains hide an FMA latency of 4 at two a cycle
-constexpr uint32_t kTileRows = 4;     // register tile of the panel product: 8 sums, 4 + 2 operands of 16 registers
+constexpr uint32_t kDirectRows = 8;  // rows that stream at once: 8 chains hide an FMA latency of 4 at two a cycle
+constexpr uint32_t kTileRows = 4;    // register tile of the panel product: 8 sums, 4 + 2 operands of 16 registers
 constexpr uint32_t kTileInputs = 2;
-constexpr uint32_t kHeadsAtOnce = 1;  // of attention: the 8 sums of one 64-wide head and its 8 operands fill the registers
+constexpr uint32_t kHeadsAtOnce =
+    1;  // of attention: the 8 sums of one 64-wide head and its 8 operands fill the registers
 
 using Vec = __m256;
 
-inline Vec load(const float* p) { return _mm256_loadu_ps(p); }
-inline void store(float* p, Vec v) { _mm256_storeu_ps(p, v); }
-inline Vec set1(float x) { return _mm256_set1_ps(x); }
-inline Vec zero() { return _mm256_setzero_ps(); }
-inline Vec add(Vec a, Vec b) { return _mm256_add_ps(a, b); }
-inline Vec sub(Vec a, Vec b) { return _mm256_sub_ps(a, b); }
-inline Vec mul(Vec a, Vec b) { return _mm256_mul_ps(a, b); }
-inline Vec div(Vec a, Vec b) { return _mm256_div_ps(a, b); }
-inline Vec fma(Vec a, Vec b, Vec c) { return _mm256_fmadd_ps(a, b, c); }
-inline Vec min(Vec a, Vec b) { return _mm256_min_ps(a, b); }
-inline Vec max(Vec a, Vec b) { return _mm256_max_ps(a, b); }
-inline Vec round(Vec a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+inline Vec load(const float* p) {
+  return _mm256_loadu_ps(p);
+}
+inline void store(float* p, Vec v) {
+  _mm256_storeu_ps(p, v);
+}
+inline Vec set1(float x) {
+  return _mm256_set1_ps(x);
+}
+inline Vec zero() {
+  return _mm256_setzero_ps();
+}
+inline Vec add(Vec a, Vec b) {
+  return _mm256_add_ps(a, b);
+}
+inline Vec sub(Vec a, Vec b) {
+  return _mm256_sub_ps(a, b);
+}
+inline Vec mul(Vec a, Vec b) {
+  return _mm256_mul_ps(a, b);
+}
+inline Vec div(Vec a, Vec b) {
+  return _mm256_div_ps(a, b);
+}
+inline Vec fma(Vec a, Vec b, Vec c) {
+  return _mm256_fmadd_ps(a, b, c);
+}
+inline Vec min(Vec a, Vec b) {
+  return _mm256_min_ps(a, b);
+}
+inline Vec max(Vec a, Vec b) {
+  return _mm256_max_ps(a, b);
+}
+inline Vec round(Vec a) {
+  return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
 inline float sum(Vec v) {
   __m128 x = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
   x = _mm_add_ps(x, _mm_movehl_ps(x, x));
@@ -45,8 +70,12 @@ inline Vec scale_by_power(Vec a, Vec n) {
 inline __m256i first_lanes(uint32_t n) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
-inline Vec load_first(const float* p, uint32_t n) { return _mm256_maskload_ps(p, first_lanes(n)); }
-inline void store_first(float* p, Vec v, uint32_t n) { _mm256_maskstore_ps(p, first_lanes(n), v); }
+inline Vec load_first(const float* p, uint32_t n) {
+  return _mm256_maskload_ps(p, first_lanes(n));
+}
+inline void store_first(float* p, Vec v, uint32_t n) {
+  _mm256_maskstore_ps(p, first_lanes(n), v);
+}
 
 struct Block {
   Vec v[kBlockVectors];
@@ -58,8 +87,11 @@ inline void widen_int8(__m128i codes, Vec scale, Vec* v) {
   v[1] = mul(_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(codes, 8))), scale);
 }
 
-/// Twice the 16 E2M1 values as int8: vpermps of AVX2 has only 8 entries, a byte shuffle has 16. The scale is halved in return.
-inline __m128i fp4_values_doubled() { return _mm_setr_epi8(0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12); }
+/// Twice the 16 E2M1 values as int8: vpermps of AVX2 has only 8 entries, a byte shuffle has 16. The scale is halved in
+/// return.
+inline __m128i fp4_values_doubled() {
+  return _mm_setr_epi8(0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12);
+}
 
 inline Block mxfp4_ggml(const std::byte* block, const float* scale_table) {
   const __m128i codes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(block + 1)), nibble = _mm_set1_epi8(15);

@@ -1,18 +1,21 @@
 /// The table of avx512: its simd.h under the loops that all instruction sets share.
 
-#include "kernels/cpu/isa.h"
 #include "kernels/cpu/avx512/simd.h"
+#include "kernels/cpu/isa.h"
 
 namespace gossamer::kernels::avx512 {
 namespace {
+// clang-format off: each builds on those before it
 #include "kernels/cpu/readers-inl.h"
 #include "kernels/cpu/gemm-inl.h"
 #include "kernels/cpu/elementwise-inl.h"
 #include "kernels/cpu/attend-inl.h"
+// clang-format on
 }  // namespace
 
 const IsaKernels& isa_kernels() {
-  static constexpr IsaKernels kKernels = {"avx512", takes_gemm, gemm, takes_attend, attend, swiglu, rmsnorm, add_weighted};
+  static constexpr IsaKernels kKernels = {"avx512", takes_gemm, gemm,    takes_attend,
+                                          attend,   swiglu,     rmsnorm, add_weighted};
   return kKernels;
 }
 

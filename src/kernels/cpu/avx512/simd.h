@@ -11,39 +11,74 @@ namespace {
 
 constexpr uint32_t kLanes = 16;
 constexpr uint32_t kBlockVectors = 32 / kLanes;
-constexpr uint32_t kDirectRows = 4;   // rows that stream at once: 4 chains of FMA hide its latency at two cycles an instruction
-constexpr uint32_t kTileRows = 4;     // register tile of the panel product: 16 sums, 4 + 4 operands
+constexpr uint32_t kDirectRows =
+    4;  // rows that stream at once: 4 chains of FMA hide its latency at two cycles an instruction
+constexpr uint32_t kTileRows = 4;  // register tile of the panel product: 16 sums, 4 + 4 operands
 constexpr uint32_t kTileInputs = 4;
 constexpr uint32_t kHeadsAtOnce = 4;  // of attention: 16 sums of a 64-wide head
 
 using Vec = __m512;
 
-inline Vec load(const float* p) { return _mm512_loadu_ps(p); }
-inline void store(float* p, Vec v) { _mm512_storeu_ps(p, v); }
-inline Vec set1(float x) { return _mm512_set1_ps(x); }
-inline Vec zero() { return _mm512_setzero_ps(); }
-inline Vec add(Vec a, Vec b) { return _mm512_add_ps(a, b); }
-inline Vec sub(Vec a, Vec b) { return _mm512_sub_ps(a, b); }
-inline Vec mul(Vec a, Vec b) { return _mm512_mul_ps(a, b); }
-inline Vec div(Vec a, Vec b) { return _mm512_div_ps(a, b); }
-inline Vec fma(Vec a, Vec b, Vec c) { return _mm512_fmadd_ps(a, b, c); }
-inline Vec min(Vec a, Vec b) { return _mm512_min_ps(a, b); }
-inline Vec max(Vec a, Vec b) { return _mm512_max_ps(a, b); }
-inline Vec round(Vec a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
-inline float sum(Vec v) { return _mm512_reduce_add_ps(v); }
+inline Vec load(const float* p) {
+  return _mm512_loadu_ps(p);
+}
+inline void store(float* p, Vec v) {
+  _mm512_storeu_ps(p, v);
+}
+inline Vec set1(float x) {
+  return _mm512_set1_ps(x);
+}
+inline Vec zero() {
+  return _mm512_setzero_ps();
+}
+inline Vec add(Vec a, Vec b) {
+  return _mm512_add_ps(a, b);
+}
+inline Vec sub(Vec a, Vec b) {
+  return _mm512_sub_ps(a, b);
+}
+inline Vec mul(Vec a, Vec b) {
+  return _mm512_mul_ps(a, b);
+}
+inline Vec div(Vec a, Vec b) {
+  return _mm512_div_ps(a, b);
+}
+inline Vec fma(Vec a, Vec b, Vec c) {
+  return _mm512_fmadd_ps(a, b, c);
+}
+inline Vec min(Vec a, Vec b) {
+  return _mm512_min_ps(a, b);
+}
+inline Vec max(Vec a, Vec b) {
+  return _mm512_max_ps(a, b);
+}
+inline Vec round(Vec a) {
+  return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+inline float sum(Vec v) {
+  return _mm512_reduce_add_ps(v);
+}
 /// a * 2^n for whole n in [-126, 127].
-inline Vec scale_by_power(Vec a, Vec n) { return _mm512_scalef_ps(a, n); }
+inline Vec scale_by_power(Vec a, Vec n) {
+  return _mm512_scalef_ps(a, n);
+}
 
 /// The first n lanes (n < kLanes); the others are 0 and are not read or written.
-inline Vec load_first(const float* p, uint32_t n) { return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1), p); }
-inline void store_first(float* p, Vec v, uint32_t n) { _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << n) - 1), v); }
+inline Vec load_first(const float* p, uint32_t n) {
+  return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1), p);
+}
+inline void store_first(float* p, Vec v, uint32_t n) {
+  _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << n) - 1), v);
+}
 
 struct Block {
   Vec v[kBlockVectors];
 };
 
 /// The 16 E2M1 values, indexed by the low four bits of each lane (vpermps ignores the others).
-inline Vec fp4_values() { return _mm512_loadu_ps(kFp4Values); }
+inline Vec fp4_values() {
+  return _mm512_loadu_ps(kFp4Values);
+}
 
 inline Block mxfp4_ggml(const std::byte* block, const float* scale_table) {
   const __m512i low = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(block + 1)));
