@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "base/json.h"
+#include "checkpoint/config_json.h"
 #include "checkpoint/layouts.h"
 #include "checkpoint/model_name.h"
 #include "checkpoint/paths.h"
@@ -12,7 +13,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr uint64_t kMaxConfigBytes = 16 << 20;
 constexpr uint64_t kMaxTokenizerBytes = 256 << 20;
 constexpr uint32_t kGptOssVocabSize = 201088;
 

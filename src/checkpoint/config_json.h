@@ -10,6 +10,9 @@
 
 namespace gossamer {
 
+/// A larger config.json or generation_config.json is refused unread.
+inline constexpr uint64_t kMaxConfigBytes = 16 << 20;
+
 /// What config.json of the Hugging Face layout says.
 struct HuggingFaceConfig {
   ModelConfig model;

@@ -16,7 +16,7 @@ struct GgmlType {
   std::optional<Dtype> dtype;  ///< what the engine calls it; nothing where it does not compute with it
 };
 
-/// MXFP4 as Ollama numbered it in August 2025, before ggml gave it number 39: 17-byte blocks, scale first, but with the
+/// MXFP4 as Ollama numbered it until October 2025, though ggml calls it 39: 17-byte blocks, scale first, but with the
 /// nibbles in the order of the safetensors files. Number 4 was Q4_2, long gone.
 inline constexpr uint32_t kEarlyOllamaMxfp4 = 4;
 

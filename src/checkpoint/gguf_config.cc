@@ -34,7 +34,7 @@ class GgufFields {
     const GgufValue* value = require(key);
     if (!value) return 0;
     const auto number = value->as_number();
-    if (number && std::isfinite(static_cast<float>(*number))) return static_cast<float>(*number);
+    if (number && std::abs(*number) <= double{std::numeric_limits<float>::max()}) return static_cast<float>(*number);
     fail(make_error(ErrorCode::kInvalidInput, "{}: {}{} is {}, not a number that fits 32 bits", what_, prefix_, key,
                     value->text()));
     return 0;

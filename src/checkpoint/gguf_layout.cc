@@ -76,11 +76,11 @@ class LayerBinder {
       : bind_(bind), c_(config), prefix_(fmt::format("{}{}.", kLayerPrefix, layer)) {}
 
   LayerTensors bind() {
-    const uint64_t d = c_.hidden, q_rows = uint64_t{c_.num_heads} * c_.head_dim;
+    const uint64_t d = c_.hidden;
     t_.attn_norm = bind_.vector(name("attn_norm.weight"), d);
     bind_qkv();
     t_.sinks = bind_.vector(either("attn_sinks.weight", "attn_sinks"), c_.num_heads);
-    t_.o = bind_.matrix(either("attn_output.weight", "attn_out.weight"), d, q_rows);
+    t_.o = bind_.matrix(either("attn_output.weight", "attn_out.weight"), d, c_.q_rows());
     t_.o_bias = bind_.vector(either("attn_output.bias", "attn_out.bias"), d);
     t_.mlp_norm = bind_.vector(either("post_attention_norm.weight", "ffn_norm.weight"), d);
     t_.router = bind_.matrix(name("ffn_gate_inp.weight"), c_.num_experts, d);
@@ -99,18 +99,11 @@ class LayerBinder {
   }
 
   void bind_qkv() {
-    const uint64_t d = c_.hidden, q_rows = uint64_t{c_.num_heads} * c_.head_dim,
-                   kv_rows = uint64_t{c_.num_kv_heads} * c_.head_dim;
+    const uint64_t d = c_.hidden, q_rows = c_.q_rows(), kv_rows = c_.kv_rows();
     if (bind_.has(name("attn_qkv.weight"))) {
       const MatrixView qkv = bind_.matrix(name("attn_qkv.weight"), q_rows + 2 * kv_rows, d);
       const MatrixView bias = bind_.vector(name("attn_qkv.bias"), q_rows + 2 * kv_rows);
-      t_.q = row_range(qkv, 0, q_rows);
-      t_.k = row_range(qkv, q_rows, kv_rows);
-      t_.v = row_range(qkv, q_rows + kv_rows, kv_rows);
-      t_.q_bias = element_range(bias, 0, q_rows);
-      t_.k_bias = element_range(bias, q_rows, kv_rows);
-      t_.v_bias = element_range(bias, q_rows + kv_rows, kv_rows);
-      return;
+      return split_qkv(qkv, bias, c_, t_);
     }
     t_.q = bind_.matrix(name("attn_q.weight"), q_rows, d);
     t_.k = bind_.matrix(name("attn_k.weight"), kv_rows, d);
@@ -125,11 +118,7 @@ class LayerBinder {
     if (bind_.has(name("ffn_gate_up_exps.weight"))) {
       const auto gate_up = bind_.experts(name("ffn_gate_up_exps.weight"), c_.num_experts, 2 * f, d);
       const auto bias = bind_.expert_bias(name("ffn_gate_up_exps.bias"), c_.num_experts, 2 * f);
-      t_.gate = every_second_row(gate_up, 0);
-      t_.up = every_second_row(gate_up, 1);
-      t_.gate_bias = every_second_row(bias, 0);
-      t_.up_bias = every_second_row(bias, 1);
-      return;
+      return split_gate_up(gate_up, bias, t_);
     }
     t_.gate = bind_.experts(name("ffn_gate_exps.weight"), c_.num_experts, f, d);
     t_.up = bind_.experts(name("ffn_up_exps.weight"), c_.num_experts, f, d);
@@ -161,11 +150,11 @@ Result<ModelTensors> bind_tensors(const TensorTable& table, const ModelConfig& c
 Status check_mxfp4_form(const GgufHeader& header, const std::string& path) {
   for (const GgufTensor& tensor : header.tensors) {
     if (tensor.type != kEarlyOllamaMxfp4) continue;
-    return make_error(ErrorCode::kUnsupported,
-                      "{}: tensor {} is MXFP4 in the form that Ollama published in August 2025 (type 4 instead of 39): "
-                      "get the present form with "
-                      "`ollama pull gpt-oss:20b` or `ollama pull gpt-oss:120b`",
-                      path, excerpt(tensor.name));
+    return make_error(
+        ErrorCode::kUnsupported,
+        "{}: tensor {} is MXFP4 in the form that Ollama published until October 2025 (type 4 instead of 39): "
+        "get the present form with `ollama pull gpt-oss:20b` or `ollama pull gpt-oss:120b`",
+        path, excerpt(tensor.name));
   }
   return {};
 }

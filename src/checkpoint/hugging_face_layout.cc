@@ -7,15 +7,13 @@
 namespace gossamer {
 namespace {
 
-constexpr uint64_t kMaxConfigBytes = 16 << 20;
 constexpr std::string_view kLayerPrefix = "model.layers.";
 
 LayerTensors bind_layer(TensorBinder& bind, const ModelConfig& c, uint32_t layer) {
   const auto name = [prefix = fmt::format("{}{}.", kLayerPrefix, layer)](std::string_view rest) {
     return fmt::format("{}{}", prefix, rest);
   };
-  const uint64_t d = c.hidden, f = c.intermediate, q_rows = uint64_t{c.num_heads} * c.head_dim,
-                 kv_rows = uint64_t{c.num_kv_heads} * c.head_dim;
+  const uint64_t d = c.hidden, f = c.intermediate, q_rows = c.q_rows(), kv_rows = c.kv_rows();
   LayerTensors t;
   t.attn_norm = bind.vector(name("input_layernorm.weight"), d);
   t.q = bind.matrix(name("self_attn.q_proj.weight"), q_rows, d);
@@ -34,10 +32,7 @@ LayerTensors bind_layer(TensorBinder& bind, const ModelConfig& c, uint32_t layer
   const auto gate_up = bind.split_experts(name("mlp.experts.gate_up_proj_blocks"),
                                           name("mlp.experts.gate_up_proj_scales"), c.num_experts, 2 * f, d);
   const auto gate_up_bias = bind.expert_bias(name("mlp.experts.gate_up_proj_bias"), c.num_experts, 2 * f);
-  t.gate = every_second_row(gate_up, 0);
-  t.up = every_second_row(gate_up, 1);
-  t.gate_bias = every_second_row(gate_up_bias, 0);
-  t.up_bias = every_second_row(gate_up_bias, 1);
+  split_gate_up(gate_up, gate_up_bias, t);
   t.down = bind.split_experts(name("mlp.experts.down_proj_blocks"), name("mlp.experts.down_proj_scales"), c.num_experts,
                               d, f);
   t.down_bias = bind.expert_bias(name("mlp.experts.down_proj_bias"), c.num_experts, d);

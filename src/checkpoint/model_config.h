@@ -33,6 +33,8 @@ struct ModelConfig {
   float swiglu_limit = 7.f;
 
   bool is_sliding(uint32_t layer) const { return layer % 2 == 0; }
+  uint64_t q_rows() const { return uint64_t{num_heads} * head_dim; }      // H * Dh = 4096
+  uint64_t kv_rows() const { return uint64_t{num_kv_heads} * head_dim; }  // G * Dh = 512
 };
 
 /// Checks every value and how they fit together. `what` names the file in errors, which say field and value.

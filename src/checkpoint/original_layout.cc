@@ -7,24 +7,17 @@
 namespace gossamer {
 namespace {
 
-constexpr uint64_t kMaxConfigBytes = 16 << 20;
 constexpr std::string_view kLayerPrefix = "block.";
 
 /// q, k and v are one matrix here, `attn.qkv`: their rows follow one another.
 void bind_attention(TensorBinder& bind, const ModelConfig& c, const std::string& prefix, LayerTensors& t) {
-  const uint64_t d = c.hidden, q_rows = uint64_t{c.num_heads} * c.head_dim,
-                 kv_rows = uint64_t{c.num_kv_heads} * c.head_dim;
-  const MatrixView qkv = bind.matrix(prefix + "attn.qkv.weight", q_rows + 2 * kv_rows, d);
-  const MatrixView qkv_bias = bind.vector(prefix + "attn.qkv.bias", q_rows + 2 * kv_rows);
+  const uint64_t d = c.hidden, qkv_rows = c.q_rows() + 2 * c.kv_rows();
+  const MatrixView qkv = bind.matrix(prefix + "attn.qkv.weight", qkv_rows, d);
+  const MatrixView qkv_bias = bind.vector(prefix + "attn.qkv.bias", qkv_rows);
+  split_qkv(qkv, qkv_bias, c, t);
   t.attn_norm = bind.vector(prefix + "attn.norm.scale", d);
-  t.q = row_range(qkv, 0, q_rows);
-  t.k = row_range(qkv, q_rows, kv_rows);
-  t.v = row_range(qkv, q_rows + kv_rows, kv_rows);
-  t.q_bias = element_range(qkv_bias, 0, q_rows);
-  t.k_bias = element_range(qkv_bias, q_rows, kv_rows);
-  t.v_bias = element_range(qkv_bias, q_rows + kv_rows, kv_rows);
   t.sinks = bind.vector(prefix + "attn.sinks", c.num_heads);
-  t.o = bind.matrix(prefix + "attn.out.weight", d, q_rows);
+  t.o = bind.matrix(prefix + "attn.out.weight", d, c.q_rows());
   t.o_bias = bind.vector(prefix + "attn.out.bias", d);
 }
 
@@ -36,10 +29,7 @@ void bind_experts(TensorBinder& bind, const ModelConfig& c, const std::string& p
   const auto gate_up =
       bind.split_experts(prefix + "mlp.mlp1_weight.blocks", prefix + "mlp.mlp1_weight.scales", c.num_experts, 2 * f, d);
   const auto gate_up_bias = bind.expert_bias(prefix + "mlp.mlp1_bias", c.num_experts, 2 * f);
-  t.gate = every_second_row(gate_up, 0);
-  t.up = every_second_row(gate_up, 1);
-  t.gate_bias = every_second_row(gate_up_bias, 0);
-  t.up_bias = every_second_row(gate_up_bias, 1);
+  split_gate_up(gate_up, gate_up_bias, t);
   t.down =
       bind.split_experts(prefix + "mlp.mlp2_weight.blocks", prefix + "mlp.mlp2_weight.scales", c.num_experts, d, f);
   t.down_bias = bind.expert_bias(prefix + "mlp.mlp2_bias", c.num_experts, d);

@@ -20,6 +20,28 @@ std::string files_have(const TensorTable& table) {
   return fmt::format("the {} files {} and so on have", table.files().size(), first);
 }
 
+/// Rows [first, first + count) of a matrix.
+MatrixView row_range(MatrixView matrix, uint64_t first, uint64_t count) {
+  matrix.data += first * row_bytes(matrix.dtype, matrix.cols);
+  matrix.rows = count;
+  return matrix;
+}
+
+/// Elements [first, first + count) of a vector.
+MatrixView element_range(MatrixView vector, uint64_t first, uint64_t count) {
+  vector.data += row_bytes(vector.dtype, first);
+  vector.cols = count;
+  return vector;
+}
+
+template <class View>
+View every_second_row(View interleaved, uint64_t first) {
+  interleaved.rows /= 2;
+  interleaved.first_row = first;
+  interleaved.row_step = 2;
+  return interleaved;
+}
+
 }  // namespace
 
 const TableTensor* TensorBinder::take(std::string_view name, std::initializer_list<Dtype> dtypes,
@@ -92,20 +114,22 @@ ExpertBiasView TensorBinder::expert_bias(std::string_view name, uint32_t experts
   return {.dtype = *tensor->dtype, .experts = experts, .rows = rows, .stored_rows = rows, .data = tensor->data};
 }
 
-MatrixView row_range(const MatrixView& matrix, uint64_t first, uint64_t count) {
-  if (!matrix.data) return {};
-  MatrixView range = matrix;
-  range.rows = count;
-  range.data = matrix.data + first * row_bytes(matrix.dtype, matrix.cols);
-  return range;
+void split_qkv(const MatrixView& matrix, const MatrixView& bias, const ModelConfig& config, LayerTensors& layer) {
+  if (!matrix.data || !bias.data) return;
+  const uint64_t q_rows = config.q_rows(), kv_rows = config.kv_rows();
+  layer.q = row_range(matrix, 0, q_rows);
+  layer.k = row_range(matrix, q_rows, kv_rows);
+  layer.v = row_range(matrix, q_rows + kv_rows, kv_rows);
+  layer.q_bias = element_range(bias, 0, q_rows);
+  layer.k_bias = element_range(bias, q_rows, kv_rows);
+  layer.v_bias = element_range(bias, q_rows + kv_rows, kv_rows);
 }
 
-MatrixView element_range(const MatrixView& vector, uint64_t first, uint64_t count) {
-  if (!vector.data) return {};
-  MatrixView range = vector;
-  range.cols = count;
-  range.data = vector.data + row_bytes(vector.dtype, first);
-  return range;
+void split_gate_up(const ExpertMatrixView& matrix, const ExpertBiasView& bias, LayerTensors& layer) {
+  layer.gate = every_second_row(matrix, 0);
+  layer.up = every_second_row(matrix, 1);
+  layer.gate_bias = every_second_row(bias, 0);
+  layer.up_bias = every_second_row(bias, 1);
 }
 
 }  // namespace gossamer

@@ -47,18 +47,10 @@ class TensorBinder {
   Status status_;
 };
 
-/// Rows [first, first + count) of a matrix.
-MatrixView row_range(const MatrixView& matrix, uint64_t first, uint64_t count);
-/// Elements [first, first + count) of a vector.
-MatrixView element_range(const MatrixView& vector, uint64_t first, uint64_t count);
+/// Sets q, k and v of a layer to their parts of one matrix [(H + 2 G) * Dh, D] and one bias: rows of q, then k, then v.
+void split_qkv(const MatrixView& matrix, const MatrixView& bias, const ModelConfig& config, LayerTensors& layer);
 
-/// Every second row, from `first` on: gate (0) or up (1) of an interleaved gate_up.
-template <class View>
-View every_second_row(View interleaved, uint64_t first) {
-  interleaved.rows /= 2;
-  interleaved.first_row = first;
-  interleaved.row_step = 2;
-  return interleaved;
-}
+/// Sets gate and up of a layer to the even and the odd rows of one tensor [E, 2 F, D] and one bias [E, 2 F].
+void split_gate_up(const ExpertMatrixView& matrix, const ExpertBiasView& bias, LayerTensors& layer);
 
 }  // namespace gossamer

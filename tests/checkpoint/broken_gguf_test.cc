@@ -174,8 +174,8 @@ const Case kTensors[] = {
      "DIR/x.gguf: tensor blk.0.ffn_up_exps.weight is stored as Q4_0, but gossamer computes with MXFP4, Q8_0, BF16, "
      "F16, F32 there"},
     {"ExpertsInOllamasFirstForm", reshape("blk.0.ffn_up_exps.weight", 4, {4, 96, 64}, 4 * 96 * 2 * 17),
-     "DIR/x.gguf: tensor blk.0.ffn_up_exps.weight is MXFP4 in the form that Ollama published in August 2025 (type 4 "
-     "instead of 39): get the present form with `ollama pull gpt-oss:20b` or `ollama pull gpt-oss:120b`"},
+     "DIR/x.gguf: tensor blk.0.ffn_up_exps.weight is MXFP4 in the form that Ollama published until October 2025 (type "
+     "4 instead of 39): get the present form with `ollama pull gpt-oss:20b` or `ollama pull gpt-oss:120b`"},
     {"OneLayerTooMany", set("gpt-oss.block_count", gguf_uint32(1)),
      "DIR/x.gguf has tensor blk.1.attn_norm.weight, but the number of layers is 1 by its metadata"},
 };

@@ -264,6 +264,7 @@ void write_original(const std::string& folder, const ModelConfig& config, uint64
 }
 
 void write_file(const std::string& path, std::string_view bytes) {
+  std::filesystem::remove(path);  // writing over a file makes ext4 flush it to the disk
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
   file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   file.close();
