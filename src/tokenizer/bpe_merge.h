@@ -71,18 +71,27 @@ void merge_long_piece(std::string_view piece, const TokenId (&byte_ids)[256], co
     Merge merge;  // with the node that begins at part.end
   };
   // Nodes stand at the index of their first byte, so the next one is at part.end. A heap entry is rank and node in one word:
-  // ranks stay below 2^24 (kMaxTokenIds), and 2^40 bytes of text fit no machine.
+  // ranks stay below 2^23 (kMaxTokenIds), and 2^40 bytes of text fit no machine.
   constexpr int kNodeBits = 40;
   std::vector<Node> nodes(piece.size());
-  std::priority_queue<uint64_t, std::vector<uint64_t>, std::greater<>> queue;
-  const auto set_merge = [&](size_t index) {
-    Node& node = nodes[index];
-    node.merge = node.part.end < piece.size() ? pair_merge(node.part, nodes[node.part.end].part) : Merge{};
-    if (node.merge.rank != kNoMerge) queue.push(static_cast<uint64_t>(node.merge.rank) << kNodeBits | index);
-  };
   for (size_t i = 0; i < piece.size(); ++i)
     nodes[i] = {{i, i + 1, byte_ids[static_cast<unsigned char>(piece[i])]}, i - 1, {}};
-  for (size_t i = 0; i < piece.size(); ++i) set_merge(i);
+  const auto find_merge = [&](const Part& part) {
+    return part.end < piece.size() ? pair_merge(part, nodes[part.end].part) : Merge{};
+  };
+  const auto entry_of = [](const Merge& merge, size_t index) { return uint64_t{merge.rank} << kNodeBits | index; };
+
+  std::vector<uint64_t> entries;
+  for (Node& node : nodes) {
+    node.merge = find_merge(node.part);
+    if (node.merge.rank != kNoMerge) entries.push_back(entry_of(node.merge, node.part.begin));
+  }
+  std::priority_queue queue(std::greater<uint64_t>(), std::move(entries));
+  const auto renew_merge = [&](size_t index) {
+    Node& node = nodes[index];
+    node.merge = find_merge(node.part);
+    if (node.merge.rank != kNoMerge) queue.push(entry_of(node.merge, index));
+  };
 
   while (!queue.empty()) {
     const uint64_t entry = queue.top();
@@ -94,8 +103,8 @@ void merge_long_piece(std::string_view piece, const TokenId (&byte_ids)[256], co
     absorbed.merge = {};
     node.part = {index, absorbed.part.end, node.merge.id};
     if (node.part.end < piece.size()) nodes[node.part.end].previous = index;
-    set_merge(index);
-    if (index > 0) set_merge(node.previous);
+    renew_merge(index);
+    if (index > 0) renew_merge(node.previous);
   }
   for (size_t i = 0; i < piece.size(); i = nodes[i].part.end) out.push_back(nodes[i].part.id);
 }
