@@ -1,4 +1,5 @@
-/// Any bytes through the encoder: they come back mended and nothing else, as text only; with special tokens recognised too.
+/// Any bytes through the encoder: they come back mended and nothing else, as text only; with special tokens recognised
+/// too.
 
 #include "base/check.h"
 #include "base/utf8.h"

@@ -28,11 +28,20 @@ Answer extract_answer(std::span<const Message> messages) {
   Answer answer;
   for (const Message& message : messages) {
     switch (text_kind(message)) {
-      case TextKind::kFinal: add_paragraph(message.text(), answer.final_text); break;
-      case TextKind::kReasoning: add_paragraph(message.text(), answer.reasoning_text); break;
-      case TextKind::kPreamble: add_paragraph(message.text(), answer.preamble_text); break;
-      case TextKind::kCall: answer.tool_calls.push_back({*message.recipient, message.text()}); break;
-      case TextKind::kOther: break;
+      case TextKind::kFinal:
+        add_paragraph(message.text(), answer.final_text);
+        break;
+      case TextKind::kReasoning:
+        add_paragraph(message.text(), answer.reasoning_text);
+        break;
+      case TextKind::kPreamble:
+        add_paragraph(message.text(), answer.preamble_text);
+        break;
+      case TextKind::kCall:
+        answer.tool_calls.push_back({*message.recipient, message.text()});
+        break;
+      case TextKind::kOther:
+        break;
     }
   }
   return answer;

@@ -4,8 +4,12 @@
 namespace gossamer::harmony {
 namespace {
 
-json::object number_defaulting_to(int value) { return {{"type", "number"}, {"default", value}}; }
-json::object of_type(const char* type) { return {{"type", type}}; }
+json::object number_defaulting_to(int value) {
+  return {{"type", "number"}, {"default", value}};
+}
+json::object of_type(const char* type) {
+  return {{"type", type}};
+}
 
 json::object parameters_of(json::object properties, json::array required) {
   json::object schema{{"type", "object"}, {"properties", std::move(properties)}};
@@ -61,7 +65,8 @@ ToolNamespace ToolNamespace::browser() {
 ToolNamespace ToolNamespace::python() {
   return {
       "python",
-      "Use this tool to execute Python code in your chain of thought. The code will not be shown to the user. This tool "
+      "Use this tool to execute Python code in your chain of thought. The code will not be shown to the user. This "
+      "tool "
       "should be used for internal reasoning, but not for code that is intended to be visible to the user (e.g. when "
       "creating plots, tables, or files).\n\n"
       "When you send a message containing Python code to python, it will be executed in a stateful Jupyter notebook "

@@ -56,9 +56,13 @@ Status ConformingParser::finish() {
 
 Status ConformingParser::step(TokenId token) {
   switch (state()) {
-    case ParserState::kExpectStart: return read_start(token);
-    case ParserState::kHeader: return read_header(token);
-    case ParserState::kContent: read_content(token); return {};
+    case ParserState::kExpectStart:
+      return read_start(token);
+    case ParserState::kHeader:
+      return read_header(token);
+    case ParserState::kContent:
+      read_content(token);
+      return {};
   }
   return {};
 }

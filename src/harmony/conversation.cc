@@ -16,11 +16,15 @@ constexpr std::array<std::pair<Role, std::string_view>, 5> kRoleNames = {{{Role:
 constexpr std::array<std::pair<ReasoningEffort, std::string_view>, 3> kEffortNames = {
     {{ReasoningEffort::kLow, "low"}, {ReasoningEffort::kMedium, "medium"}, {ReasoningEffort::kHigh, "high"}}};
 
-char ascii_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+char ascii_lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
 
 }  // namespace
 
-std::string_view role_name(Role role) { return kRoleNames[static_cast<size_t>(role)].second; }
+std::string_view role_name(Role role) {
+  return kRoleNames[static_cast<size_t>(role)].second;
+}
 
 std::optional<Role> role_from_name(std::string_view name) {
   for (const auto& [role, known] : kRoleNames) {
@@ -29,7 +33,9 @@ std::optional<Role> role_from_name(std::string_view name) {
   return std::nullopt;
 }
 
-std::string_view effort_name(ReasoningEffort effort) { return kEffortNames[static_cast<size_t>(effort)].second; }
+std::string_view effort_name(ReasoningEffort effort) {
+  return kEffortNames[static_cast<size_t>(effort)].second;
+}
 
 std::optional<ReasoningEffort> effort_from_name(std::string_view name) {
   std::string lower(name);

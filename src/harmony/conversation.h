@@ -61,7 +61,8 @@ struct SystemContent {
   std::optional<ChannelConfig> channel_config;
   ToolNamespaces tools;
 
-  /// What openai-harmony's SystemContent.new() holds: ChatGPT's identity, medium effort, cutoff 2024-06, three channels.
+  /// What openai-harmony's SystemContent.new() holds: ChatGPT's identity, medium effort, cutoff 2024-06, three
+  /// channels.
   static SystemContent defaults();
 };
 

@@ -9,12 +9,18 @@ namespace {
 
 std::string_view kind_of(const json::value& value) {
   switch (value.kind()) {
-    case json::kind::null: return "null";
-    case json::kind::bool_: return "a boolean";
-    case json::kind::string: return "a string";
-    case json::kind::array: return "an array";
-    case json::kind::object: return "an object";
-    default: return "a number";
+    case json::kind::null:
+      return "null";
+    case json::kind::bool_:
+      return "a boolean";
+    case json::kind::string:
+      return "a string";
+    case json::kind::array:
+      return "an array";
+    case json::kind::object:
+      return "an object";
+    default:
+      return "a number";
   }
 }
 
@@ -221,7 +227,9 @@ json::object namespaces_to_json(const ToolNamespaces& groups) {
   return object;
 }
 
-json::object content_to_json(const TextContent& content) { return {{"type", "text"}, {"text", content.text}}; }
+json::object content_to_json(const TextContent& content) {
+  return {{"type", "text"}, {"text", content.text}};
+}
 
 json::object content_to_json(const SystemContent& content) {
   json::object object{{"type", "system_content"}};

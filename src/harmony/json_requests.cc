@@ -78,7 +78,9 @@ Result<std::vector<TokenId>> read_tokens(const json::value& request) {
   return tokens;
 }
 
-json::value string_or_null(const std::optional<std::string>& text) { return text ? json::value(*text) : json::value(); }
+json::value string_or_null(const std::optional<std::string>& text) {
+  return text ? json::value(*text) : json::value();
+}
 
 /// Where the parser stands after a token.
 json::array step_to_json(const StreamParser& parser) {

@@ -1,9 +1,8 @@
 #include "harmony/json_text.h"
 
-#include <boost/json/basic_parser_impl.hpp>
-
 #include <algorithm>
 #include <array>
+#include <boost/json/basic_parser_impl.hpp>
 #include <charconv>
 #include <cmath>
 #include <iterator>
@@ -43,7 +42,9 @@ std::optional<double> scale(uint64_t digits, int exponent) {
   return value;
 }
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 /// Reads the text of a JSON number (its grammar is checked by the parser that calls) as a double.
 std::optional<double> read_double(std::string_view text) {
@@ -141,13 +142,27 @@ void append_string(std::string_view text, std::string& out) {
   out.push_back('"');
   for (char c : text) {
     switch (c) {
-      case '"': out.append("\\\""); break;
-      case '\\': out.append("\\\\"); break;
-      case '\b': out.append("\\b"); break;
-      case '\f': out.append("\\f"); break;
-      case '\n': out.append("\\n"); break;
-      case '\r': out.append("\\r"); break;
-      case '\t': out.append("\\t"); break;
+      case '"':
+        out.append("\\\"");
+        break;
+      case '\\':
+        out.append("\\\\");
+        break;
+      case '\b':
+        out.append("\\b");
+        break;
+      case '\f':
+        out.append("\\f");
+        break;
+      case '\n':
+        out.append("\\n");
+        break;
+      case '\r':
+        out.append("\\r");
+        break;
+      case '\t':
+        out.append("\\t");
+        break;
       default:
         if (static_cast<unsigned char>(c) < 0x20) {
           fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned>(c));
@@ -194,12 +209,24 @@ void append_double(double value, std::string& out) {
 
 void append_value(const json::value& value, std::string& out) {
   switch (value.kind()) {
-    case json::kind::null: out.append("null"); break;
-    case json::kind::bool_: out.append(value.get_bool() ? "true" : "false"); break;
-    case json::kind::int64: fmt::format_to(std::back_inserter(out), "{}", value.get_int64()); break;
-    case json::kind::uint64: fmt::format_to(std::back_inserter(out), "{}", value.get_uint64()); break;
-    case json::kind::double_: append_double(value.get_double(), out); break;
-    case json::kind::string: append_string(value.get_string(), out); break;
+    case json::kind::null:
+      out.append("null");
+      break;
+    case json::kind::bool_:
+      out.append(value.get_bool() ? "true" : "false");
+      break;
+    case json::kind::int64:
+      fmt::format_to(std::back_inserter(out), "{}", value.get_int64());
+      break;
+    case json::kind::uint64:
+      fmt::format_to(std::back_inserter(out), "{}", value.get_uint64());
+      break;
+    case json::kind::double_:
+      append_double(value.get_double(), out);
+      break;
+    case json::kind::string:
+      append_string(value.get_string(), out);
+      break;
     case json::kind::array: {
       out.push_back('[');
       const char* separator = "";

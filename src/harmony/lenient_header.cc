@@ -223,9 +223,15 @@ Message LenientHeader::complete() const {
     const std::string text = utf8_lossy(pieces_[i].bytes);
     const RoutedText routed = split_recipients(text);
     switch (pieces_[i].marker) {
-      case Marker::kAuthor: reader.read_author(routed.head); break;
-      case Marker::kChannel: reader.read_channel(routed.head); break;
-      case Marker::kConstrain: reader.read_constraint(routed.head); break;
+      case Marker::kAuthor:
+        reader.read_author(routed.head);
+        break;
+      case Marker::kChannel:
+        reader.read_channel(routed.head);
+        break;
+      case Marker::kConstrain:
+        reader.read_constraint(routed.head);
+        break;
     }
     for (size_t r = 0; r < routed.recipients.size(); ++r) {
       reader.read_recipient(routed.recipients[r], i + 1 == pieces_.size() && r + 1 == routed.recipients.size());

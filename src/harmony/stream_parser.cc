@@ -17,9 +17,12 @@ std::optional<ParseMode> parse_mode_from_name(std::string_view name) {
 
 std::string_view parser_state_name(ParserState state) {
   switch (state) {
-    case ParserState::kExpectStart: return "ExpectStart";
-    case ParserState::kHeader: return "Header";
-    case ParserState::kContent: return "Content";
+    case ParserState::kExpectStart:
+      return "ExpectStart";
+    case ParserState::kHeader:
+      return "Header";
+    case ParserState::kContent:
+      return "Content";
   }
   return "?";
 }
@@ -38,18 +41,40 @@ StreamParser::~StreamParser() = default;
 StreamParser::StreamParser(StreamParser&&) noexcept = default;
 StreamParser& StreamParser::operator=(StreamParser&&) noexcept = default;
 
-Status StreamParser::feed(TokenId token) { return core_->feed(token); }
-Status StreamParser::finish() { return core_->finish(); }
+Status StreamParser::feed(TokenId token) {
+  return core_->feed(token);
+}
+Status StreamParser::finish() {
+  return core_->finish();
+}
 
-ParserState StreamParser::state() const { return core_->state(); }
-std::optional<Role> StreamParser::current_role() const { return core_->role(); }
-const std::optional<std::string>& StreamParser::current_name() const { return core_->open().name; }
-const std::optional<std::string>& StreamParser::current_channel() const { return core_->open().channel; }
-const std::optional<std::string>& StreamParser::current_recipient() const { return core_->open().recipient; }
-const std::optional<std::string>& StreamParser::current_content_type() const { return core_->open().content_type; }
-const std::optional<std::string>& StreamParser::last_delta() const { return core_->last_delta(); }
-const std::vector<TextDelta>& StreamParser::deltas() const { return core_->deltas(); }
-const std::vector<Message>& StreamParser::messages() const { return core_->messages(); }
+ParserState StreamParser::state() const {
+  return core_->state();
+}
+std::optional<Role> StreamParser::current_role() const {
+  return core_->role();
+}
+const std::optional<std::string>& StreamParser::current_name() const {
+  return core_->open().name;
+}
+const std::optional<std::string>& StreamParser::current_channel() const {
+  return core_->open().channel;
+}
+const std::optional<std::string>& StreamParser::current_recipient() const {
+  return core_->open().recipient;
+}
+const std::optional<std::string>& StreamParser::current_content_type() const {
+  return core_->open().content_type;
+}
+const std::optional<std::string>& StreamParser::last_delta() const {
+  return core_->last_delta();
+}
+const std::vector<TextDelta>& StreamParser::deltas() const {
+  return core_->deltas();
+}
+const std::vector<Message>& StreamParser::messages() const {
+  return core_->messages();
+}
 const Message& StreamParser::message(size_t idx) const {
   return idx < messages().size() ? messages()[idx] : core_->open();
 }

@@ -1,6 +1,6 @@
 #pragma once
-/// Byte-pair merging of one piece: again and again, the pair of neighbours with the lowest rank becomes one token, the leftmost
-/// one where ranks are equal. Written over a function that knows the merges:
+/// Byte-pair merging of one piece: again and again, the pair of neighbours with the lowest rank becomes one token, the
+/// leftmost one where ranks are equal. Written over a function that knows the merges:
 ///   Merge pair_merge(Part left, Part right)
 
 #include <cstdint>
@@ -20,9 +20,10 @@ struct Part {
   TokenId id;
 };
 
-/// For short pieces: the parts in arrays without gaps, the lowest rank found by looking at all of them. Quadratic, and faster than
-/// the heap up to kShortPieceBytes because everything lies in a few cache lines. (Tried: parts that stay where they began and a
-/// packed word of rank and place for each, without a branch that depends on the text; half as fast.)
+/// For short pieces: the parts in arrays without gaps, the lowest rank found by looking at all of them. Quadratic, and
+/// faster than the heap up to kShortPieceBytes because everything lies in a few cache lines. (Tried: parts that stay
+/// where they began and a packed word of rank and place for each, without a branch that depends on the text; half as
+/// fast.)
 inline constexpr size_t kShortPieceBytes = 64;
 
 template <class PairMerge>
@@ -70,8 +71,8 @@ void merge_long_piece(std::string_view piece, const TokenId (&byte_ids)[256], co
     size_t previous;
     Merge merge;  // with the node that begins at part.end
   };
-  // Nodes stand at the index of their first byte, so the next one is at part.end. A heap entry is rank and node in one word:
-  // ranks stay below 2^23 (kMaxTokenIds), and 2^40 bytes of text fit no machine.
+  // Nodes stand at the index of their first byte, so the next one is at part.end. A heap entry is rank and node in one
+  // word: ranks stay below 2^23 (kMaxTokenIds), and 2^40 bytes of text fit no machine.
   constexpr int kNodeBits = 40;
   std::vector<Node> nodes(piece.size());
   for (size_t i = 0; i < piece.size(); ++i)
@@ -111,7 +112,8 @@ void merge_long_piece(std::string_view piece, const TokenId (&byte_ids)[256], co
 
 /// Appends the tokens of `piece`; byte_ids[b] is the token of byte b.
 template <class PairMerge>
-void merge_piece(std::string_view piece, const TokenId (&byte_ids)[256], const PairMerge& pair_merge, std::vector<TokenId>& out) {
+void merge_piece(std::string_view piece, const TokenId (&byte_ids)[256], const PairMerge& pair_merge,
+                 std::vector<TokenId>& out) {
   if (piece.size() <= kShortPieceBytes) {
     merge_short_piece(piece, byte_ids, pair_merge, out);
   } else {

@@ -13,8 +13,8 @@ namespace gossamer {
 /// The one implementation of Tokenizer: text tokens, special tokens and the size of the head.
 class BpeTokenizer final : public Tokenizer {
  public:
-  /// No id is both in `vocabulary` and in `specials`, and all are below `head_rows`. Vocabularies can be shared: models differ
-  /// in their heads and special tokens more often than in their text tokens.
+  /// No id is both in `vocabulary` and in `specials`, and all are below `head_rows`. Vocabularies can be shared: models
+  /// differ in their heads and special tokens more often than in their text tokens.
   BpeTokenizer(std::shared_ptr<const Vocabulary> vocabulary, SpecialTokens specials, uint32_t head_rows);
 
   using Tokenizer::encode;

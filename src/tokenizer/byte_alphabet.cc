@@ -6,10 +6,11 @@
 namespace gossamer {
 namespace {
 
-constexpr unsigned kAlphabetEnd = 256 + 68;  // the 188 printable bytes of Latin-1 stand for themselves, the others for 256 and on
+constexpr unsigned kAlphabetEnd =
+    256 + 68;  // the 188 printable bytes of Latin-1 stand for themselves, the others for 256 and on
 
 struct Alphabet {
-  std::array<uint16_t, 256> character_of{};      // a code point below 0x800: one or two bytes in UTF-8
+  std::array<uint16_t, 256> character_of{};     // a code point below 0x800: one or two bytes in UTF-8
   std::array<int16_t, kAlphabetEnd> byte_of{};  // -1: not in the alphabet
 };
 
@@ -35,7 +36,8 @@ bool append_bytes_of_printable(std::string_view printable, std::string& out) {
     if (character >= 0x80) {
       const unsigned next = i + 1 < printable.size() ? static_cast<unsigned char>(printable[++i]) : 0;
       // Only two-byte characters can be in the alphabet; anything else becomes a code point that is not.
-      character = (character & 0xE0) == 0xC0 && (next & 0xC0) == 0x80 ? (character & 0x1F) << 6 | (next & 0x3F) : kAlphabetEnd;
+      character =
+          (character & 0xE0) == 0xC0 && (next & 0xC0) == 0x80 ? (character & 0x1F) << 6 | (next & 0x3F) : kAlphabetEnd;
     }
     if (character >= kAlphabetEnd || kAlphabet.byte_of[character] < 0) {
       out.resize(size_before);

@@ -6,7 +6,8 @@
 
 namespace gossamer {
 
-/// GPT-2's byte-level alphabet: tokenizer.json and GGUF write each byte of a token as one printable character ("Ġthe" is " the").
+/// GPT-2's byte-level alphabet: tokenizer.json and GGUF write each byte of a token as one printable character ("Ġthe"
+/// is " the").
 
 /// The bytes that `printable` spells; nothing where it has a character outside the alphabet.
 std::optional<std::string> bytes_of_printable(std::string_view printable);

@@ -8,8 +8,8 @@
 
 namespace gossamer {
 
-/// How adding to one of the tables below ended. kColliding: the keys were chosen so that their hashes collide, and to add more of
-/// them would take quadratic time; keys that a file did not choose never get there.
+/// How adding to one of the tables below ended. kColliding: the keys were chosen so that their hashes collide, and to
+/// add more of them would take quadratic time; keys that a file did not choose never get there.
 enum class Added { kYes, kDuplicate, kColliding };
 
 inline constexpr int kMaxProbes = 4096;
@@ -57,13 +57,14 @@ class FlatMap {
   size_t home(uint64_t key) const { return mix(key ^ 0xD6E8FEB86659FD93u, 0x9E3779B97F4A7C15u) & (keys_.size() - 1); }
   size_t next(size_t slot) const { return (slot + 1) & (keys_.size() - 1); }
 
-  std::vector<uint64_t> keys_;    // a power of two, at most half full. Apart from the values: what is not found reads no value
+  std::vector<uint64_t>
+      keys_;  // a power of two, at most half full. Apart from the values: what is not found reads no value
   std::vector<uint32_t> values_;  // [keys_.size()]
 };
 
-/// Keys of up to 41 bits to values of up to 23, both in one word: half the cache lines of a FlatMap. Merging asks for strings of
-/// three to five bytes most of all, and how fast it is depends on how much of what it asks for stays in the cache. (Tried: to look
-/// at four slots at once without a branch; not faster.)
+/// Keys of up to 41 bits to values of up to 23, both in one word: half the cache lines of a FlatMap. Merging asks for
+/// strings of three to five bytes most of all, and how fast it is depends on how much of what it asks for stays in the
+/// cache. (Tried: to look at four slots at once without a branch; not faster.)
 class PackedMap {
  public:
   static constexpr int kKeyBits = 41;

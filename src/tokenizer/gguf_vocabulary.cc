@@ -11,14 +11,19 @@ Status sort_tokens(const GgufVocabulary& vocabulary, std::string_view what, Voca
   for (size_t i = 0; i < vocabulary.tokens.size(); ++i) {
     const VocabularySource::Token token{static_cast<TokenId>(i), vocabulary.tokens[i]};
     switch (vocabulary.types.empty() ? kNormal : vocabulary.types[i]) {
-      case kNormal: source.text_tokens.push_back(token); break;
+      case kNormal:
+        source.text_tokens.push_back(token);
+        break;
       case kUnknown:
       case kControl:
-      case kUserDefined: source.special_tokens.push_back(token); break;
-      case kUnused: break;  // "[PAD200019]": a row of the head without a name
+      case kUserDefined:
+        source.special_tokens.push_back(token);
+        break;
+      case kUnused:
+        break;  // "[PAD200019]": a row of the head without a name
       default:
-        return make_error(ErrorCode::kUnsupported, "{}: token {} ({}) has type {}, which byte-level BPE has no use for", what, i,
-                          quoted(token.text), vocabulary.types[i]);
+        return make_error(ErrorCode::kUnsupported, "{}: token {} ({}) has type {}, which byte-level BPE has no use for",
+                          what, i, quoted(token.text), vocabulary.types[i]);
     }
   }
   return {};
@@ -26,16 +31,18 @@ Status sort_tokens(const GgufVocabulary& vocabulary, std::string_view what, Voca
 
 }  // namespace
 
-Result<std::shared_ptr<const Tokenizer>> Tokenizer::from_gguf(const GgufVocabulary& vocabulary, uint32_t head_rows, std::string_view what) {
+Result<std::shared_ptr<const Tokenizer>> Tokenizer::from_gguf(const GgufVocabulary& vocabulary, uint32_t head_rows,
+                                                              std::string_view what) {
   if (vocabulary.model != "gpt2")
-    return make_error(ErrorCode::kUnsupported, "{}: its tokenizer is of the kind {}, gossamer knows byte-level BPE (\"gpt2\") only", what,
+    return make_error(ErrorCode::kUnsupported,
+                      "{}: its tokenizer is of the kind {}, gossamer knows byte-level BPE (\"gpt2\") only", what,
                       quoted(vocabulary.model));
   if (vocabulary.pre != "gpt-4o")
-    return make_error(ErrorCode::kUnsupported, "{}: its tokenizer splits text as {}, gossamer knows \"gpt-4o\" only", what,
-                      quoted(vocabulary.pre));
+    return make_error(ErrorCode::kUnsupported, "{}: its tokenizer splits text as {}, gossamer knows \"gpt-4o\" only",
+                      what, quoted(vocabulary.pre));
   if (!vocabulary.types.empty() && vocabulary.types.size() != vocabulary.tokens.size())
-    return make_error(ErrorCode::kInvalidInput, "{}: it has {} tokens, but types for {}", what, vocabulary.tokens.size(),
-                      vocabulary.types.size());
+    return make_error(ErrorCode::kInvalidInput, "{}: it has {} tokens, but types for {}", what,
+                      vocabulary.tokens.size(), vocabulary.types.size());
   if (vocabulary.tokens.size() > UINT32_MAX)
     return make_error(ErrorCode::kUnsupported, "{}: it has {} tokens", what, vocabulary.tokens.size());
 

@@ -15,13 +15,14 @@ struct Merge {
   TokenId id = 0;
 };
 
-/// The merges of a tokenizer.json or a GGUF file: pairs of tokens; the rank of a merge is its place in the list. Of a pair that
-/// is listed twice the later place counts, as Hugging Face's tokenizers have it.
+/// The merges of a tokenizer.json or a GGUF file: pairs of tokens; the rank of a merge is its place in the list. Of a
+/// pair that is listed twice the later place counts, as Hugging Face's tokenizers have it.
 class MergeTable {
  public:
   explicit MergeTable(size_t num_merges) : ranks_(num_merges) { merged_.reserve(num_merges); }
 
-  /// The next merge: `left` and `right` become `merged`. False where the pairs were chosen so that their hashes collide.
+  /// The next merge: `left` and `right` become `merged`. False where the pairs were chosen so that their hashes
+  /// collide.
   bool add(TokenId left, TokenId right, TokenId merged) {
     const auto rank = static_cast<uint32_t>(merged_.size());
     merged_.push_back(merged);

@@ -22,7 +22,8 @@ TokenTable unpack_text_tokens() {
   GOS_CHECK(ZSTD_decompress(unpacked.data(), unpacked.size(), packed, packed_bytes) == unpacked.size());
 
   std::vector<uint32_t> offsets(kO200kTextTokens + 1);
-  for (uint32_t id = 0; id < kO200kTextTokens; ++id) offsets[id + 1] = offsets[id] + static_cast<unsigned char>(unpacked[id]);
+  for (uint32_t id = 0; id < kO200kTextTokens; ++id)
+    offsets[id + 1] = offsets[id] + static_cast<unsigned char>(unpacked[id]);
   GOS_CHECK(kO200kTextTokens + offsets.back() == unpacked.size());
   unpacked.erase(0, kO200kTextTokens);
   auto table = TokenTable::build(std::move(unpacked), std::move(offsets), "o200k_harmony");
@@ -32,25 +33,36 @@ TokenTable unpack_text_tokens() {
 
 std::string special_name(TokenId id) {
   switch (id) {
-    case 199998: return "<|startoftext|>";
-    case 199999: return "<|endoftext|>";
-    case 200002: return "<|return|>";
-    case 200003: return "<|constrain|>";
-    case 200005: return "<|channel|>";
-    case 200006: return "<|start|>";
-    case 200007: return "<|end|>";
-    case 200008: return "<|message|>";
-    case 200012: return "<|call|>";
-    case 200018: return "<|endofprompt|>";
-    default: return fmt::format("<|reserved_{}|>", id);
+    case 199998:
+      return "<|startoftext|>";
+    case 199999:
+      return "<|endoftext|>";
+    case 200002:
+      return "<|return|>";
+    case 200003:
+      return "<|constrain|>";
+    case 200005:
+      return "<|channel|>";
+    case 200006:
+      return "<|start|>";
+    case 200007:
+      return "<|end|>";
+    case 200008:
+      return "<|message|>";
+    case 200012:
+      return "<|call|>";
+    case 200018:
+      return "<|endofprompt|>";
+    default:
+      return fmt::format("<|reserved_{}|>", id);
   }
 }
 
 std::shared_ptr<const BpeTokenizer> make_o200k_harmony() {
   auto vocabulary = Vocabulary::by_rank(unpack_text_tokens(), "o200k_harmony");
   GOS_CHECK(vocabulary.ok());
-  return std::make_shared<BpeTokenizer>(std::make_shared<const Vocabulary>(std::move(vocabulary).value()), o200k_special_tokens(),
-                                        kO200kHeadRows);
+  return std::make_shared<BpeTokenizer>(std::make_shared<const Vocabulary>(std::move(vocabulary).value()),
+                                        o200k_special_tokens(), kO200kHeadRows);
 }
 
 }  // namespace
@@ -68,6 +80,8 @@ const std::shared_ptr<const BpeTokenizer>& built_in_o200k() {
   return tokenizer;
 }
 
-std::shared_ptr<const Tokenizer> Tokenizer::o200k_harmony() { return built_in_o200k(); }
+std::shared_ptr<const Tokenizer> Tokenizer::o200k_harmony() {
+  return built_in_o200k();
+}
 
 }  // namespace gossamer

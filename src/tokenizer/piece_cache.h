@@ -10,9 +10,9 @@
 
 namespace gossamer {
 
-/// The ids of short pieces that were met before: a direct-mapped table of 1 MiB. Text repeats itself: nine pieces in ten are found
-/// here, in one cache line, where the tables of all tokens need several and merging needs dozens. (Measured: a quarter of the size
-/// costs a fifth of the speed.) Not for sharing between threads.
+/// The ids of short pieces that were met before: a direct-mapped table of 1 MiB. Text repeats itself: nine pieces in
+/// ten are found here, in one cache line, where the tables of all tokens need several and merging needs dozens.
+/// (Measured: a quarter of the size costs a fifth of the speed.) Not for sharing between threads.
 class PieceCache {
  public:
   static constexpr size_t kMaxIds = 4;

@@ -1,5 +1,6 @@
 #pragma once
-/// Short byte strings as two words: pieces and tokens are compared and hashed by the million, and most have fewer than 16 bytes.
+/// Short byte strings as two words: pieces and tokens are compared and hashed by the million, and most have fewer than
+/// 16 bytes.
 
 #include <cstddef>
 #include <cstdint>
@@ -10,7 +11,8 @@
 
 namespace gossamer {
 
-/// A byte string of at most kMaxBytes bytes, padded with zeros, its length in the last byte. The empty string is {0, 0}.
+/// A byte string of at most kMaxBytes bytes, padded with zeros, its length in the last byte. The empty string is {0,
+/// 0}.
 struct PieceKey {
   static constexpr size_t kMaxBytes = 15;
   static constexpr size_t kReadBytes = 16;  ///< what load() reads, whatever the length
@@ -18,7 +20,8 @@ struct PieceKey {
   uint64_t low = 0, high = 0;
   bool operator==(const PieceKey&) const = default;
 
-  /// The first `size` <= kMaxBytes bytes at p, where kReadBytes can be read. No branches: lengths of words do not predict.
+  /// The first `size` <= kMaxBytes bytes at p, where kReadBytes can be read. No branches: lengths of words do not
+  /// predict.
   static PieceKey load(const char* p, size_t size) {
     PieceKey key;
     std::memcpy(&key.low, p, 8);
@@ -42,8 +45,8 @@ struct PieceKey {
   }
 };
 
-/// The first `size` <= 7 bytes at p as one word that differs from that of every other string: a one stands behind the last byte.
-/// Reads 8 bytes.
+/// The first `size` <= 7 bytes at p as one word that differs from that of every other string: a one stands behind the
+/// last byte. Reads 8 bytes.
 inline uint64_t load_word(const char* p, size_t size) {
   uint64_t word;
   std::memcpy(&word, p, 8);
@@ -58,7 +61,9 @@ inline uint64_t mix(uint64_t a, uint64_t b) {
 }
 
 /// Hashes for tables that bound their probes: they do not withstand keys that were chosen to collide.
-inline uint64_t hash_of(PieceKey key) { return mix(key.low ^ 0x9E3779B97F4A7C15u, key.high ^ 0xD6E8FEB86659FD93u); }
+inline uint64_t hash_of(PieceKey key) {
+  return mix(key.low ^ 0x9E3779B97F4A7C15u, key.high ^ 0xD6E8FEB86659FD93u);
+}
 
 /// Of strings longer than a PieceKey.
 inline uint64_t hash_of_long(std::string_view bytes) {

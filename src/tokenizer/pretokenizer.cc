@@ -20,7 +20,9 @@ const char kO200kPattern[] =
 namespace {
 
 /// A set of classes.
-constexpr uint32_t set_of(auto... classes) { return (0u | ... | (1u << static_cast<uint32_t>(classes))); }
+constexpr uint32_t set_of(auto... classes) {
+  return (0u | ... | (1u << static_cast<uint32_t>(classes)));
+}
 
 constexpr uint32_t kUpperSet = set_of(CharClass::kUpper);
 constexpr uint32_t kLowerSet = set_of(CharClass::kLower);
@@ -41,13 +43,14 @@ constexpr CharClass ascii_class(unsigned char byte) {
 
 constexpr auto kAsciiSets = [] {
   std::array<uint8_t, 128> sets{};
-  for (unsigned byte = 0; byte < 128; ++byte) sets[byte] = static_cast<uint8_t>(set_of(ascii_class(static_cast<unsigned char>(byte))));
+  for (unsigned byte = 0; byte < 128; ++byte)
+    sets[byte] = static_cast<uint8_t>(set_of(ascii_class(static_cast<unsigned char>(byte))));
   return sets;
 }();
 
 struct Char {
-  uint32_t set;      // of its one class
-  uint32_t length;   // bytes
+  uint32_t set;     // of its one class
+  uint32_t length;  // bytes
   bool in(uint32_t classes) const { return (set & classes) != 0; }
 };
 
@@ -111,8 +114,8 @@ const char* word_end(const char* begin, const char* end, Char first) {
   return p != word ? contraction_end(p, end) : begin;
 }
 
-/// word_end() for a word of ASCII letters that ends within 16 bytes, which most words are: its length comes from two masks, where
-/// a loop over letters would mispredict the end of each word. `begin` where it is not such a word.
+/// word_end() for a word of ASCII letters that ends within 16 bytes, which most words are: its length comes from two
+/// masks, where a loop over letters would mispredict the end of each word. `begin` where it is not such a word.
 const char* ascii_word_end(const char* begin, const char* end, Char first) {
 #ifdef __SSE2__  // every x86-64 has it
   constexpr int kWidth = 16;

@@ -11,10 +11,12 @@ namespace {
 
 constexpr size_t kSizeBytes = 27868174;
 constexpr uint64_t kPrime = (uint64_t{1} << 61) - 1;
-// The point and the values are those of tools/vocabulary/fingerprint_tokenizer_json.py, which checks the file's sha256 first.
+// The point and the values are those of tools/vocabulary/fingerprint_tokenizer_json.py, which checks the file's sha256
+// first.
 constexpr uint64_t kPoint = 0x1D5E8A3C96F0B427u % kPrime;
 constexpr int kLanes = 4;
-constexpr uint64_t kFingerprint[kLanes] = {0x12E660E3FD191802u, 0x147B68C1FDF80258u, 0x131A2D285FF7F746u, 0x0CC076D4C74D051Au};
+constexpr uint64_t kFingerprint[kLanes] = {0x12E660E3FD191802u, 0x147B68C1FDF80258u, 0x131A2D285FF7F746u,
+                                           0x0CC076D4C74D051Au};
 
 uint64_t multiply_add(uint64_t a, uint64_t b, uint64_t c) {
   const auto product = static_cast<Uint128>(a) * b + c;
@@ -26,8 +28,8 @@ uint64_t multiply_add(uint64_t a, uint64_t b, uint64_t c) {
 
 bool is_published_tokenizer_json(std::string_view text) {
   if (text.size() != kSizeBytes) return false;
-  // The text as the coefficients of four polynomials over 2^61 - 1, in turn 7 bytes each (so that every coefficient is below the
-  // prime), evaluated at one point. Four because one chain of multiplications would wait for itself.
+  // The text as the coefficients of four polynomials over 2^61 - 1, in turn 7 bytes each (so that every coefficient is
+  // below the prime), evaluated at one point. Four because one chain of multiplications would wait for itself.
   uint64_t values[kLanes] = {};
   constexpr size_t kWordBytes = 7, kStepBytes = kLanes * kWordBytes;
   size_t at = 0;

@@ -23,14 +23,15 @@ Result<SpecialTokens> SpecialTokens::build(std::vector<std::pair<TokenId, std::s
   for (size_t i = 0; i < specials.tokens_.size(); ++i) {
     const auto& [id, name] = specials.tokens_[i];
     if (name.empty() || name.size() > kMaxNameBytes)
-      return make_error(ErrorCode::kInvalidInput, "{}: the name of special token {} has {} bytes, wanted 1 to {}", what, id,
-                        name.size(), kMaxNameBytes);
+      return make_error(ErrorCode::kInvalidInput, "{}: the name of special token {} has {} bytes, wanted 1 to {}", what,
+                        id, name.size(), kMaxNameBytes);
     if (i > 0 && specials.tokens_[i - 1].first == id)
       return make_error(ErrorCode::kInvalidInput, "{}: id {} is given to two special tokens, {} and {}", what, id,
                         specials.tokens_[i - 1].second, name);
     const auto [earlier, added] = specials.by_name_.emplace(name, id);
     if (!added)
-      return make_error(ErrorCode::kInvalidInput, "{}: the special tokens {} and {} are both named {}", what, earlier->second, id, name);
+      return make_error(ErrorCode::kInvalidInput, "{}: the special tokens {} and {} are both named {}", what,
+                        earlier->second, id, name);
     specials.lengths_.push_back(name.size());
     specials.first_bytes_.push_back(name.front());
   }
@@ -40,7 +41,8 @@ Result<SpecialTokens> SpecialTokens::build(std::vector<std::pair<TokenId, std::s
 }
 
 std::string_view SpecialTokens::name(TokenId id) const {
-  const auto at = std::lower_bound(tokens_.begin(), tokens_.end(), id, [](const auto& token, TokenId wanted) { return token.first < wanted; });
+  const auto at = std::lower_bound(tokens_.begin(), tokens_.end(), id,
+                                   [](const auto& token, TokenId wanted) { return token.first < wanted; });
   return at != tokens_.end() && at->first == id ? std::string_view(at->second) : std::string_view();
 }
 

@@ -36,10 +36,10 @@ class SpecialTokens {
  private:
   SpecialTokens() = default;
 
-  std::vector<std::pair<TokenId, std::string>> tokens_;      // by id
-  std::unordered_map<std::string_view, TokenId> by_name_;    // views into tokens_
-  std::vector<size_t> lengths_;                              // of the names, each once, longest first
-  std::string first_bytes_;                                  // of the names, each once
+  std::vector<std::pair<TokenId, std::string>> tokens_;    // by id
+  std::unordered_map<std::string_view, TokenId> by_name_;  // views into tokens_
+  std::vector<size_t> lengths_;                            // of the names, each once, longest first
+  std::string first_bytes_;                                // of the names, each once
 };
 
 }  // namespace gossamer

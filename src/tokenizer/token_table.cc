@@ -33,11 +33,14 @@ Result<TokenTable> TokenTable::build(std::string blob, std::vector<uint32_t> off
   for (TokenId id = 0; id < table.num_ids(); ++id) {
     if (table.bytes(id).empty()) continue;
     switch (table.add(id)) {
-      case Added::kYes: break;
+      case Added::kYes:
+        break;
       case Added::kDuplicate:
-        return make_error(ErrorCode::kInvalidInput, "{}: tokens {} and {} have the same bytes", what, table.find(table.bytes(id)), id);
+        return make_error(ErrorCode::kInvalidInput, "{}: tokens {} and {} have the same bytes", what,
+                          table.find(table.bytes(id)), id);
       case Added::kColliding:
-        return make_error(ErrorCode::kInvalidInput, "{}: the tokens were chosen so that their hashes collide (token {})", what, id);
+        return make_error(ErrorCode::kInvalidInput,
+                          "{}: the tokens were chosen so that their hashes collide (token {})", what, id);
     }
   }
   return table;

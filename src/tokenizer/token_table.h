@@ -14,8 +14,8 @@ namespace gossamer {
 
 inline constexpr TokenId kNoToken = FlatMap::kNotFound;
 
-/// The bytes of each text token, and the token of given bytes: one blob, one array of offsets and one flat hash table, so that
-/// 200,000 tokens are there within milliseconds.
+/// The bytes of each text token, and the token of given bytes: one blob, one array of offsets and one flat hash table,
+/// so that 200,000 tokens are there within milliseconds.
 class TokenTable {
  public:
   /// Token i has the bytes [offsets[i], offsets[i + 1]) of `blob`; an id without bytes is not a text token.
@@ -41,7 +41,9 @@ class TokenTable {
   }
 
   /// find() for the bytes of a key.
-  TokenId find(PieceKey key) const { return key.size() <= kShortBytes ? short_tokens_.find(key.word()) : find_key(key); }
+  TokenId find(PieceKey key) const {
+    return key.size() <= kShortBytes ? short_tokens_.find(key.word()) : find_key(key);
+  }
   /// Begins to load what find(key) will read.
   void prefetch(PieceKey key) const {
     if (key.size() <= kShortBytes) {

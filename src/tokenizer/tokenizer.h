@@ -36,18 +36,21 @@ class Tokenizer {
   /// The vocabulary inside the program: o200k_harmony, ids 0..200018 named, `head_rows` 201088. Made at first use.
   static std::shared_ptr<const Tokenizer> o200k_harmony();
 
-  /// From the text of a Hugging Face tokenizer.json (byte-level BPE with the o200k split pattern). `head_rows`: rows of the
-  /// model's head, at least the number of named ids; 0 means just the named ones. Where the vocabulary equals o200k_harmony the
-  /// built-in one is returned. Errors: not byte-level BPE, another pattern, duplicate or out-of-range ids, merges of unknown tokens.
-  static Result<std::shared_ptr<const Tokenizer>> from_tokenizer_json(std::string_view text, uint32_t head_rows, std::string_view what);
+  /// From the text of a Hugging Face tokenizer.json (byte-level BPE with the o200k split pattern). `head_rows`: rows of
+  /// the model's head, at least the number of named ids; 0 means just the named ones. Where the vocabulary equals
+  /// o200k_harmony the built-in one is returned. Errors: not byte-level BPE, another pattern, duplicate or out-of-range
+  /// ids, merges of unknown tokens.
+  static Result<std::shared_ptr<const Tokenizer>> from_tokenizer_json(std::string_view text, uint32_t head_rows,
+                                                                      std::string_view what);
 
   /// From the vocabulary of a GGUF file. Same rules and errors.
-  static Result<std::shared_ptr<const Tokenizer>> from_gguf(const GgufVocabulary& vocabulary, uint32_t head_rows, std::string_view what);
+  static Result<std::shared_ptr<const Tokenizer>> from_gguf(const GgufVocabulary& vocabulary, uint32_t head_rows,
+                                                            std::string_view what);
 
   virtual ~Tokenizer() = default;
 
-  /// Appends the ids of `text` (UTF-8). Text that looks like a special token is plain text. Ill-formed UTF-8 is first mended
-  /// (U+FFFD for each maximal bad piece).
+  /// Appends the ids of `text` (UTF-8). Text that looks like a special token is plain text. Ill-formed UTF-8 is first
+  /// mended (U+FFFD for each maximal bad piece).
   virtual void encode(std::string_view text, std::vector<TokenId>& out) const = 0;
 
   /// As encode(), but names of special tokens in the text become those tokens. Never for text that a user wrote.

@@ -13,8 +13,12 @@ namespace {
 
 constexpr size_t kBenchTextBytes = 2 << 20;
 
-bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
-bool is_foreign(char c) { return static_cast<signed char>(c) < 0; }
+bool is_lower(char c) {
+  return c >= 'a' && c <= 'z';
+}
+bool is_foreign(char c) {
+  return static_cast<signed char>(c) < 0;
+}
 
 /// Tokens that texts are made of, the frequent ones first.
 struct WordLists {
@@ -122,9 +126,12 @@ TokenizerBenchRow measure(const Tokenizer& tokenizer, std::string_view name, std
 
 std::string_view bench_text_name(BenchText kind) {
   switch (kind) {
-    case BenchText::kProse: return "prose";
-    case BenchText::kCode: return "code";
-    case BenchText::kMixedScripts: return "mixed scripts";
+    case BenchText::kProse:
+      return "prose";
+    case BenchText::kCode:
+      return "code";
+    case BenchText::kMixedScripts:
+      return "mixed scripts";
   }
   return "?";
 }
@@ -134,9 +141,15 @@ std::string make_bench_text(BenchText kind, size_t size_bytes) {
   std::string text;
   while (text.size() < size_bytes) {
     switch (kind) {
-      case BenchText::kProse: maker.sentence(text); break;
-      case BenchText::kCode: maker.line_of_code(text); break;
-      case BenchText::kMixedScripts: maker.foreign_line(text); break;
+      case BenchText::kProse:
+        maker.sentence(text);
+        break;
+      case BenchText::kCode:
+        maker.line_of_code(text);
+        break;
+      case BenchText::kMixedScripts:
+        maker.foreign_line(text);
+        break;
     }
   }
   return text;

@@ -8,8 +8,8 @@
 
 namespace gossamer {
 
-/// What texts look like to a tokenizer. The texts are made up from the vocabulary of o200k_harmony, the same every time: words
-/// as often as Zipf's law has it, one in fourteen of them no token of its own.
+/// What texts look like to a tokenizer. The texts are made up from the vocabulary of o200k_harmony, the same every
+/// time: words as often as Zipf's law has it, one in fourteen of them no token of its own.
 enum class BenchText { kProse, kCode, kMixedScripts };
 inline constexpr BenchText kBenchTexts[] = {BenchText::kProse, BenchText::kCode, BenchText::kMixedScripts};
 
@@ -26,8 +26,8 @@ struct TokenizerBenchRow {
   double decode_mb_per_second = 0;
 };
 
-/// Encodes and decodes on one thread: `text` where it is not empty, else 2 MiB of each made-up text. `seconds` is for each row, half
-/// of it for encoding. What is measured is the best of several passes: the others were disturbed.
+/// Encodes and decodes on one thread: `text` where it is not empty, else 2 MiB of each made-up text. `seconds` is for
+/// each row, half of it for encoding. What is measured is the best of several passes: the others were disturbed.
 std::vector<TokenizerBenchRow> run_tokenizer_bench(const Tokenizer& tokenizer, std::string_view text, double seconds);
 
 }  // namespace gossamer

@@ -43,7 +43,8 @@ class TokenizerJsonReader {
   }
   template <class... Args>
   Error malformed(fmt::format_string<Args...> text, Args&&... args) const {
-    return Error{ErrorCode::kInvalidInput, fmt::format("{}: {}", what_, fmt::format(text, std::forward<Args>(args)...))};
+    return Error{ErrorCode::kInvalidInput,
+                 fmt::format("{}: {}", what_, fmt::format(text, std::forward<Args>(args)...))};
   }
 
   Result<TokenId> id_of(const json::value& value, std::string_view token) const {
@@ -57,14 +58,16 @@ class TokenizerJsonReader {
   Status check_pipeline() const {
     const json::value& model = member(root_, "model");
     if (text_of(member(model, "type")) != "BPE")
-      return unsupported("its model has the type {}, gossamer knows \"BPE\" only", quoted(text_of(member(model, "type"))));
+      return unsupported("its model has the type {}, gossamer knows \"BPE\" only",
+                         quoted(text_of(member(model, "type"))));
     if (!member(root_, "normalizer").is_null()) return unsupported("it has a normalizer, gossamer takes text as it is");
     if (!member(model, "dropout").is_null()) return unsupported("its model has a dropout, gossamer merges always");
     for (std::string_view key : {"continuing_subword_prefix", "end_of_word_suffix"})
       if (!text_of(member(model, key)).empty()) return unsupported("its model has a {}, byte-level BPE has none", key);
     const json::value& decoder = member(root_, "decoder");
     if (!decoder.is_null() && text_of(member(decoder, "type")) != "ByteLevel")
-      return unsupported("its decoder has the type {}, gossamer knows \"ByteLevel\" only", quoted(text_of(member(decoder, "type"))));
+      return unsupported("its decoder has the type {}, gossamer knows \"ByteLevel\" only",
+                         quoted(text_of(member(decoder, "type"))));
     return {};
   }
 
@@ -96,9 +99,11 @@ class TokenizerJsonReader {
       const std::string_view name = text_of(member(token, "content"));
       GOS_TRY(const TokenId id, id_of(member(token, "id"), name));
       if (!is_true(member(token, "special")))
-        return unsupported("the added token {} ({}) is not special; gossamer has text tokens and special tokens only", id, quoted(name));
+        return unsupported("the added token {} ({}) is not special; gossamer has text tokens and special tokens only",
+                           id, quoted(name));
       for (std::string_view key : {"single_word", "lstrip", "rstrip"})
-        if (!is_false(member(token, key))) return unsupported("the added token {} ({}) has {}, which gossamer does not do", id, quoted(name), key);
+        if (!is_false(member(token, key)))
+          return unsupported("the added token {} ({}) has {}, which gossamer does not do", id, quoted(name), key);
       source_.special_tokens.push_back({id, name});
       added_.emplace(name, id);
     }
@@ -116,7 +121,8 @@ class TokenizerJsonReader {
       if (const auto added = added_.find(text); added == added_.end()) {
         source_.text_tokens.push_back({id, text});
       } else if (added->second != id) {
-        return malformed("the token {} has the id {} in added_tokens and {} in model.vocab", quoted(text), added->second, id);
+        return malformed("the token {} has the id {} in added_tokens and {} in model.vocab", quoted(text),
+                         added->second, id);
       }
     }
     return {};
@@ -158,12 +164,14 @@ Result<std::shared_ptr<const Tokenizer>> o200k_with_head(uint32_t head_rows, std
   if (head_rows < kO200kNamedTokens)
     return make_error(ErrorCode::kInvalidInput, "{} names the token id {}, but the model's head has only {} rows", what,
                       kO200kNamedTokens - 1, head_rows);
-  return std::shared_ptr<const Tokenizer>(std::make_shared<BpeTokenizer>(built_in->vocabulary(), o200k_special_tokens(), head_rows));
+  return std::shared_ptr<const Tokenizer>(
+      std::make_shared<BpeTokenizer>(built_in->vocabulary(), o200k_special_tokens(), head_rows));
 }
 
 }  // namespace
 
-Result<std::shared_ptr<const Tokenizer>> Tokenizer::from_tokenizer_json(std::string_view text, uint32_t head_rows, std::string_view what) {
+Result<std::shared_ptr<const Tokenizer>> Tokenizer::from_tokenizer_json(std::string_view text, uint32_t head_rows,
+                                                                        std::string_view what) {
   if (is_published_tokenizer_json(text)) return o200k_with_head(head_rows, what);
   GOS_TRY(const json::value root, parse_json(text, what));
   GOS_TRY(const VocabularySource source, TokenizerJsonReader(root, what).read());

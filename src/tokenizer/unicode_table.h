@@ -18,7 +18,8 @@ enum class CharClass : uint8_t {
 
 namespace unicode_table {
 
-// Two levels: blocks that are equal are stored once. A class is stored as its digit, so that a block is a string literal.
+// Two levels: blocks that are equal are stored once. A class is stored as its digit, so that a block is a string
+// literal.
 inline constexpr uint32_t kBlockSize = 128;
 extern const uint8_t kBlockOf[0x110000 / kBlockSize];
 extern const char kBlocks[][kBlockSize + 1];

@@ -39,7 +39,8 @@ Result<Vocabulary> Vocabulary::by_rank(TokenTable tokens, std::string_view what)
   return vocabulary;
 }
 
-Result<Vocabulary> Vocabulary::by_merges(TokenTable tokens, MergeTable merges, bool whole_pieces, std::string_view what) {
+Result<Vocabulary> Vocabulary::by_merges(TokenTable tokens, MergeTable merges, bool whole_pieces,
+                                         std::string_view what) {
   Vocabulary vocabulary(std::move(tokens), std::move(merges), whole_pieces);
   GOS_TRY_STATUS(vocabulary.find_byte_tokens(what));
   return vocabulary;
@@ -51,7 +52,8 @@ Status Vocabulary::find_byte_tokens(std::string_view what) {
     byte_ids_[byte] = tokens_.find({&c, 1});
     if (byte_ids_[byte] == kNoToken)
       return make_error(ErrorCode::kInvalidInput,
-                        "{} has no token for the byte 0x{:02x}; a byte-level vocabulary has one for each of the 256", what, byte);
+                        "{} has no token for the byte 0x{:02x}; a byte-level vocabulary has one for each of the 256",
+                        what, byte);
   }
   return {};
 }
@@ -61,7 +63,7 @@ void Vocabulary::encode(std::string_view text, std::vector<TokenId>& out) const 
   // Pieces are taken in batches, so that the memory that each one needs is on its way while the others are looked at.
   struct Piece {
     std::string_view text;
-    PieceKey key;             // of short ones
+    PieceKey key;              // of short ones
     PieceCache::Entry* entry;  // null: a long one
   };
   Piece batch[kBatchPieces];
@@ -102,7 +104,8 @@ void Vocabulary::encode_piece(std::string_view piece, TokenId whole, std::vector
   if (whole != kNoToken && whole_pieces_) {
     out.push_back(whole);
   } else if (merges_) {
-    merge_piece(piece, byte_ids_, [&](const Part& left, const Part& right) { return merges_->find(left.id, right.id); }, out);
+    merge_piece(
+        piece, byte_ids_, [&](const Part& left, const Part& right) { return merges_->find(left.id, right.id); }, out);
   } else {
     merge_by_rank(piece, out);
   }
@@ -121,7 +124,8 @@ void Vocabulary::merge_by_rank(std::string_view piece, std::vector<TokenId>& out
   }
   const auto pair_merge = [&](const Part& left, const Part& right) {
     const size_t size = right.end - left.begin;
-    const TokenId id = size == 2 ? tokens_.find_pair(padded + left.begin) : tokens_.find_padded(padded + left.begin, size);
+    const TokenId id =
+        size == 2 ? tokens_.find_pair(padded + left.begin) : tokens_.find_padded(padded + left.begin, size);
     return Merge{id, id};  // kNoToken is kNoMerge
   };
   merge_piece(piece, byte_ids_, pair_merge, out);

@@ -14,16 +14,16 @@ namespace gossamer {
 /// Ids and ranks of merges stay below this; a file that says more is refused.
 inline constexpr uint32_t kMaxTokenIds = 1u << 23;
 
-/// The text tokens of a tokenizer and how text becomes them: byte-level BPE behind the o200k split pattern. Knows no special
-/// tokens. Immutable.
+/// The text tokens of a tokenizer and how text becomes them: byte-level BPE behind the o200k split pattern. Knows no
+/// special tokens. Immutable.
 class Vocabulary {
  public:
-  /// tiktoken's rule: two neighbours merge where their bytes together are a token, and its id is the rank. A piece that is a
-  /// token is taken whole. Errors: a byte that has no token.
+  /// tiktoken's rule: two neighbours merge where their bytes together are a token, and its id is the rank. A piece that
+  /// is a token is taken whole. Errors: a byte that has no token.
   static Result<Vocabulary> by_rank(TokenTable tokens, std::string_view what);
 
-  /// Hugging Face's rule: the merges are listed. `whole_pieces` is its ignore_merges: a piece that is a token is taken whole.
-  /// Errors: a byte that has no token.
+  /// Hugging Face's rule: the merges are listed. `whole_pieces` is its ignore_merges: a piece that is a token is taken
+  /// whole. Errors: a byte that has no token.
   static Result<Vocabulary> by_merges(TokenTable tokens, MergeTable merges, bool whole_pieces, std::string_view what);
 
   const TokenTable& tokens() const { return tokens_; }

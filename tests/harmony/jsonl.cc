@@ -23,6 +23,8 @@ std::vector<Row> committed_rows(const std::string& file) {
   return rows_of(GOSSAMER_SOURCE_DIR "/tests/data/harmony/" + file);
 }
 
-std::vector<Row> oracle_rows(const std::string& file) { return rows_of(GOSSAMER_SHARED_DIR "/oracle/goldens/" + file); }
+std::vector<Row> oracle_rows(const std::string& file) {
+  return rows_of(GOSSAMER_SHARED_DIR "/oracle/goldens/" + file);
+}
 
 }  // namespace gossamer::harmony::testing

@@ -1,7 +1,8 @@
 /// Not a test: encodes what comes, so that scripts can compare with other tokenizers (tools/vocabulary/compare.py).
 ///   encode_stream [tokenizer.json]
 ///   encode_stream --bench-text prose|code|"mixed scripts"    prints that text of `gossamer bench tokenizer`
-/// Input: texts, each a little-endian 32-bit size and so many bytes. Output: for each its ids, a count and so many 32-bit words.
+/// Input: texts, each a little-endian 32-bit size and so many bytes. Output: for each its ids, a count and so many
+/// 32-bit words.
 
 #include <cstdio>
 #include <string>

@@ -22,7 +22,9 @@ struct OwnedVocabulary {
   GgufVocabulary view() const {
     return {"gpt2", "gpt-4o", {tokens.begin(), tokens.end()}, types, {merges.begin(), merges.end()}};
   }
-  Result<std::shared_ptr<const Tokenizer>> load(uint32_t head_rows) const { return Tokenizer::from_gguf(view(), head_rows, "toy.gguf"); }
+  Result<std::shared_ptr<const Tokenizer>> load(uint32_t head_rows) const {
+    return Tokenizer::from_gguf(view(), head_rows, "toy.gguf");
+  }
 };
 
 /// As test models have it: 256 bytes, one merge, fillers that no text becomes, two special tokens.
@@ -70,7 +72,8 @@ TEST(GgufVocabulary, OfGptOssIsTheBuiltInTokenizer) {
 TEST(GgufVocabulary, NearlyThatOfGptOssIsItsOwn) {
   const auto built_in = built_in_o200k();
   OwnedVocabulary vocabulary = o200k();
-  std::swap(vocabulary.merges[400000], vocabulary.merges[400001]);  // two ways to make one token: only their order differs
+  std::swap(vocabulary.merges[400000],
+            vocabulary.merges[400001]);  // two ways to make one token: only their order differs
   auto loaded = vocabulary.load(kO200kHeadRows);
   ASSERT_TRUE(loaded.ok()) << loaded.error().message;
   EXPECT_NE(dynamic_cast<const BpeTokenizer&>(**loaded).vocabulary(), built_in->vocabulary());

@@ -1,5 +1,5 @@
-/// Every row of the tokenizer goldens: a small committed selection always, all 3,639 where ../shared is there. And small, odd
-/// vocabularies against Hugging Face's tokenizers (tools/vocabulary/make_small_goldens.py).
+/// Every row of the tokenizer goldens: a small committed selection always, all 3,639 where ../shared is there. And
+/// small, odd vocabularies against Hugging Face's tokenizers (tools/vocabulary/make_small_goldens.py).
 
 #include <gtest/gtest.h>
 
@@ -16,7 +16,9 @@ namespace {
 using test::from_hex;
 using test::ids_of;
 
-std::string text_of(const json::object& row) { return std::string(row.at("text").as_string()); }
+std::string text_of(const json::object& row) {
+  return std::string(row.at("text").as_string());
+}
 
 void check_bytes_row(const Tokenizer& tokenizer, const json::object& row) {
   const std::string bytes = tokenizer.decode_bytes(ids_of(row, "ids"));
@@ -76,7 +78,8 @@ TEST(TokenizerGoldens, CommittedRows) {
 
 TEST(TokenizerGoldens, AllRows) {
   const auto rows = test::read_rows(GOSSAMER_SHARED_DIR "/oracle/goldens/tokenizer.jsonl.gz");
-  if (!rows) GTEST_SKIP() << "../shared/oracle/goldens/tokenizer.jsonl.gz is not there (or the tests are built without zlib)";
+  if (!rows)
+    GTEST_SKIP() << "../shared/oracle/goldens/tokenizer.jsonl.gz is not there (or the tests are built without zlib)";
   ASSERT_EQ(rows->size(), 3639u);
   check_rows(*rows);
 }

@@ -1,5 +1,5 @@
-/// Where the o200k pattern cuts: the branches, their backtracking and their odd corners. Expected values follow from the
-/// pattern; the goldens prove the same through tiktoken.
+/// Where the o200k pattern cuts: the branches, their backtracking and their odd corners. Expected values follow from
+/// the pattern; the goldens prove the same through tiktoken.
 
 #include "tokenizer/pretokenizer.h"
 
@@ -37,7 +37,8 @@ TEST(Pretokenizer, WordsTakeOneCharacterBeforeThem) {
 }
 
 TEST(Pretokenizer, CapitalsBeginWords) {
-  EXPECT_EQ(pieces_of("camelCase HTTPServer ABC Ab aB"), (Pieces{"camel", "Case", " HTTPServer", " ABC", " Ab", " a", "B"}));
+  EXPECT_EQ(pieces_of("camelCase HTTPServer ABC Ab aB"),
+            (Pieces{"camel", "Case", " HTTPServer", " ABC", " Ab", " a", "B"}));
   // A letter without case (U+4E2D) counts as both, so the greedy run of capitals gives back to the last of them.
   EXPECT_EQ(pieces_of("中AB"), (Pieces{"中", "AB"}));
   EXPECT_EQ(pieces_of("A中BC"), (Pieces{"A中", "BC"}));

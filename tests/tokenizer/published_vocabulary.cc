@@ -113,8 +113,8 @@ std::string make_published_json() {
   text += "    },\n    \"merges\": [\n";
   const auto& merges = o200k_printable_merges();
   for (size_t i = 0; i < merges.size(); ++i)
-    text += fmt::format("      [\n        {},\n        {}\n      ]{}\n", quoted_json(merges[i].first), quoted_json(merges[i].second),
-                        i + 1 == merges.size() ? "" : ",");
+    text += fmt::format("      [\n        {},\n        {}\n      ]{}\n", quoted_json(merges[i].first),
+                        quoted_json(merges[i].second), i + 1 == merges.size() ? "" : ",");
   return text + "    ]\n  }\n}";
 }
 

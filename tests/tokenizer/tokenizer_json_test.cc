@@ -29,7 +29,8 @@ json::object small_json() {
       {"type": "Split", "pattern": {"Regex": ""}, "behavior": "Isolated", "invert": false},
       {"type": "ByteLevel", "add_prefix_space": false, "use_regex": false}]},
     "decoder": {"type": "ByteLevel"},
-    "model": {"type": "BPE", "ignore_merges": true, "merges": []}})").as_object();
+    "model": {"type": "BPE", "ignore_merges": true, "merges": []}})")
+                          .as_object();
   root.at("pre_tokenizer").at("pretokenizers").at(0).at("pattern").at("Regex") = kO200kPattern;
   root.at("model").as_object()["vocab"] = vocab;
   root.at("model").as_object()["merges"] = {json::array{test::printable(" "), "t"}};
@@ -49,7 +50,8 @@ TEST(TokenizerJson, PublishedFileIsTheBuiltInTokenizer) {
   EXPECT_EQ((*named_only)->named_tokens(), 200019u);
   const auto too_small = load(text, 1000);
   ASSERT_FALSE(too_small.ok());
-  EXPECT_EQ(too_small.error().message, "tokenizer.json names the token id 200018, but the model's head has only 1000 rows");
+  EXPECT_EQ(too_small.error().message,
+            "tokenizer.json names the token id 200018, but the model's head has only 1000 rows");
 }
 
 TEST(TokenizerJson, OtherSpellingsOfThePublishedFileAreFoundEqual) {
@@ -81,7 +83,8 @@ TEST(TokenizerJson, DifferentMergesAreNotTheBuiltInTokenizer) {
   // The merges of "in" and " t" in the other order: the ids stay, the text they make does not always.
   std::string text = test::published_tokenizer_json();
   const size_t merges = text.find("\"merges\"");
-  const std::string first = text.substr(text.find("      [\n", merges), text.find("],\n", merges) + 3 - text.find("      [\n", merges));
+  const std::string first =
+      text.substr(text.find("      [\n", merges), text.find("],\n", merges) + 3 - text.find("      [\n", merges));
   const size_t first_at = text.find(first, merges);
   text.erase(first_at, first.size());
   text.insert(text.find("      [\n", first_at + first.size()), first);
@@ -113,10 +116,11 @@ TEST(TokenizerJson, DemoModel) {
   const auto loaded = load(*text);
   ASSERT_TRUE(loaded.ok()) << loaded.error().message;
   const Tokenizer& tokenizer = **loaded;
-  for (const char* name : {"<|startoftext|>", "<|endoftext|>", "<|return|>", "<|constrain|>", "<|channel|>", "<|start|>", "<|end|>",
-                           "<|message|>", "<|call|>"})
+  for (const char* name : {"<|startoftext|>", "<|endoftext|>", "<|return|>", "<|constrain|>", "<|channel|>",
+                           "<|start|>", "<|end|>", "<|message|>", "<|call|>"})
     EXPECT_TRUE(tokenizer.special(name).has_value()) << name;
-  for (const char* sample : {"", "What is the capital of France?", "12345", "naïve 你好 😀\r\n\t", "<|start|>assistant"}) {
+  for (const char* sample :
+       {"", "What is the capital of France?", "12345", "naïve 你好 😀\r\n\t", "<|start|>assistant"}) {
     const auto ids = tokenizer.encode(sample);
     EXPECT_EQ(tokenizer.decode_bytes(ids), sample);
     for (const TokenId id : ids) EXPECT_EQ(tokenizer.kind(id), TokenKind::kText) << sample;
@@ -129,27 +133,37 @@ struct BadJson {
   const char* sentence;  // a part of it
 };
 
-json::object& model_of(json::object& root) { return root.at("model").as_object(); }
+json::object& model_of(json::object& root) {
+  return root.at("model").as_object();
+}
 json::object& step(json::object& root, size_t index) {
   return root.at("pre_tokenizer").at("pretokenizers").at(index).as_object();
 }
-json::object& added(json::object& root) { return root.at("added_tokens").at(0).as_object(); }
+json::object& added(json::object& root) {
+  return root.at("added_tokens").at(0).as_object();
+}
 
 const BadJson kBadJson[] = {
     {"ModelType", [](json::object& root) { model_of(root)["type"] = "Unigram"; }, "its model has the type \"Unigram\""},
     {"NoModel", [](json::object& root) { root.erase("model"); }, "its model has the type \"\""},
-    {"Normalizer", [](json::object& root) { root["normalizer"] = json::object{{"type", "NFC"}}; }, "it has a normalizer"},
+    {"Normalizer", [](json::object& root) { root["normalizer"] = json::object{{"type", "NFC"}}; },
+     "it has a normalizer"},
     {"Dropout", [](json::object& root) { model_of(root)["dropout"] = 0.1; }, "dropout"},
-    {"Prefix", [](json::object& root) { model_of(root)["continuing_subword_prefix"] = "##"; }, "continuing_subword_prefix"},
-    {"Decoder", [](json::object& root) { root["decoder"] = json::object{{"type", "WordPiece"}}; }, "its decoder has the type"},
-    {"NoPreTokenizer", [](json::object& root) { root["pre_tokenizer"] = nullptr; }, "not a Sequence of Split and ByteLevel"},
-    {"Pattern", [](json::object& root) { step(root, 0)["pattern"] = json::object{{"Regex", "\\s+"}}; }, "split pattern"},
+    {"Prefix", [](json::object& root) { model_of(root)["continuing_subword_prefix"] = "##"; },
+     "continuing_subword_prefix"},
+    {"Decoder", [](json::object& root) { root["decoder"] = json::object{{"type", "WordPiece"}}; },
+     "its decoder has the type"},
+    {"NoPreTokenizer", [](json::object& root) { root["pre_tokenizer"] = nullptr; },
+     "not a Sequence of Split and ByteLevel"},
+    {"Pattern", [](json::object& root) { step(root, 0)["pattern"] = json::object{{"Regex", "\\s+"}}; },
+     "split pattern"},
     {"Behavior", [](json::object& root) { step(root, 0)["behavior"] = "Removed"; }, "\"Isolated\""},
     {"Invert", [](json::object& root) { step(root, 0)["invert"] = true; }, "not inverted"},
     {"UseRegex", [](json::object& root) { step(root, 1).erase("use_regex"); }, "use_regex"},
     {"PrefixSpace", [](json::object& root) { step(root, 1)["add_prefix_space"] = true; }, "add_prefix_space"},
     {"AddedNotArray", [](json::object& root) { root["added_tokens"] = 3; }, "added_tokens is not an array"},
-    {"AddedNotSpecial", [](json::object& root) { added(root)["special"] = false; }, "the added token 300 (\"<|end|>\") is not special"},
+    {"AddedNotSpecial", [](json::object& root) { added(root)["special"] = false; },
+     "the added token 300 (\"<|end|>\") is not special"},
     {"AddedStrips", [](json::object& root) { added(root)["lstrip"] = true; }, "has lstrip"},
     {"AddedNoId", [](json::object& root) { added(root).erase("id"); }, "token \"<|end|>\" has no id from 0 to"},
     {"AddedHugeId", [](json::object& root) { added(root)["id"] = 1e15; }, "has no id from 0 to"},
@@ -158,13 +172,19 @@ const BadJson kBadJson[] = {
     {"AddedIdOfText", [](json::object& root) { added(root)["id"] = 5; }, "id 5 is given to the special token"},
     {"AddedOtherIdInVocab", [](json::object& root) { model_of(root)["vocab"].as_object()["<|end|>"] = 299; },
      "has the id 300 in added_tokens and 299 in model.vocab"},
-    {"AddedBeyondHead", [](json::object& root) { added(root)["id"] = 4000; }, "names the token id 4000, but the model's head has only 400 rows"},
+    {"AddedBeyondHead", [](json::object& root) { added(root)["id"] = 4000; },
+     "names the token id 4000, but the model's head has only 400 rows"},
     {"NoVocab", [](json::object& root) { model_of(root).erase("vocab"); }, "model.vocab is not an object"},
-    {"VocabIdTwice", [](json::object& root) { model_of(root)["vocab"].as_object()["xy"] = 256; }, "id 256 is given to two tokens"},
-    {"VocabNoId", [](json::object& root) { model_of(root)["vocab"].as_object()["xy"] = "xy"; }, "token \"xy\" has no id"},
-    {"VocabOutsideAlphabet", [](json::object& root) { model_of(root)["vocab"].as_object()["a b"] = 257; }, "outside the byte-level alphabet"},
-    {"VocabEmptyToken", [](json::object& root) { model_of(root)["vocab"].as_object()[""] = 257; }, "token 257 is empty"},
-    {"VocabLacksByte", [](json::object& root) { model_of(root)["vocab"].as_object().erase("A"); }, "no token for the byte 0x41"},
+    {"VocabIdTwice", [](json::object& root) { model_of(root)["vocab"].as_object()["xy"] = 256; },
+     "id 256 is given to two tokens"},
+    {"VocabNoId", [](json::object& root) { model_of(root)["vocab"].as_object()["xy"] = "xy"; },
+     "token \"xy\" has no id"},
+    {"VocabOutsideAlphabet", [](json::object& root) { model_of(root)["vocab"].as_object()["a b"] = 257; },
+     "outside the byte-level alphabet"},
+    {"VocabEmptyToken", [](json::object& root) { model_of(root)["vocab"].as_object()[""] = 257; },
+     "token 257 is empty"},
+    {"VocabLacksByte", [](json::object& root) { model_of(root)["vocab"].as_object().erase("A"); },
+     "no token for the byte 0x41"},
     {"NoMerges", [](json::object& root) { model_of(root).erase("merges"); }, "model.merges is not an array"},
     {"MergeOfUnknown", [](json::object& root) { model_of(root)["merges"] = {json::array{"a", "b"}}; },
      "merge 0 joins \"a\" and \"b\", but the two together are not a token"},
@@ -184,7 +204,8 @@ TEST_P(TokenizerJsonErrors, AreSentences) {
   EXPECT_THAT(loaded.error().message, HasSubstr(GetParam().sentence));
 }
 
-INSTANTIATE_TEST_SUITE_P(All, TokenizerJsonErrors, testing::ValuesIn(kBadJson), [](const auto& bad) { return bad.param.name; });
+INSTANTIATE_TEST_SUITE_P(All, TokenizerJsonErrors, testing::ValuesIn(kBadJson),
+                         [](const auto& bad) { return bad.param.name; });
 
 TEST(TokenizerJson, NotJson) {
   const auto loaded = load("{\"model\": ");

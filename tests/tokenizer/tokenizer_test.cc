@@ -84,7 +84,9 @@ TEST(Tokenizer, EveryIdOfTheHeadHasAKind) {
   ASSERT_EQ(tokenizer->head_rows(), 201088u);
   ASSERT_EQ(tokenizer->named_tokens(), 200019u);
   for (TokenId id = 0; id < tokenizer->head_rows() + 10; ++id) {
-    const TokenKind expected = id < 199998 ? TokenKind::kText : id <= 200018 ? TokenKind::kSpecial : TokenKind::kUnnamed;
+    const TokenKind expected = id < 199998    ? TokenKind::kText
+                               : id <= 200018 ? TokenKind::kSpecial
+                                              : TokenKind::kUnnamed;
     ASSERT_EQ(tokenizer->kind(id), expected) << id;
     ASSERT_EQ(tokenizer->token_bytes(id).empty(), expected == TokenKind::kUnnamed) << id;
   }
@@ -123,10 +125,12 @@ TEST(Tokenizer, TextNeverBecomesASpecialToken) {
 
 TEST(Tokenizer, BrokenNamesStayText) {
   const auto tokenizer = Tokenizer::o200k_harmony();
-  for (const char* text : {"<|start", "<|start|", "<|start|<|", "<start|>", "<|Start|>", "<| start|>", "<|reserved_200019|>", "<|"})
+  for (const char* text :
+       {"<|start", "<|start|", "<|start|<|", "<start|>", "<|Start|>", "<| start|>", "<|reserved_200019|>", "<|"})
     EXPECT_EQ(with_specials(*tokenizer, text), tokenizer->encode(text)) << text;
   const TokenId start = *tokenizer->special("<|start|>");
-  EXPECT_EQ(with_specials(*tokenizer, "<|<|start|>|>").size(), tokenizer->encode("<|").size() + 1 + tokenizer->encode("|>").size());
+  EXPECT_EQ(with_specials(*tokenizer, "<|<|start|>|>").size(),
+            tokenizer->encode("<|").size() + 1 + tokenizer->encode("|>").size());
   EXPECT_EQ(with_specials(*tokenizer, "<|start|><|start|>"), (std::vector<TokenId>{start, start}));
 }
 
@@ -135,7 +139,8 @@ TEST(Tokenizer, IllFormedTextIsMended) {
   std::mt19937 random(5);
   for (int round = 0; round < 5000; ++round) {
     std::string bytes = random_text(random);
-    for (int change = 0; change < 3 && !bytes.empty(); ++change) bytes[random() % bytes.size()] = static_cast<char>(random());
+    for (int change = 0; change < 3 && !bytes.empty(); ++change)
+      bytes[random() % bytes.size()] = static_cast<char>(random());
     const std::string mended = utf8_lossy(bytes);
     ASSERT_EQ(tokenizer->encode(bytes), tokenizer->encode(mended));
     ASSERT_EQ(tokenizer->decode_bytes(tokenizer->encode(bytes)), mended);
