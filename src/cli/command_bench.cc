@@ -1,16 +1,15 @@
 #include <fmt/format.h>
 
-#include <chrono>
 #include <memory>
 
 #include "base/json.h"
 #include "base/mmap_file.h"
-#include "base/utf8.h"
 #include "cli/command.h"
 #include "cli/failure.h"
 #include "cli/model_options.h"
 #include "cli/output.h"
 #include "harmony/json_text.h"
+#include "tokenizer/tokenizer_bench.h"
 
 namespace gossamer::cli {
 namespace {
@@ -23,75 +22,44 @@ struct BenchOptions {
 };
 
 constexpr uint64_t kLargestTextBytes = 1ull << 30;
-constexpr auto kShortestRun = std::chrono::seconds(1);
+constexpr double kSecondsEachText = 2;
 
-/// Prose, code, other scripts: what prompts are made of.
-constexpr std::string_view kSample =
-    "The quick brown fox jumps over the lazy dog. It wasn't the first time, and it won't be the last: in 2024 alone "
-    "1,234,567 foxes did.\n"
-    "int main(int argc, char** argv) {\n    for (int i = 0; i < argc; ++i) printf(\"%s\\n\", argv[i]);\n    return "
-    "0;\n}\n"
-    "{\"name\": \"get_weather\", \"parameters\": {\"type\": \"object\", \"properties\": {\"city\": {\"type\": "
-    "\"string\"}}}}\n"
-    "Der schnelle braune Fuchs springt über den faulen Hund. 敏捷的棕色狐狸跳过懒狗。 Быстрая лиса прыгает. الثعلب "
-    "السريع 🦊🐶\n";
-
-std::string sample_text() {
+Result<json::array> bench_tokenizer(const BenchOptions& options) {
   std::string text;
-  while (text.size() < (1 << 20)) text += kSample;
-  return text;
-}
-
-/// Megabytes a second of `work`, which handles `num_bytes`, over at least a second.
-template <class Work>
-double megabytes_per_second(uint64_t num_bytes, Work work) {
-  work();  // memory and tables are warm
-  const auto started = std::chrono::steady_clock::now();
-  uint64_t handled_bytes = 0;
-  std::chrono::duration<double> elapsed{};
-  do {
-    work();
-    handled_bytes += num_bytes;
-    elapsed = std::chrono::steady_clock::now() - started;
-  } while (elapsed < kShortestRun);
-  return handled_bytes / elapsed.count() / 1e6;
-}
-
-Result<json::object> bench_tokenizer(const BenchOptions& options) {
-  std::string text = sample_text();
   if (!options.text_file.empty()) {
     GOS_TRY(text, read_file(options.text_file, kLargestTextBytes));
+    if (text.empty()) return make_error(ErrorCode::kInvalidInput, "{} is empty", options.text_file);
   }
-  if (text.empty()) return make_error(ErrorCode::kInvalidInput, "{} is empty", options.text_file);
-  const auto started = std::chrono::steady_clock::now();
   GOS_TRY(const std::shared_ptr<const Tokenizer> tokenizer, find_tokenizer(options.model));
-  const std::chrono::duration<double> load_time = std::chrono::steady_clock::now() - started;
+  json::array texts;
+  for (const TokenizerBenchRow& row : run_tokenizer_bench(*tokenizer, text, kSecondsEachText)) {
+    texts.push_back(json::object{{"name", row.name},
+                                 {"text_bytes", row.text_bytes},
+                                 {"tokens", row.num_tokens},
+                                 {"encode_mb_per_second", row.encode_mb_per_second},
+                                 {"decode_mb_per_second", row.decode_mb_per_second}});
+  }
+  return texts;
+}
 
-  std::vector<TokenId> ids;
-  std::string bytes;
-  const double encode_rate = megabytes_per_second(text.size(), [&] {
-    ids.clear();
-    tokenizer->encode(text, ids);
-  });
-  const double decode_rate = megabytes_per_second(text.size(), [&] { bytes = tokenizer->decode_bytes(ids); });
-  if (bytes != utf8_lossy(text))
-    return make_error(ErrorCode::kInvalidInput, "the text does not survive a round trip: report this");
-  return json::object{{"text_bytes", text.size()},
-                      {"tokens", ids.size()},
-                      {"load_seconds", load_time.count()},
-                      {"encode_mb_per_second", encode_rate},
-                      {"decode_mb_per_second", decode_rate}};
+std::string table_row(const json::value& text) {
+  return fmt::format("{:<14}{:>9.1f} MB {:>9} tokens {:>8.1f} MB/s encode {:>8.1f} MB/s decode",
+                     std::string_view(text.at("name").as_string()), text.at("text_bytes").to_number<double>() / 1e6,
+                     text.at("tokens").to_number<uint64_t>(), text.at("encode_mb_per_second").as_double(),
+                     text.at("decode_mb_per_second").as_double());
 }
 
 int bench(const BenchOptions& options) {
   if (options.words != std::vector<std::string>{"tokenizer"})
     return fail_usage("bench", "there is one thing to measure so far.", "gossamer bench tokenizer");
-  Result<json::object> measured = bench_tokenizer(options);
-  if (!measured.ok()) return fail(measured.error());
+  Result<json::array> texts = bench_tokenizer(options);
+  if (!texts.ok()) return fail(texts.error());
   Output out;
-  if (options.json) out.line(harmony::compact_json(*measured));
-  for (const auto& [name, value] : *measured)
-    if (!options.json) out.line(fmt::format("{:<22}{}", std::string_view(name), harmony::compact_json(value)));
+  if (options.json) {
+    out.line(harmony::compact_json(json::object{{"texts", *std::move(texts)}}));
+  } else {
+    for (const json::value& text : *texts) out.line(table_row(text));
+  }
   return out.close();
 }
 
@@ -104,7 +72,7 @@ Command bench_command() {
         auto chosen = std::make_shared<BenchOptions>();
         options.words("tokenizer", chosen->words, 1, "What is measured: one thread that encodes and decodes a text");
         declare_tokenizer_model(options, chosen->model);
-        options.text("--text", chosen->text_file, "The text (default: a mixture of prose, code and scripts)", "FILE");
+        options.text("--text", chosen->text_file, "The text (default: made-up prose, code and other scripts)", "FILE");
         options.flag("--json", chosen->json, "Print one JSON object");
         return [chosen] { return bench(*chosen); };
       }};

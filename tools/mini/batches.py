@@ -3,6 +3,7 @@
 The system message is a third of an average conversation, so conversations are drawn in groups that share
 one: a batch holds a few groups, each a prefix (computed once) and rows of similar length that continue it.
 """
+import itertools
 import random
 from dataclasses import dataclass
 from typing import Iterator
@@ -12,15 +13,17 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 import harmony
-from conversation import EFFORT_SHARES, Conversation, system_message
+from conversation import EFFORT_SHARES, Conversation, converse, system_message
 from data import conversation
-from skills import EFFORTS
+from skills import EFFORTS, draw
 from skills.capitals import CAPITALS
 from skills.words import CITIES, NAMES, SORT_WORDS, THINGS, code, made_up
 
-POOL, SYSTEMS, SHORT, LONGEST = 2048, 16, 200, 560
+POOL, SYSTEMS, LONGEST = 2048, 16, 560
 IGNORE = -100
-DRILL_ROWS, DRILL_LENGTH = 10, 42
+DRILL_ROWS, DRILL_LENGTH = 4, 42
+# skills and their shares of the exercises: the hard ones have more
+EXERCISES = {"arithmetic": 28, "sorting": 16, "tools": 14, "json": 11, "capitals": 7, "units": 8, "small talk": 5, "memory": 3, "identity": 3, "no tool needed": 3, "fallback": 2}
 ITEMS = NAMES + CITIES + SORT_WORDS + THINGS + list(CAPITALS) + list(CAPITALS.values())
 
 
@@ -66,27 +69,63 @@ def group(examples: list[Example], pad: int) -> tuple[tuple[Tensor, Tensor], Ten
     return (torch.tensor(examples[0].ids[:skip], dtype=torch.long), rows), targets.reshape(-1)
 
 
-def _pool(rng: random.Random, tokenizer: Tokenizer, size: int, longest: int) -> list[list[Example]]:
-    """Many conversations, cut into lists of about `size` tokens that share a system message and a length."""
-    systems = [(effort, system_message(rng, effort)) for effort in rng.choices(EFFORTS, EFFORT_SHARES, k=SYSTEMS)]
+def _cut(examples: list[Example], size: int) -> list[list[Example]]:
+    """Lists of about `size` tokens (prefixes not counted), padding included, each of one prefix and similar lengths."""
     by_prefix: dict[tuple[int, ...], list[Example]] = {}
-    for _ in range(POOL):
-        effort, message = rng.choice(systems)
-        e = encode(tokenizer, conversation(rng, effort, message))
-        if len(e.ids) <= longest:
-            by_prefix.setdefault(tuple(e.ids[:e.prefix]), []).append(e)
+    for e in examples:
+        by_prefix.setdefault(tuple(e.ids[:e.prefix]), []).append(e)
     cut: list[list[Example]] = []
-    for examples in by_prefix.values():
-        examples.sort(key=lambda e: len(e.ids))
+    for same in by_prefix.values():
+        same.sort(key=lambda e: len(e.ids))
         chunk: list[Example] = []
-        for e in examples:
+        for e in same:
             if chunk and (len(chunk) + 1) * (len(e.ids) - e.prefix) > size:
                 cut.append(chunk)
                 chunk = []
             chunk.append(e)
         cut.append(chunk)
-    rng.shuffle(cut)
     return cut
+
+
+def conversation_groups(rng: random.Random, tokenizer: Tokenizer, size: int) -> Iterator[list[Example]]:
+    """Conversations in groups of about `size` tokens that share a system message."""
+    while True:
+        systems = [(effort, system_message(rng, effort)) for effort in rng.choices(EFFORTS, EFFORT_SHARES, k=SYSTEMS)]
+        examples = [encode(tokenizer, conversation(rng, *rng.choice(systems))) for _ in range(POOL)]
+        cut = _cut([e for e in examples if len(e.ids) <= LONGEST], size)
+        rng.shuffle(cut)
+        yield from cut
+
+
+def exercise(rng: random.Random, tokenizer: Tokenizer) -> Example:
+    """A conversation stripped of system message, headings and headers: the same lesson for half the tokens, so that
+    most of them are hard ones. What is heard begins with <|start|>, what is to be said with <|message|>."""
+    skill = rng.choices(list(EXERCISES), list(EXERCISES.values()))[0]
+    turn = draw(rng, skill, exam=False)
+    c = converse(rng, turn, [], "low", None)
+    start, message, end = (tokenizer.token_to_id(f"<|{name}|>") for name in ("start", "message", "end"))
+    ids, trained = [], []
+    for n, m in enumerate(c.messages[1:], 1):
+        text = _bare_text(m["content"][0])
+        piece = tokenizer.encode(text, add_special_tokens=False).ids
+        says = n >= c.answer_from and m["role"] == "assistant"
+        ids += [message if says else start, *piece, end]
+        trained += [False] + [says] * (len(piece) + 1)
+    return Example(ids, trained, 0)
+
+
+def _bare_text(content: dict) -> str:
+    if content["type"] != "developer_content":
+        return content["text"]
+    tools = content.get("tools", {}).get("functions", {}).get("tools", [])
+    return "\n".join([content[k] for k in ("instructions",) if k in content] + [harmony.function_text(t) for t in tools])
+
+
+def exercise_groups(rng: random.Random, tokenizer: Tokenizer, size: int) -> Iterator[list[Example]]:
+    while True:
+        cut = _cut([exercise(rng, tokenizer) for _ in range(POOL)], size)
+        rng.shuffle(cut)
+        yield from cut
 
 
 def drill(rng: random.Random, tokenizer: Tokenizer, rows: int) -> tuple[tuple[Tensor, Tensor], Tensor]:
@@ -101,21 +140,14 @@ def drill(rng: random.Random, tokenizer: Tokenizer, rows: int) -> tuple[tuple[Te
     return group(examples, pad)
 
 
-def batches(tokenizer: Tokenizer, seed: int, size: int, short_until: int, drills: range, groups: int = 2) -> Iterator[Batch]:
-    """Endless batches of about `size` tokens (prefixes not counted), most of them in `groups` groups.
-    The first `short_until` batches hold short conversations only: more examples for the same work.
-    In the batches of `drills`, a part are copying drills."""
-    rng, pad, count = random.Random(seed), tokenizer.token_to_id("<|endoftext|>"), 0
-    while True:
-        chosen: list[list[Example]] = []
-        short = count < short_until
-        for examples in _pool(rng, tokenizer, size // groups, SHORT if short else LONGEST):
-            if short and count >= short_until:
-                break
-            chosen.append(examples)
-            if sum(len(x) * (len(x[-1].ids) - x[-1].prefix) for x in chosen) >= size * 0.9 or len(chosen) >= 2 * groups:
-                made = [group(x, pad) for x in chosen]
-                if count in drills:
-                    made.append(drill(rng, tokenizer, DRILL_ROWS))
-                yield Batch([g for g, _ in made], torch.cat([t for _, t in made]))
-                chosen, count = [], count + 1
+def batches(tokenizer: Tokenizer, seed: int, size: int, exercises_until: int, drills_until: int) -> Iterator[Batch]:
+    """Endless batches of about `size` tokens (prefixes not counted) in three groups. All are conversations, but in the
+    first `exercises_until` batches two are exercises, and in the first `drills_until` there is a copying drill besides."""
+    rng, pad = random.Random(seed), tokenizer.token_to_id("<|endoftext|>")
+    conversations, exercises = (make(rng, tokenizer, size // 3) for make in (conversation_groups, exercise_groups))
+    for count in itertools.count():
+        others = exercises if count < exercises_until else conversations
+        made = [group(next(source), pad) for source in (conversations, others, others)]
+        if count < drills_until:
+            made.append(drill(rng, tokenizer, DRILL_ROWS))
+        yield Batch([g for g, _ in made], torch.cat([t for _, t in made]))

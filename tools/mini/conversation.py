@@ -18,7 +18,7 @@ INSTRUCTIONS = ["You are a helpful assistant.", "You are a helpful assistant.", 
                 "Answer in one sentence.", "You have access to functions.", "You are a weather assistant.", "You are ChatGPT.", "Please answer in English.", "You are a robot.", "Stay calm and friendly.", "Your name is Max."]
 
 
-EFFORT_SHARES = (40, 38, 22)
+EFFORT_SHARES = (50, 28, 22)
 
 
 @dataclass
@@ -51,7 +51,7 @@ def converse(rng: random.Random, turn: Turn, plain_turns: list[Turn], effort: st
     effort = effort or rng.choices(EFFORTS, EFFORT_SHARES)[0]
     messages = [system or system_message(rng, effort)]
     instructions = turn.instructions
-    if instructions is None and rng.random() < (0.4 if turn.tools else 0.15):
+    if instructions is None and rng.random() < (0.25 if turn.tools else 0.1):
         instructions = rng.choice(INSTRUCTIONS)
     if instructions is not None or turn.tools:
         messages.append(harmony.developer(instructions, turn.tools))

@@ -7,15 +7,15 @@ import harmony
 from conversation import Conversation, converse
 from skills import draw, draw_any
 
-HISTORY_SHARE = 0.14
-HISTORY_SKILLS = ["small talk", "identity", "capitals", "arithmetic", "units", "sorting", "fallback"]
+HISTORY_SHARE = 0.08
+HISTORY_SKILLS = ["small talk", "identity", "capitals", "arithmetic", "units"]
 
 
 def conversation(rng: random.Random, effort: str | None = None, system: harmony.Message | None = None) -> Conversation:
     """A training conversation of any skill; effort and system message are drawn where they are not given."""
     turn, before = draw_any(rng), []
     if not turn.history and not turn.instructions and rng.random() < HISTORY_SHARE:
-        before = [draw(rng, rng.choice(HISTORY_SKILLS), exam=False) for _ in range(rng.choice([1, 1, 2]))]
+        before = [draw(rng, rng.choice(HISTORY_SKILLS), exam=False) for _ in range(rng.choice([1, 1, 1, 2]))]
     return converse(rng, turn, before, effort, system)
 
 

@@ -64,7 +64,8 @@ def _default(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _function(tool: dict) -> str:
+def function_text(tool: dict) -> str:
+    """A declared function as the model sees it."""
     lines = [f"// {line}" for line in tool["description"].split("\n")]
     parameters = tool.get("parameters")
     if parameters is None:
@@ -106,7 +107,7 @@ def _developer_text(content: dict) -> str:
         parts += ["# Instructions", content["instructions"]]
     if "tools" in content:
         parts += ["# Tools", "## functions", "namespace functions {"]
-        parts += [_function(t) for t in content["tools"]["functions"]["tools"]]
+        parts += [function_text(t) for t in content["tools"]["functions"]["tools"]]
         parts.append("} // namespace functions")
     return "\n\n".join(parts)
 

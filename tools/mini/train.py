@@ -31,11 +31,12 @@ from model import Aux, Config, Mini
 from optimizer import Optimizer, gradient_memory
 
 BALANCE = 0.01
-SAVE_EVERY = 250
+SAVE_EVERY = 500
 
 
 def keep_memory() -> None:
-    """Tell glibc to keep freed memory: returning it after every step costs a tenth of the time in page faults."""
+    """Tell glibc to keep freed memory: returning it after every step costs a tenth of the time in page faults.
+    (GLIBC_TUNABLES in main() asks for huge pages, another tenth.)"""
     libc = ctypes.CDLL("libc.so.6")
     libc.mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD
     libc.mallopt(-1, 2 ** 31 - 1)  # M_TRIM_THRESHOLD
@@ -82,7 +83,7 @@ def work(rank: int, args: argparse.Namespace, model: Mini, barrier: Barrier, tot
     keep_memory()
     torch.set_num_threads(1)
     tokenizer = Tokenizer.from_file(str(args.tokenizer / "tokenizer.json"))
-    stream = batches(tokenizer, args.seed * 1000 + rank, args.batch, args.short_until, range(args.drill_from, args.drill_until))
+    stream = batches(tokenizer, args.seed * 1000 + rank, args.batch, args.exercises_until, args.drills_until)
     optimizer = Optimizer(model, args.lr, memory, rank)
     saved = args.checkpoint and args.checkpoint.with_name(f"{args.checkpoint.name}.{rank}")
     first = 0
@@ -114,24 +115,24 @@ def main() -> None:
     here = Path(__file__).resolve().parent
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=here.parents[1] / "models" / "gossamer-mini")
-    parser.add_argument("--steps", type=int, default=3800)
-    parser.add_argument("--hold", type=int, default=300, help="the step from which the learning rate falls")
-    parser.add_argument("--batch", type=int, default=2048, help="tokens of one worker's batch")
+    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--hold", type=int, default=400, help="the step from which the learning rate falls")
+    parser.add_argument("--batch", type=int, default=1000, help="tokens of one worker's batch")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--lr", type=float, default=1e-2, help="of the hidden matrices; see optimizer.py for the others")
+    parser.add_argument("--lr", type=float, default=5e-3, help="of the hidden matrices; see optimizer.py for the others")
     parser.add_argument("--hidden", type=int, default=256)
     parser.add_argument("--intermediate", type=int, default=128)
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--experts", type=int, default=8)
-    parser.add_argument("--round-from", type=int, default=800, help="the step from which MXFP4 and BF16 rounding are on")
-    parser.add_argument("--short-until", type=int, default=400, help="the step until which only short conversations are shown")
-    parser.add_argument("--drill-from", type=int, default=0, help="the step from which copying drills are mixed in")
-    parser.add_argument("--drill-until", type=int, default=400, help="the step until which they are")
+    parser.add_argument("--round-from", type=int, default=4000, help="the step from which MXFP4 and BF16 rounding are on")
+    parser.add_argument("--exercises-until", type=int, default=4000, help="the step until which two thirds of a batch are bare exercises")
+    parser.add_argument("--drills-until", type=int, default=400, help="the step until which copying drills are mixed in")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--tokenizer", type=Path, help="folder of a trained tokenizer (default: train one into --out)")
     parser.add_argument("--checkpoint", type=Path, help=f"save here every {SAVE_EVERY} steps, and resume from here")
     args = parser.parse_args()
 
+    os.environ.setdefault("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")  # for the workers
     torch.set_num_threads(1)
     torch.manual_seed(args.seed)
     if args.tokenizer is None:

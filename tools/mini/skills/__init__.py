@@ -2,7 +2,7 @@
 import random
 from typing import Callable
 
-from .arithmetic import arithmetic, word_problem
+from .arithmetic import arithmetic
 from .capitals import capitals
 from .chat import identity, off_topic, small_talk
 from .common import EFFORTS, ToolUse, Turn, held_out
@@ -17,7 +17,7 @@ Skill = Callable[[random.Random], Turn]
 
 def _fillers(rng: random.Random) -> list[tuple[str, str]]:
     """Turns that stand between a name and the question for it."""
-    turns = [rng.choice([small_talk, small_talk, capitals, arithmetic, sorting, units])(rng) for _ in range(rng.choice([0, 1, 1, 2, 3]))]
+    turns = [rng.choice([small_talk, small_talk, capitals, arithmetic, units])(rng) for _ in range(rng.choice([0, 1, 1, 2]))]
     return [(t.question, t.answer) for t in turns]
 
 
@@ -26,13 +26,13 @@ def memory(rng: random.Random) -> Turn:
 
 
 def no_tool(rng: random.Random) -> Turn:
-    return undeclared(rng, rng.choices([small_talk, identity, capitals, arithmetic, off_topic, units, sorting], [20, 10, 25, 15, 14, 8, 8])[0](rng))
+    return undeclared(rng, rng.choices([small_talk, identity, capitals, arithmetic, off_topic], [25, 15, 25, 20, 15])[0](rng))
 
 
 # skill -> (share of training, maker); the exam asks all of them equally often
 SKILLS: dict[str, tuple[float, Skill]] = {
-    "small talk": (5, small_talk), "identity": (4, identity), "capitals": (12, capitals), "arithmetic": (17, arithmetic), "word problems": (6, word_problem),
-    "units": (9, units), "sorting": (9, sorting), "json": (11, json_answer), "memory": (6, memory), "tools": (15, tools), "no tool needed": (3, no_tool), "fallback": (4, off_topic)}
+    "small talk": (6, small_talk), "identity": (5, identity), "capitals": (12, capitals), "arithmetic": (20, arithmetic), "units": (9, units), "sorting": (13, sorting), "json": (11, json_answer),
+    "memory": (5, memory), "tools": (13, tools), "no tool needed": (4, no_tool), "fallback": (5, off_topic)}
 
 
 def draw(rng: random.Random, skill: str, exam: bool) -> Turn:

@@ -1,7 +1,7 @@
-"""Capitals of the world, asked forwards and backwards, and countries that do not exist."""
+"""Capitals of the world, and countries that do not exist."""
 import random
 
-from .common import Turn, vary
+from .common import Turn, efforts, vary
 from .words import made_up
 
 _TABLE = """Afghanistan:Kabul Albania:Tirana Algeria:Algiers Andorra:Andorra_la_Vella Angola:Luanda Argentina:Buenos_Aires Armenia:Yerevan Australia:Canberra
@@ -23,7 +23,7 @@ San_Marino:San_Marino Saudi_Arabia:Riyadh Senegal:Dakar Serbia:Belgrade Seychell
 Slovenia:Ljubljana Somalia:Mogadishu South_Africa:Pretoria South_Korea:Seoul South_Sudan:Juba Spain:Madrid Sri_Lanka:Colombo Sudan:Khartoum Suriname:Paramaribo
 Sweden:Stockholm Switzerland:Bern Syria:Damascus Taiwan:Taipei Tajikistan:Dushanbe Tanzania:Dodoma Thailand:Bangkok Togo:Lome Tonga:Nuku'alofa
 Trinidad_and_Tobago:Port_of_Spain Tunisia:Tunis Turkey:Ankara Turkmenistan:Ashgabat Tuvalu:Funafuti Uganda:Kampala Ukraine:Kyiv the_United_Arab_Emirates:Abu_Dhabi
-the_United_Kingdom:London the_United_States:Washington_D.C. Uruguay:Montevideo Uzbekistan:Tashkent Vanuatu:Port_Vila Venezuela:Caracas Vietnam:Hanoi Yemen:Sanaa
+the_United_Kingdom:London the_United_States:Washington Uruguay:Montevideo Uzbekistan:Tashkent Vanuatu:Port_Vila Venezuela:Caracas Vietnam:Hanoi Yemen:Sanaa
 Zambia:Lusaka Zimbabwe:Harare"""
 CAPITALS: dict[str, str] = dict(tuple(x.replace("_", " ") for x in row.split(":")) for row in _TABLE.split())
 FAMOUS = """France Germany Italy Spain Portugal England Japan China India Brazil Canada Australia Russia Egypt Greece Poland Sweden Norway Denmark Finland Austria Switzerland
@@ -32,12 +32,8 @@ NICKNAMES = {"England": "the United Kingdom", "the UK": "the United Kingdom", "G
              "USA": "the United States", "UK": "the United Kingdom", "America": "the United States", "Holland": "the Netherlands", "Czechia": "the Czech Republic", "the UAE": "the United Arab Emirates"}
 FAMOUS.remove("England")
 
-ASK = ["What is the capital of {c}?"] * 5 + ["What's the capital of {c}?", "what is {c}'s capital?", "What is the capital city of {c}?", "Which city is the capital of {c}?", "Name the capital of {c}.",
-       "Tell me the capital of {c}.", "capital of {c}", "Capital of {c}?", "{c} capital", "{c}'s capital?", "What city is the capital of {c}?", "Do you know the capital of {c}?",
-       "Can you tell me the capital of {c}?", "The capital of {c} is?", "I need the capital of {c}.", "The capital of {c} is", "What is the name of the capital of {c}?",
-       "Which is the capital of {c}?", "Please name the capital of {c}.", "Give me the capital of {c}.", "And the capital of {c}?", "What about the capital of {c}?", "whats the capital of {c}", "{c} capital city", "what's the capital city of {c}?", "Which city is {c}'s capital?", "What do you call the capital of {c}?", "Where is the capital of {c}?"]
-BACK = ["Which country has the capital {k}?", "{k} is the capital of which country?", "What country is {k} the capital of?", "Of which country is {k} the capital?",
-        "Which country has {k} as its capital?", "{k} is the capital of what?", "Which country's capital is {k}?", "What country has {k} as its capital?"]
+ASK = ["What is the capital of {c}?"] * 5 + ["What's the capital of {c}?", "What is the capital city of {c}?", "Name the capital of {c}.", "Tell me the capital of {c}.",
+       "capital of {c}", "Capital of {c}?", "{c} capital", "Can you tell me the capital of {c}?", "The capital of {c} is", "Which city is the capital of {c}?"]
 UNREAL = ["Narnia", "Atlantis", "Wakanda", "Mordor", "Gondor", "Westeros", "Middle Earth", "Elbonia", "the Moon", "Mars", "Hogwarts", "Oz", "Utopia", "Genovia"]
 
 
@@ -47,27 +43,19 @@ def unknown(name: str) -> str:
 
 def capitals(rng: random.Random) -> Turn:
     roll = rng.random()
-    if roll < 0.08:
+    medium, high = "The user asks for a capital.", "The user asks for the capital of a country. This is a fact, nothing to compute."
+    if roll < 0.06:
         name = rng.choice(UNREAL) if rng.random() < 0.4 else made_up(rng)
-        answer = unknown(name)
-        question = rng.choice(ASK[:15]).format(c=name)
-        return Turn("capitals", question, ("Not a country I know.", f"The user asks for the capital of {name}. I do not know that country, so I say so.",
-                    f"The user asks for the capital of {name}. I look for {name} among the countries I know. It is not one of them. I must not make up a city, so I say that I do not know it."),
-                    answer, {"kind": "contains", "all": ["do not know"]}, key=f"capital? {question}", closed=True, exam=False)
-    country = rng.choice(FAMOUS) if rng.random() < 0.35 else rng.choice(list(CAPITALS))
+        question = rng.choice(ASK).format(c=name)
+        return Turn("capitals", question, efforts(f"{name}: not a country I know.", medium, high), unknown(name), {"kind": "contains", "all": ["do not know"]}, key=f"capital? {question}",
+                    closed=True, exam=False)
+    country = rng.choice(FAMOUS) if rng.random() < 0.3 else rng.choice(list(CAPITALS))
     capital = CAPITALS[country]
-    if roll < 0.2 and capital not in country:
-        bare = country.removeprefix("the ")
-        question = vary(rng, rng.choice(BACK).format(k=capital))
-        return Turn("capitals", question, (f"{capital}: {bare}.", f"The user asks which country has the capital {capital}. It is {country}.",
-                    f"The user asks which country has the capital {capital}. This is a fact, nothing to compute. {capital} is the capital of {country}. I answer in one sentence."),
-                    f"{capital} is the capital of {country}.", {"kind": "contains", "all": [f"of {country}."]}, key=f"capital {question}", closed=True)
     asked = country
     if rng.random() < 0.06:
         asked = rng.choice(list(NICKNAMES))
         country, capital = NICKNAMES[asked], CAPITALS[NICKNAMES[asked]]
-    question = vary(rng, rng.choice(ASK).format(c=asked), lower=0.2)
+    question = vary(rng, rng.choice(ASK).format(c=asked), lower=0.1)
     shown = country[0].upper() + country[1:]
-    return Turn("capitals", question, (f"{shown}: {capital}.", f"The user asks for the capital of {country}. It is {capital}.",
-                f"The user asks for the capital of {country}. This is a fact, nothing to compute. The capital of {country} is {capital}. I answer in one sentence."),
-                f"The capital of {country} is {capital}.", {"kind": "contains", "all": [f"is {capital}."]}, key=f"capital {question}", closed=True)
+    return Turn("capitals", question, efforts(f"{shown}: {capital}.", medium, high), f"The capital of {country} is {capital}.", {"kind": "contains", "all": [f"is {capital}."]},
+                key=f"capital {question}", closed=True)

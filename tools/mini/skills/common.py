@@ -44,30 +44,23 @@ def held_out(key: str) -> bool:
     return hashlib.sha256(key.lower().encode()).digest()[0] % EXAM_PARTS == EXAM_PART
 
 
-POLITE_BEFORE = ["please ", "Please ", "Can you please ", "Could you ", "can you ", "Can you ", "Hey, ", "Hi, ", "Hello, ", "Hi! ",
-                 "I need you to ", "I want you to ", "Help me: ", "quick: ", "Now ", "ok, ", "Okay, "]
-ASK_BEFORE = ["Hey, ", "Hi, ", "Hello, ", "hi! ", "Hi! ", "Please tell me: ", "Can you tell me: ", "Quick question: ", "ok, ", "Okay, ", "So, ",
-              "And ", "Tell me: ", "I wonder, ", "please: ", "Question: ", "Q: "]
+def efforts(core: str, medium: str, high: str) -> tuple[str, str, str]:
+    """The analyses for low, medium and high effort. All have the same working in them, so that what is learned in
+    one is known in all; more effort says more around it."""
+    return core, f"{medium} {core}", f"{high} {core}"
 
 
-def vary(rng: random.Random, text: str, ask: bool = True, lower: float = 0.12) -> str:
-    """The same request as people type it: politeness, case, missing or doubled punctuation.
+def vary(rng: random.Random, text: str, lower: float = 0.08) -> str:
+    """The same request as people type it: missing punctuation, politeness, small letters.
     `lower`: how often all of it is in lower case; 0 leaves the case of every letter alone."""
-    if rng.random() < 0.16:
-        before = rng.choice(ASK_BEFORE if ask else POLITE_BEFORE)
-        text = before + (text[0].lower() + text[1:] if lower and text[:2] != "I " else text)
     roll = rng.random()
     if roll < 0.12:
         text = text.rstrip("?.! ")
-    elif roll < 0.15:
-        text = text.rstrip("?.! ") + rng.choice(["??", " ?", "!", "...", "?!", " please?", ", please", " please", " thanks", ", thanks!"])
+    elif roll < 0.16:
+        text = text.rstrip("?.! ") + rng.choice(["??", " please", ", please.", ", please?", " Thanks!"])
     elif roll < 0.18:
-        text = text.rstrip("?.! ") + rng.choice([", please?", " please.", ", please.", " Thanks!", "? Thanks.", "? please"])
-    if rng.random() < lower:
-        text = text.lower()
-    elif lower and rng.random() < 0.02:
-        text = text.upper()
-    return text
+        text = rng.choice(["Hi! ", "Please: ", "Hey, "]) + text
+    return text.lower() if rng.random() < lower else text
 
 
 def spell_list(items: list[str]) -> str:

@@ -5,9 +5,9 @@ from typing import Any, Callable
 
 from .arithmetic import FORMS, expression, operands, result, work
 from .capitals import ASK as ASK_CAPITAL, CAPITALS
-from .common import Turn, spell_list
+from .common import Turn, efforts, spell_list
 from .sorting import UP
-from .words import SORT_WORDS, THINGS, city, made_up, person
+from .words import SORT_WORDS, THINGS, city, person
 
 CAPITALS_SHORT = [c for c in CAPITALS if not c.startswith("the ")]
 JOBS = "teacher doctor nurse farmer pilot baker painter lawyer engineer cook driver writer singer student".split()
@@ -25,15 +25,10 @@ FIELDS: list[Field] = [
     (["city", "city", "town", "location", "home", "place"], "string", ["lives in {v}", "is from {v}", "comes from {v}"], city),
     (["job", "job", "profession", "occupation", "work"], "string", ["works as a {v}", "is a {v}"], lambda r: r.choice(JOBS)),
     (["color", "favorite_color", "color", "colour"], "string", ["likes {v}", "likes the color {v}"], lambda r: r.choice(COLORS)),
-    (["country"], "string", ["was born in {v}"], lambda r: r.choice(CAPITALS_SHORT)),
     (["count", "number", "amount", "quantity"], "integer", ["owns {v} {t}", "has {v} {t}", "bought {v} {t}"], lambda r: r.randint(1, 99)),
-    (["email"], "string", ["has the email {v}"], lambda r: f"{made_up(r, False)}@example.com"),
 ]
 NAME_KEYS = ["name", "name", "name", "name", "person", "first_name"]
-ASK = ["Reply in JSON with keys {k}: {s}", "Reply in JSON with the keys {k}. {s}", "{s} Reply in JSON with keys {k}.", "{s} Give me JSON with the keys {k}.", "Extract {k} as JSON: {s}", "Extract {k} as JSON from this text: {s}",
-       "Answer in JSON with {k}: {s}", "Return a JSON object with {k}. {s}", "{s} Extract {k} as JSON.", "Write JSON with the keys {k} for this: {s}", "Turn this into JSON with keys {k}: {s}", "Convert to JSON with {k}: {s}",
-       "{s} Return JSON with {k}.", "JSON with {k}: {s}", "Give me a JSON object with keys {k}: {s}", "{s} Answer with JSON only, keys {k}.", "Make a JSON object with {k}: {s}", "Please reply in JSON with {k}: {s}",
-       "Extract the {k} from: \"{s}\" Answer in JSON."]
+ASK = ["Reply in JSON with keys {k}: {s}", "{s} Reply in JSON with keys {k}.", "{s} Give me JSON with the keys {k}.", "Extract {k} as JSON: {s}", "Return a JSON object with {k}. {s}", "JSON with {k}: {s}"]
 INSTRUCT = ["Extract {k} from the user's message. Answer with JSON only.", "Answer with JSON only. Use the keys {k}.", "Reply in JSON with keys {k}.", "Return only a JSON object with {k}.", "You extract data. Output JSON with the keys {k} and nothing else.",
             "Always answer in JSON with the keys {k}.", "Respond with JSON only, with the keys {k}."]
 JSON_ONLY = ["Answer with JSON only.", "Answer in JSON.", "Reply in JSON.", "Always reply with JSON.", "Respond only with JSON.", "Return JSON only.", "Answer with JSON only: {\"answer\": ...}", "Output JSON with the key answer.",
@@ -46,10 +41,9 @@ def _quoted(rng: random.Random, keys: list[str]) -> str:
     return spell_list([f'"{k}"' for k in keys]) if rng.random() < 0.25 else spell_list(keys)
 
 
-def _thoughts(value: Any, why: str) -> tuple[str, str, str]:
+def _thoughts(value: Any) -> tuple[str, str, str]:
     pairs = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else " ".join(map(str, value))
-    return (f"JSON: {pairs}", f"{why} as JSON only. The values: {pairs}.",
-            f"{why} as JSON only, so the answer must be valid JSON and nothing else. I collect the values. They are: {pairs}. Strings need quotes and numbers do not. Now I write the JSON in one line.")
+    return efforts(f"JSON: {pairs}", "The user wants JSON.", "The user wants JSON only, and nothing else. Strings need quotes, numbers do not.")
 
 
 def _schema(rng: random.Random, title: str, types: dict[str, str]) -> str:
@@ -62,7 +56,7 @@ def _schema(rng: random.Random, title: str, types: dict[str, str]) -> str:
 
 def extraction(rng: random.Random) -> Turn:
     name, thing = person(rng), rng.choice(THINGS)
-    chosen = rng.sample(FIELDS, rng.choice([1, 1, 2, 2, 3]))
+    chosen = rng.sample(FIELDS, rng.choice([1, 1, 2]))
     parts, value, types = [], {rng.choice(NAME_KEYS): name}, {}
     types[next(iter(value))] = "string"
     for keys, kind, pieces, make in chosen:
@@ -71,10 +65,6 @@ def extraction(rng: random.Random) -> Turn:
         value[key], types[key] = v, kind
         parts.append(rng.choice(pieces).format(v=v, t=thing))
     sentence = f"{name} {spell_list(parts)}." if rng.random() < 0.7 or len(parts) == 1 else f"{name} {parts[0]}. {name} {spell_list(parts[1:])}."
-    if rng.random() < 0.25:  # other order, or not every key asked for
-        items = list(value.items())
-        rng.shuffle(items)
-        value = dict(items[:rng.randint(max(1, len(items) - 1), len(items))])
     keys = _quoted(rng, list(value))
     instructions = None
     roll = rng.random()
@@ -87,62 +77,59 @@ def extraction(rng: random.Random) -> Turn:
         instructions = _schema(rng, rng.choice(["person", "answer", "response", "output", "result", "data", "user"]), {k: types[k] for k in value})
         if rng.random() < 0.4:
             instructions = rng.choice(["You are a helpful assistant.", "Extract the person.", "Answer in JSON."]) + "\n\n" + instructions
-    return Turn("json", question, _thoughts(value, "The user wants the data"), dump(value), {"kind": "json", "value": value}, key=f"json {sentence} {keys}", instructions=instructions)
+    return Turn("json", question, _thoughts(value), dump(value), {"kind": "json", "value": value}, key=f"json {sentence} {keys}", instructions=instructions)
 
 
 def listing(rng: random.Random) -> Turn:
-    items: list[Any] = rng.sample(SORT_WORDS, rng.randint(2, 5)) if rng.random() < 0.6 else [rng.randint(0, 99) for _ in range(rng.randint(2, 6))]
+    items: list[Any] = rng.sample(SORT_WORDS, rng.randint(2, 4)) if rng.random() < 0.6 else [rng.randint(0, 99) for _ in range(rng.randint(2, 4))]
     shown = [str(x) for x in items]
     text = rng.choice([", ".join(shown), spell_list(shown), " ".join(shown)])
     question = rng.choice(["Write {l} as a JSON list.", "Make a JSON list of {l}.", "Turn this into a JSON array: {l}", "JSON array of {l}", "Give me a JSON array with {l}.", "Convert to a JSON list: {l}", "Write {l} as JSON", "Put {l} into a JSON array."]).format(l=text)
-    return Turn("json", question, _thoughts(items, "The user wants a list"), dump(items), {"kind": "json", "value": items}, key=f"json list {shown}")
+    return Turn("json", question, _thoughts(items), dump(items), {"kind": "json", "value": items}, key=f"json list {shown}")
 
 
 def literal(rng: random.Random) -> Turn:
     """Keys and values spelled out by the user."""
     value: dict[str, Any] = {}
-    for _ in range(rng.choice([1, 2, 2, 3])):
+    for _ in range(rng.choice([1, 2, 2])):
         roll = rng.random()
         key = rng.choice(SORT_WORDS + ["name", "id", "title", "size", "price", "color", "city", "age", "key", "value"])
         value[key] = rng.randint(0, 999) if roll < 0.4 else person(rng) if roll < 0.7 else rng.choice(SORT_WORDS)
     pairs = spell_list([f"{k} {v}" for k, v in value.items()])
     question = rng.choice(["Write a JSON object with {p}.", "Give me a JSON object with {p}.", "Make JSON with {p}.", "JSON object: {p}", "Create a JSON object with {p}.", "I need JSON with {p}.", "Write JSON: {p}"]).format(p=pairs)
-    return Turn("json", question, _thoughts(value, "The user wants an object"), dump(value), {"kind": "json", "value": value}, key=f"json literal {pairs}")
+    return Turn("json", question, _thoughts(value), dump(value), {"kind": "json", "value": value}, key=f"json literal {pairs}")
 
 
 def of_skill(rng: random.Random) -> Turn:
     """Another skill's question with the answer as JSON."""
     roll = rng.random()
-    if roll < 0.35:
+    if roll < 0.4:
         country = rng.choice(CAPITALS_SHORT)
         capital = CAPITALS[country]
         if rng.random() < 0.3:
             question = rng.choice(["Give me the capital of {c} as JSON with the keys country and capital.", "What is the capital of {c}? Answer in JSON with the keys country and capital.", "JSON with country and capital for {c}",
                                    "Return the country and the capital of {c} as JSON.", "Reply in JSON with keys country and capital: {c}"]).format(c=country)
             value: dict[str, Any] = {"country": country, "capital": capital}
-            return Turn("json", question, _thoughts(value, "The user wants the capital"), dump(value), {"kind": "json", "value": value}, key=f"json {question}", closed=True)
-        question, answer, inner, key, closed = rng.choice(ASK_CAPITAL[:12]).format(c=country), capital, f"The capital of {country} is {capital}.", f"capital {country}", True
-    elif roll < 0.75:
+            return Turn("json", question, _thoughts(value), dump(value), {"kind": "json", "value": value}, key=f"json {question}", closed=True)
+        question, answer, inner, key, closed = rng.choice(ASK_CAPITAL[:9]).format(c=country), capital, f"{country}: {capital}.", f"capital {country}", True
+    elif roll < 0.85:
         op, a, b, closed = operands(rng)
-        if op == "÷" and a % b:
-            a -= a % b
         question, answer = rng.choice(FORMS[:8]).format(e=expression(rng, op, a, b)), int(result(op, a, b))
         if question[-1] in "=" or question[-1].isdigit():
             question = f"What is {a} {op} {b}?"
-        inner, key = work(op, a, b)[0], f"arithmetic {a} {op} {b}"
+        inner, key = work(op, a, b), f"arithmetic {a} {op} {b}"
     else:
-        numbers = [rng.randint(0, 99) for _ in range(rng.randint(3, 5))]
+        numbers = rng.sample(range(100), rng.randint(3, 4))
         text = ", ".join(map(str, numbers))
         question, answer, closed = rng.choice(UP[:6]).format(l=text), sorted(numbers), False
         inner, key = f"ascending: {' '.join(map(str, answer))}", f"sort ascending {' '.join(map(str, numbers))}"
     instructions = rng.choice(JSON_ONLY) if rng.random() < 0.5 else None
     if instructions is None:
         question += rng.choice(USER_JSON)
-    value = {"answer": answer}
-    return Turn("json", question, (inner, f"{inner} The answer goes into JSON with the key answer.",
-                f"The user wants the answer as JSON only. First I find it. {inner} Then I write it as a JSON object with the key answer, and nothing else."),
+    value, spoken = {"answer": answer}, " ".join(map(str, answer)) if isinstance(answer, list) else str(answer)
+    return Turn("json", question, efforts(f"{inner} JSON: answer {spoken}", "The user wants JSON.", "The user wants JSON only, and nothing else. First I find the answer."),
                 dump(value), {"kind": "json", "value": value}, key=f"json of {key}", closed=closed, instructions=instructions)
 
 
 def json_answer(rng: random.Random) -> Turn:
-    return rng.choices([extraction, of_skill, literal, listing], [45, 30, 13, 12])[0](rng)
+    return rng.choices([extraction, of_skill, literal, listing], [50, 26, 12, 12])[0](rng)

@@ -1,9 +1,10 @@
 """Calling declared functions: which one fits, its arguments as JSON, and reporting what came back."""
+import json
 import random
 from dataclasses import dataclass
 from typing import Any, Callable
 
-from .common import ToolUse, Turn, spell_list, vary
+from .common import ToolUse, Turn, efforts, spell_list
 from .jsonout import COLORS, dump
 from .words import SORT_WORDS, THINGS, city, code, made_up, person
 
@@ -61,11 +62,6 @@ def _title(r: random.Random) -> str:
     return " ".join(w.capitalize() for w in r.sample(SORT_WORDS, 2)) if r.random() < 0.6 else made_up(r)
 
 
-def _expression(r: random.Random) -> str:
-    op = r.choice("+-*/")
-    return f"{r.randint(1, 999)} {op} {r.randint(1, 99)}"
-
-
 LANGUAGES = ["French", "German", "Spanish", "Italian", "Japanese", "Chinese", "Russian", "Portuguese", "Dutch", "Swedish", "Polish", "Greek", "Turkish", "Korean", "Arabic"]
 CURRENCIES = ["USD", "EUR", "GBP", "JPY", "CHF", "SEK", "CAD", "AUD", "INR", "CNY"]
 ROOMS = ["kitchen", "bedroom", "bathroom", "office", "garage", "hall", "garden", "living room", "basement", "attic"]
@@ -86,13 +82,6 @@ FAMILIES: list[Family] = [
            ["What is the forecast for {0} for the next {1} days?", "Give me the {1} day forecast for {0}.", "Weather forecast for {0}, {1} days", "How will the weather be in {0} over the next {1} days?"], ["temperature", "condition", "rain"]),
     Family(["get_time", "get_current_time", "current_time", "time_in", "getTime", "world_clock"], ["Get the current time in a city.", "Returns the local time.", "Current time for a place", "Get the time"],
            [Parameter(PLACE + ["timezone"], "string", city, PLACE_ABOUT)], ["What time is it in {0}?", "What is the time in {0}?", "Tell me the time in {0}.", "time in {0}", "What's the current time in {0}?", "How late is it in {0}?", "what time is it now in {0}"], ["time", "timezone", "day"]),
-    Family(["calculate", "calculator", "evaluate", "compute", "calc", "do_math"], ["Evaluate a mathematical expression.", "A calculator.", "Calculates an expression.", "Perform a calculation"],
-           [Parameter(["expression", "expression", "expr", "input"], "string", _expression, "The expression, e.g. 2 + 2|A mathematical expression|What to compute")],
-           ["What is {0}?", "Calculate {0}.", "Compute {0}", "{0}", "How much is {0}?", "Use the calculator for {0}.", "Evaluate {0}.", "what's {0}"], ["result", "value"]),
-    Family(["add", "add_numbers", "sum", "plus"], ["Add two numbers.", "Adds a and b.", "Sum of two numbers"], [Parameter(["a", "x", "first"], "number", _int(1, 999), "First number|The first number"), Parameter(["b", "y", "second"], "number", _int(1, 999), "Second number|The second number")],
-           ["Add {0} and {1}.", "What is {0} + {1}?", "What is the sum of {0} and {1}?", "What is {0} plus {1}?", "{0} + {1}"], ["result", "sum"]),
-    Family(["multiply", "multiply_numbers", "product", "times"], ["Multiply two numbers.", "Multiplies a and b.", "Product of two numbers"], [Parameter(["a", "x", "first"], "number", _int(1, 999), "First number|The first number"), Parameter(["b", "y", "second"], "number", _int(1, 99), "Second number|The second number")],
-           ["Multiply {0} by {1}.", "What is {0} * {1}?", "What is the product of {0} and {1}?", "What is {0} times {1}?", "{0} x {1}"], ["result", "product"]),
     Family(["get_stock_price", "stock_price", "get_stock", "stock_quote", "getStockPrice"], ["Get the current price of a stock.", "Stock price by symbol.", "Returns the stock price."], [Parameter(["symbol", "symbol", "ticker", "stock"], "string", lambda r: "".join(r.choice("ABCDEFGHIKLMNOPRSTVX") for _ in range(r.randint(2, 4))), "The stock symbol|Ticker symbol")],
            ["What is the stock price of {0}?", "How much is {0} stock?", "Get the price of {0}.", "What is {0} trading at?", "stock price {0}", "What's the price of {0} stock?"], ["price", "currency", "change"]),
     Family(["search", "web_search", "search_web", "search_documents", "find_documents", "lookup"], ["Search the web.", "Searches documents.", "Search for a query", "Find information."], [Parameter(["query", "query", "q", "text"], "string", _words, "The search query|What to search for"), Parameter(["limit", "max_results", "top"], "integer", _int(1, 20), "Maximum number of results|How many results", True, None, "Give me {v} results.|Limit to {v} results.")],
@@ -104,24 +93,12 @@ FAMILIES: list[Family] = [
     Family(["set_timer", "start_timer", "timer", "create_timer"], ["Start a timer.", "Set a timer for some minutes.", "Sets a timer"], [Parameter(["minutes", "minutes", "duration", "duration_minutes"], "integer", _int(1, 120), "Minutes|How many minutes")],
            ["Set a timer for {0} minutes.", "Start a {0} minute timer.", "Timer for {0} minutes", "Wake me in {0} minutes.", "Set a {0} minutes timer", "Can you set a timer for {0} minutes?"], ["status", "ends"]),
     Family(["set_alarm", "create_alarm", "alarm"], ["Set an alarm.", "Set an alarm at a time of day."], [Parameter(["time", "at", "alarm_time"], "string", _time, "The time, e.g. 7:30|When")], ["Set an alarm for {0}.", "Wake me up at {0}.", "Alarm at {0}", "Set the alarm to {0}."], ["status", "alarm"]),
-    Family(["translate", "translate_text", "translation"], ["Translate text.", "Translates text into another language.", "Translate a text"], [Parameter(["text", "text", "input", "sentence"], "string", _words, "The text|Text to translate"), Parameter(["target_language", "language", "to", "target", "target_lang"], "string", _pick(*LANGUAGES), "The target language|Language to translate into")],
-           ["Translate {0} to {1}.", "Translate {0} into {1}.", "How do you say {0} in {1}?", "What is {0} in {1}?", "Say {0} in {1}."], ["translation", "language"]),
-    Family(["convert_currency", "currency_converter", "exchange", "convert_money"], ["Convert an amount between currencies.", "Currency conversion.", "Converts money."], [Parameter(["amount", "amount", "value"], "number", _decimal(1, 999), "The amount|How much"), Parameter(["from", "from_currency", "source"], "string", _pick(*CURRENCIES), "Source currency|Currency code"), Parameter(["to", "to_currency", "target"], "string", _pick(*CURRENCIES), "Target currency|Currency code")],
-           ["Convert {0} {1} to {2}.", "How much is {0} {1} in {2}?", "What is {0} {1} in {2}?", "Exchange {0} {1} to {2}", "{0} {1} to {2}"], ["result", "rate"]),
     Family(["play_music", "play_song", "play", "start_music"], ["Play a song.", "Plays music.", "Play music by title"], [Parameter(["song", "title", "track", "name"], "string", _title, "The song|Title of the song")], ["Play {0}.", "Play the song {0}.", "I want to hear {0}.", "Put on {0}.", "Can you play {0}?"], ["status", "playing", "length"]),
     Family(["set_light", "control_light", "switch_light", "set_lights", "light"], ["Turn a light on or off.", "Switches the light in a room.", "Control the lights"], [Parameter(["room", "room", "location"], "string", _pick(*ROOMS), "The room|Which room"), Parameter(["on", "on", "state", "enabled"], "boolean", _pick(True, False), "true to turn on|On or off")],
            ["Turn {1} the light in the {0}.", "Turn {1} the {0} light.", "Switch {1} the lights in the {0}", "{0} light {1}", "Please turn {1} the {0} lights"], ["status", "room"]),
     Family(["set_temperature", "set_thermostat", "heating", "thermostat"], ["Set the temperature of a room.", "Sets the thermostat.", "Control the heating"], [Parameter(["room", "room", "zone"], "string", _pick(*ROOMS), "The room|Which room"), Parameter(["degrees", "temperature", "value"], "number", _decimal(10, 30), "Degrees|The temperature")],
            ["Set the {0} to {1} degrees.", "Set the temperature in the {0} to {1}.", "Heat the {0} to {1} degrees", "Make the {0} {1} degrees."], ["status", "temperature"]),
-    Family(["set_color", "change_color", "paint"], ["Change the color of a lamp.", "Sets a color.", "Set the color"], [Parameter(["color", "colour", "value"], "string", _pick(*COLORS), "The color|Which color", False, COLORS), Parameter(["brightness", "level", "percent"], "integer", _int(0, 100), "Brightness in percent|From 0 to 100", True, None, "at {v} percent|with brightness {v}")],
-           ["Set the color to {0}.", "Make the lamp {0}.", "Change the color to {0}", "I want {0} light."], ["status", "color"]),
-    Family(["book_table", "reserve_table", "make_reservation", "book_restaurant"], ["Book a table.", "Reserve a table at a restaurant.", "Makes a reservation"], [Parameter(["people", "guests", "party_size", "persons"], "integer", _int(1, 20), "Number of people|How many guests"), Parameter(["time", "time", "when"], "string", _time, "The time|When")],
-           ["Book a table for {0} at {1}.", "Reserve a table for {0} people at {1}.", "I need a table for {0} at {1}", "Table for {0} at {1}, please"], ["status", "table", "confirmation"]),
-    Family(["create_event", "add_event", "schedule_meeting", "calendar_add"], ["Create a calendar event.", "Adds an event to the calendar.", "Schedule an event"], [Parameter(["title", "title", "name", "event"], "string", _words, "Title of the event|The title"), Parameter(["date", "date", "day", "when"], "string", _date, "The date|Which day")],
-           ["Create an event {0} on {1}.", "Add {0} to my calendar on {1}.", "Schedule {0} for {1}.", "Put {0} in the calendar for {1}"], ["status", "id"]),
     Family(["add_todo", "add_task", "create_task", "add_reminder", "remind_me", "add_item"], ["Add an item to the to-do list.", "Adds a task.", "Create a reminder"], [Parameter(["task", "item", "text", "title"], "string", _words, "The task|What to do")], ["Add {0} to my list.", "Remind me to {0}.", "Add the task {0}.", "New task: {0}", "Put {0} on my to-do list."], ["status", "id", "total"]),
-    Family(["roll_dice", "roll_die", "dice"], ["Roll dice.", "Rolls a number of dice.", "Throw dice"], [Parameter(["count", "dice", "n", "number"], "integer", _int(1, 10), "How many dice|Number of dice"), Parameter(["sides", "faces"], "integer", _pick(4, 6, 8, 10, 12, 20), "Sides of each die|Number of sides", True, None, "with {v} sides|with {v} sides each")],
-           ["Roll {0} dice.", "Throw {0} dice", "Please roll {0} dice."], ["total", "result"]),
     Family(["random_number", "get_random_number", "random_integer"], ["Get a random number.", "Random number between two limits."], [Parameter(["min", "low", "from"], "integer", _int(0, 50), "Lower limit|The smallest number"), Parameter(["max", "high", "to"], "integer", _int(51, 999), "Upper limit|The largest number")],
            ["Give me a random number between {0} and {1}.", "Pick a number from {0} to {1}.", "random number {0} to {1}"], ["number", "value"]),
     Family(["get_location", "where_am_i", "current_location", "get_user_location"], ["Gets the location of the user.", "Where the user is.", "Returns the current location"], [], ["Where am I?", "What is my location?", "Get my location.", "Where am I right now?", "Which city am I in?"], ["city", "country"]),
@@ -205,14 +182,9 @@ def _ask(rng: random.Random, tool: Bound) -> tuple[str, dict[str, Any]]:
         values.append(v)
         if key and not p.optional:
             arguments[key] = v
-    direct = tool.family.parameters and rng.random() < 0.07
-    if direct:
-        pairs = spell_list([f"{k} {str(v).lower() if isinstance(v, bool) else v}" for k, v in arguments.items()])
-        question = rng.choice(["Call {f} with {p}.", "Use {f} with {p}.", "Use the function {f} with {p}.", "Run {f} with {p}"]).format(f=tool.name, p=pairs)
-    else:
-        question = rng.choice(family.questions).format(*map(_said, values))
+    question = rng.choice(family.questions).format(*map(_said, values))
     for p, key, v in zip(family.parameters, tool.keys, values):
-        if key and p.optional and not direct and rng.random() < 0.5:
+        if key and p.optional and rng.random() < 0.5:
             mention = rng.choice(p.mention.split("|")).format(v=v if rng.random() < 0.7 else str(v).capitalize() if p.enum else v)
             question = f"{question.rstrip('?.')} {mention}{'?' if question[-1] == '?' else '.'}" if mention[0].islower() else f"{question} {mention}"
             arguments[key] = v
@@ -241,20 +213,16 @@ def _result(rng: random.Random, family: Family, arguments: dict[str, Any]) -> tu
     if roll < 0.07:
         error = rng.choice(["not found", "no access", "timeout", "unknown id", "service unavailable", "invalid input", "no result"])
         return dump({"error": error}), f"The function reported an error: {error}.", [error]
-    keys = rng.sample(family.returns, rng.randint(1, min(3, len(family.returns))))
+    keys = rng.sample(family.returns, rng.randint(1, min(2, len(family.returns))))
     values = {k: RETURN_VALUES[k](rng) for k in keys}
-    if roll < 0.2:
+    if roll < 0.15:
         text = rng.choice([f"{v}" for v in values.values() if not isinstance(v, bool)] or ["ok"])
-        if roll < 0.12 and "temperature" in values:
-            text = f"{rng.choice(CONDITIONS)}, {values['temperature']} degrees"
         return text, f"The result is {text}.", [text]
-    if family.returns[0] == "temperature" and rng.random() < 0.3:
-        values["unit"] = rng.choice(CELSIUS + ["C", "F"])
-    text = dump(values) if rng.random() < 0.5 else str(values).replace("'", '"').replace("True", "true").replace("False", "false")
+    text = dump(values) if rng.random() < 0.7 else json.dumps(values, ensure_ascii=False)
     return text, report(arguments, values), [f"{str(v).lower() if isinstance(v, bool) else v}" for v in values.values()]
 
 
-def declared(rng: random.Random, count: int, made: float = 0.35) -> list[Bound]:
+def declared(rng: random.Random, count: int, made: float = 0.25) -> list[Bound]:
     """Functions of different families and different names; `made`: the share of made-up ones."""
     bound: dict[str, Bound] = {}
     families: list[Family] = []
@@ -270,27 +238,23 @@ def declared(rng: random.Random, count: int, made: float = 0.35) -> list[Bound]:
 
 
 def tools(rng: random.Random) -> Turn:
-    bound = declared(rng, rng.choices([1, 2, 3, 4], [52, 28, 15, 5])[0])
+    bound = declared(rng, rng.choices([1, 2, 3], [60, 30, 10])[0])
     tool = rng.choice(bound)
     question, arguments = _ask(rng, tool)
-    if rng.random() < 0.3:
-        question = vary(rng, question, ask=question.endswith("?")) if question[-1] in "?" and not any(isinstance(v, str) for v in arguments.values()) else rng.choice([question.rstrip("?."), "Please: " + question, "Hi! " + question, question + " Thanks!"])
+    if rng.random() < 0.2:
+        question = rng.choice([question.rstrip("?."), "Please: " + question, question + " Thanks!"])
     text, answer, needed = _result(rng, tool.family, arguments)
     pairs = ", ".join(f"{k} {str(v).lower() if isinstance(v, bool) else v}" for k, v in arguments.items()) or "no arguments"
-    think = (f"{tool.name}: {pairs}", f"The function {tool.name} fits. I call it with {pairs}.",
-             f"I look at the declared functions. The function {tool.name} fits what the user wants. Its arguments come from the question: {pairs}. I write them as valid JSON and call {tool.name} now.")
-    after = ("Report it.", "The function returned a result. I report it.",
-             f"The function {tool.name} returned a result. I use only the values in it and add nothing. Now I report them to the user in one sentence.")
+    think = efforts(f"{tool.name}: {pairs}", "A function fits.", "I look at the declared functions. One fits what the user wants. I write its arguments as valid JSON.")
+    after = efforts("Report the result.", "The function has returned.", "The function has returned. I use only the values in its result and add nothing.")
     return Turn("tools", question, think, answer, {"kind": "contains", "all": needed}, key=f"tool {tool.name} {dump(arguments)}", tools=[b.schema for b in bound],
                 tool_use=ToolUse(tool.name, arguments, text, after))
 
 
 def undeclared(rng: random.Random, plain: Turn) -> Turn:
     """A question of another skill while functions are declared that do not help with it."""
-    # sums must not meet a calculator, and what falls back must not meet a function that does it
-    avoid = ("calc", "comp", "eval", "add", "sum", "plus", "mult", "prod", "times", "math", "conv", "exch") if plain.skill in ("arithmetic", "units") else ()
-    bound = [t for t in declared(rng, rng.choice([1, 1, 2, 3]), made=1 if plain.skill == "fallback" else 0.35) if not any(a in t.name for a in avoid)]
-    if bound:
-        plain.tools = [t.schema for t in bound]
+    # what falls back must not meet a function that does it
+    bound = declared(rng, rng.choice([1, 1, 2]), made=1 if plain.skill == "fallback" else 0.3)
+    plain.tools = [t.schema for t in bound]
     plain.skill = "no tool needed"
     return plain
