@@ -181,7 +181,9 @@ class Generate(unittest.TestCase):
         self.assertEqual(by_name["text"], exchange("detokenize", "--model", str(DEMO_MODEL), rows=[{"ids": by_name["tokens"]}])[0]["text"])
 
     def test_the_seed_decides(self):
-        row = {"conversation": self.CONVERSATION, "temperature": 1.5, "max_tokens": 24}
+        # no conversation: what comes after loose words is anybody's guess, whatever the model
+        (words,) = exchange("tokenize", "--model", str(DEMO_MODEL), rows=[{"text": "name city red"}])
+        row = {"tokens": words["ids"], "temperature": 2, "max_tokens": 24}
         answers = exchange("generate", rows=[{**row, "seed": 7}, {**row, "seed": 8}, {**row, "seed": 7}])
         self.assertEqual(answers[0], answers[2])
         self.assertNotEqual(answers[0], answers[1])
