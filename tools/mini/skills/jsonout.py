@@ -6,7 +6,7 @@ from typing import Any, Callable
 from .arithmetic import FORMS, expression, operands, result, work
 from .capitals import ASK as ASK_CAPITAL, CAPITALS
 from .common import Turn, efforts, spell_list
-from .sorting import UP
+from .sorting import SORT_FORMS
 from .words import SORT_WORDS, THINGS, city, person
 
 CAPITALS_SHORT = [c for c in CAPITALS if not c.startswith("the ")]
@@ -84,7 +84,7 @@ def listing(rng: random.Random) -> Turn:
     items: list[Any] = rng.sample(SORT_WORDS, rng.randint(2, 4)) if rng.random() < 0.6 else [rng.randint(0, 99) for _ in range(rng.randint(2, 4))]
     shown = [str(x) for x in items]
     text = rng.choice([", ".join(shown), spell_list(shown), " ".join(shown)])
-    question = rng.choice(["Write {l} as a JSON list.", "Make a JSON list of {l}.", "Turn this into a JSON array: {l}", "JSON array of {l}", "Give me a JSON array with {l}.", "Convert to a JSON list: {l}", "Write {l} as JSON", "Put {l} into a JSON array."]).format(l=text)
+    question = rng.choice(["Write {l} as a JSON list.", "Make a JSON list of {l}.", "Turn this into a JSON array: {l}", "JSON array of {l}", "Give me a JSON array with {l}.", "Convert to a JSON list: {l}", "Put {l} into a JSON array."]).format(l=text)
     return Turn("json", question, _thoughts(items), dump(items), {"kind": "json", "value": items}, key=f"json list {shown}")
 
 
@@ -96,7 +96,7 @@ def literal(rng: random.Random) -> Turn:
         key = rng.choice(SORT_WORDS + ["name", "id", "title", "size", "price", "color", "city", "age", "key", "value"])
         value[key] = rng.randint(0, 999) if roll < 0.4 else person(rng) if roll < 0.7 else rng.choice(SORT_WORDS)
     pairs = spell_list([f"{k} {v}" for k, v in value.items()])
-    question = rng.choice(["Write a JSON object with {p}.", "Give me a JSON object with {p}.", "Make JSON with {p}.", "JSON object: {p}", "Create a JSON object with {p}.", "I need JSON with {p}.", "Write JSON: {p}"]).format(p=pairs)
+    question = rng.choice(["Write a JSON object with {p}.", "Give me a JSON object with {p}.", "Make JSON with {p}.", "JSON object: {p}", "Create a JSON object with {p}.", "I need JSON with {p}."]).format(p=pairs)
     return Turn("json", question, _thoughts(value), dump(value), {"kind": "json", "value": value}, key=f"json literal {pairs}")
 
 
@@ -114,6 +114,8 @@ def of_skill(rng: random.Random) -> Turn:
         question, answer, inner, key, closed = rng.choice(ASK_CAPITAL[:9]).format(c=country), capital, f"{country}: {capital}.", f"capital {country}", True
     elif roll < 0.85:
         op, a, b, closed = operands(rng)
+        if op == "-" and a < b:
+            a, b = b, a
         question, answer = rng.choice(FORMS[:8]).format(e=expression(rng, op, a, b)), int(result(op, a, b))
         if question[-1] in "=" or question[-1].isdigit():
             question = f"What is {a} {op} {b}?"
@@ -121,8 +123,8 @@ def of_skill(rng: random.Random) -> Turn:
     else:
         numbers = rng.sample(range(100), rng.randint(3, 4))
         text = ", ".join(map(str, numbers))
-        question, answer, closed = rng.choice(UP[:6]).format(l=text), sorted(numbers), False
-        inner, key = f"ascending: {' '.join(map(str, answer))}", f"sort ascending {' '.join(map(str, numbers))}"
+        question, answer, closed = rng.choice(SORT_FORMS[:6]).format(l=text), sorted(numbers), False
+        inner, key = f"{' '.join(map(str, numbers))} → {' '.join(map(str, answer))}", f"sort {' '.join(map(str, numbers))}"
     instructions = rng.choice(JSON_ONLY) if rng.random() < 0.5 else None
     if instructions is None:
         question += rng.choice(USER_JSON)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Callable
 
 from .common import ToolUse, Turn, efforts, spell_list
-from .jsonout import COLORS, dump
+from .jsonout import dump
 from .words import SORT_WORDS, THINGS, city, code, made_up, person
 
 Maker = Callable[[random.Random], Any]
@@ -55,14 +55,13 @@ def _date(r: random.Random) -> str:
 
 
 def _words(r: random.Random) -> str:
-    return " ".join(r.sample(SORT_WORDS, r.choice([1, 2, 2, 3])))
+    return " ".join(r.sample(SORT_WORDS, r.choice([1, 2])))
 
 
 def _title(r: random.Random) -> str:
     return " ".join(w.capitalize() for w in r.sample(SORT_WORDS, 2)) if r.random() < 0.6 else made_up(r)
 
 
-LANGUAGES = ["French", "German", "Spanish", "Italian", "Japanese", "Chinese", "Russian", "Portuguese", "Dutch", "Swedish", "Polish", "Greek", "Turkish", "Korean", "Arabic"]
 CURRENCIES = ["USD", "EUR", "GBP", "JPY", "CHF", "SEK", "CAD", "AUD", "INR", "CNY"]
 ROOMS = ["kitchen", "bedroom", "bathroom", "office", "garage", "hall", "garden", "living room", "basement", "attic"]
 CELSIUS = ["celsius", "fahrenheit"]
@@ -129,8 +128,6 @@ def made_family(rng: random.Random) -> Family:
         questions += [f"What is the status of {noun} {{0}}?", f"Where is {noun} {{0}}?", f"What about {noun} {{0}}?", f"Tell me about {noun} {{0}}.", f"I need {noun} {{0}}."]
     if rng.random() < 0.35:
         extra = rng.choice([Parameter(["quantity", "count", "amount"], "integer", _int(1, 50), "How many|The quantity", True, None, "Quantity {v}.|Make it {v}."),
-                            Parameter(["verbose", "details", "full"], "boolean", _pick(True), "With details|Give all details", True, None, "With all details.|Give me all details."),
-                            Parameter(["priority", "level"], "string", _pick("low", "normal", "high"), "The priority|low, normal or high", True, ["low", "normal", "high"], "With {v} priority.|Priority {v}."),
                             Parameter(["date", "day"], "string", _date, "The date|Which day", True, None, "The date is {v}.|Date {v}.")])
         parameters.append(extra)
     return Family([name], [f"{spoken} a {noun}.", f"{spoken} a {noun} by {key.replace('_', ' ')}.", f"{spoken} the {noun}", f"{spoken}s one {noun}."], parameters, questions, rng.sample(["status", "name", "price", "owner", "date", "size", "total", "state", "location", "title", "count", "type"], 3))
@@ -194,9 +191,9 @@ def _ask(rng: random.Random, tool: Bound) -> tuple[str, dict[str, Any]]:
 CONDITIONS = ["sunny", "cloudy", "rainy", "windy", "snowy", "foggy", "clear"]
 RETURN_VALUES: dict[str, Maker] = {
     "temperature": _decimal(-10, 40), "condition": _pick(*CONDITIONS), "humidity": _int(10, 99), "wind": _int(0, 60), "sunny": _pick(True, False), "rain": _pick(True, False), "time": _time, "timezone": _pick("UTC", "CET", "EST", "GMT", "PST", "JST"),
-    "day": _pick("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"), "result": _int(0, 9999), "value": _int(0, 9999), "sum": _int(0, 1998), "product": _int(0, 99999), "price": _decimal(1, 999), "currency": _pick(*CURRENCIES), "change": _decimal(-9, 9),
-    "count": _int(0, 500), "title": _title, "best": _words, "status": _pick("ok", "done", "sent", "success", "pending", "shipped", "open", "closed", "ready", "active", "failed"), "id": code, "ends": _time, "alarm": _time, "translation": lambda r: made_up(r, False), "language": _pick(*LANGUAGES),
-    "rate": lambda r: r.randint(10, 999) / 100, "playing": _title, "length": _time, "room": _pick(*ROOMS), "color": _pick(*COLORS), "table": _int(1, 40), "confirmation": code, "total": _int(1, 99), "number": _int(0, 999), "city": city, "country": lambda r: made_up(r), "date": lambda r: f"{r.randint(2024, 2027)}-{r.randint(1, 12):02}-{r.randint(1, 28):02}",
+    "day": _pick("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"), "result": _int(0, 9999), "value": _int(0, 9999), "price": _decimal(1, 999), "currency": _pick(*CURRENCIES), "change": _decimal(-9, 9),
+    "count": _int(0, 500), "title": _title, "best": _words, "status": _pick("ok", "done", "sent", "success", "pending", "shipped", "open", "closed", "ready", "active", "failed"), "id": code, "ends": _time, "alarm": _time, 
+    "playing": _title, "length": _time, "room": _pick(*ROOMS), "total": _int(1, 99), "number": _int(0, 999), "city": city, "country": lambda r: made_up(r), "date": lambda r: f"{r.randint(2024, 2027)}-{r.randint(1, 12):02}-{r.randint(1, 28):02}",
     "side": _pick("heads", "tails"), "name": person, "owner": person, "size": _int(1, 999), "state": _pick("open", "closed", "running", "stopped", "new"), "location": city, "type": _pick(*THINGS)}
 
 
@@ -245,7 +242,7 @@ def tools(rng: random.Random) -> Turn:
         question = rng.choice([question.rstrip("?."), "Please: " + question, question + " Thanks!"])
     text, answer, needed = _result(rng, tool.family, arguments)
     pairs = ", ".join(f"{k} {str(v).lower() if isinstance(v, bool) else v}" for k, v in arguments.items()) or "no arguments"
-    think = efforts(f"{tool.name}: {pairs}", "A function fits.", "I look at the declared functions. One fits what the user wants. I write its arguments as valid JSON.")
+    think = efforts(f"functions: {', '.join(b.name for b in bound)}. {tool.name}: {pairs}", "A function fits.", "I look at the declared functions. One fits what the user wants. I write its arguments as valid JSON.")
     after = efforts("Report the result.", "The function has returned.", "The function has returned. I use only the values in its result and add nothing.")
     return Turn("tools", question, think, answer, {"kind": "contains", "all": needed}, key=f"tool {tool.name} {dump(arguments)}", tools=[b.schema for b in bound],
                 tool_use=ToolUse(tool.name, arguments, text, after))

@@ -60,7 +60,8 @@ def city(rng: random.Random) -> str:
 
 
 def code(rng: random.Random) -> str:
-    """An identifier such as A-1042, ZX81 or 7731."""
+    """An identifier such as A-1042 or ZX81. Never digits alone: a string of digits in JSON is told from a number by its
+    schema only."""
     letters = "".join(rng.choice("ABCDEFGHJKLMNPRSTUVWXYZ") for _ in range(rng.randint(1, 3)))
     digits = "".join(rng.choice("0123456789") for _ in range(rng.randint(2, 5)))
-    return rng.choice([letters + digits, f"{letters}-{digits}", digits])
+    return rng.choice([letters + digits, f"{letters}-{digits}"])
