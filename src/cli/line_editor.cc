@@ -77,6 +77,8 @@ LineEditor::Line LineEditor::read(const std::string& prompt) {
     return {InterruptGuard::requested() ? Outcome::kInterrupted : Outcome::kEndOfInput, {}};
   }
   terminal_->prompt = prompt;
+  // Before the prompt shows: libedit itself would do it after, and a Ctrl-D that comes in between is lost.
+  el_set(terminal_->editor, EL_PREP_TERM, 1);
   int length = 0;
   const char* line = el_gets(terminal_->editor, &length);
   if (InterruptGuard::requested()) {

@@ -98,9 +98,13 @@ class Terminal:
     def exit_code(self) -> int:
         while self._read(SECONDS):
             pass
-        _, status = os.waitpid(self.pid, 0)
-        code = os.waitstatus_to_exitcode(status)
-        return code
+        end = time.monotonic() + SECONDS
+        while time.monotonic() < end:
+            ended, status = os.waitpid(self.pid, os.WNOHANG)
+            if ended:
+                return os.waitstatus_to_exitcode(status)
+            time.sleep(0.01)
+        raise AssertionError(f"the program did not end; it had printed {self.text[-500:]!r}")
 
     def _read(self, seconds: float) -> bool:
         ready, _, _ = select.select([self.fd], [], [], max(seconds, 0))
