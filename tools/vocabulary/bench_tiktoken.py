@@ -42,7 +42,7 @@ def ranks_of(program):
     """The bytes of every text token, from the program itself."""
     lines = "".join(json.dumps({"ids": [n]}) + "\n" for n in range(TEXT_TOKENS))
     out = subprocess.run([program, "detokenize"], input=lines, capture_output=True, check=True, text=True).stdout
-    return {bytes.fromhex(json.loads(line)["hex"]): n for n, line in enumerate(out.splitlines())}
+    return {bytes.fromhex(json.loads(line)["hex"]): n for n, line in enumerate(out.split("\n")[:-1])}
 
 
 def own_texts(folder):
