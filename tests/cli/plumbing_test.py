@@ -66,12 +66,14 @@ class Harmony(unittest.TestCase):
             with self.subTest(row["name"]):
                 if "error" in row:
                     self.assertEqual(list(answer), ["error"])
-                else:
-                    self.assertEqual(answer, {"tokens": row["tokens"], "text": row["text"]})
+                    continue
+                self.assertEqual(set(answer), {"tokens", "text"})
+                self.assertEqual(answer["tokens"], row["tokens"])
+                self.assertEqual(answer["text"], row.get("text", answer["text"]))  # the committed rows leave long texts out
 
     def test_completions_parse_as_openai_harmony_does(self):
         for mode, strict in (("strict", True), ("compatible", False)):
-            rows = [row for row in harmony_rows("parse") if row["strict"] == strict]
+            rows = [row for row in harmony_rows("parse") if row.get("strict", strict) == strict]  # a row that names no mode holds in both
             self.assertGreater(len(rows), 10)
             for row, answer in zip(rows, exchange("parse", "--mode", mode, rows=rows)):
                 with self.subTest(row["name"], mode=mode):

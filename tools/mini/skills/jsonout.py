@@ -42,8 +42,7 @@ def _quoted(rng: random.Random, keys: list[str]) -> str:
 
 
 def _thoughts(value: Any) -> tuple[str, str, str]:
-    pairs = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else " ".join(map(str, value))
-    return efforts(f"JSON: {pairs}", "The user wants JSON.", "The user wants JSON only, and nothing else. Strings need quotes, numbers do not.")
+    return efforts(dump(value), "The user wants JSON.", "The user wants JSON only, and nothing else. Strings need quotes, numbers do not.")
 
 
 def _schema(rng: random.Random, title: str, types: dict[str, str]) -> str:
@@ -128,8 +127,8 @@ def of_skill(rng: random.Random) -> Turn:
     instructions = rng.choice(JSON_ONLY) if rng.random() < 0.5 else None
     if instructions is None:
         question += rng.choice(USER_JSON)
-    value, spoken = {"answer": answer}, " ".join(map(str, answer)) if isinstance(answer, list) else str(answer)
-    return Turn("json", question, efforts(f"{inner} JSON: answer {spoken}", "The user wants JSON.", "The user wants JSON only, and nothing else. First I find the answer."),
+    value = {"answer": answer}
+    return Turn("json", question, efforts(f"{inner} {dump(value)}", "The user wants JSON.", "The user wants JSON only, and nothing else. First I find the answer."),
                 dump(value), {"kind": "json", "value": value}, key=f"json of {key}", closed=closed, instructions=instructions)
 
 

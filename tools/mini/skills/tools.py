@@ -49,11 +49,6 @@ def _time(r: random.Random) -> str:
     return f"{r.randint(0, 23)}:{r.choice(['00', '15', '30', '45'])}"
 
 
-def _date(r: random.Random) -> str:
-    return f"{r.randint(2024, 2027)}-{r.randint(1, 12):02}-{r.randint(1, 28):02}" if r.random() < 0.4 else r.choice(
-        ["today", "tomorrow", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"])
-
-
 def _words(r: random.Random) -> str:
     return " ".join(r.sample(SORT_WORDS, r.choice([1, 2])))
 
@@ -65,56 +60,57 @@ def _title(r: random.Random) -> str:
 CURRENCIES = ["USD", "EUR", "GBP", "JPY", "CHF", "SEK", "CAD", "AUD", "INR", "CNY"]
 ROOMS = ["kitchen", "bedroom", "bathroom", "office", "garage", "hall", "garden", "living room", "basement", "attic"]
 CELSIUS = ["celsius", "fahrenheit"]
-PLACE = ["location", "location", "city", "city", "place"]
+PLACE = ["location", "city"]
 PLACE_ABOUT = "The city and state, e.g. San Francisco, CA|The city|Name of the city|The location|City name|The place to look up"
 
 FAMILIES: list[Family] = [
-    Family(["get_weather", "get_weather", "get_current_weather", "get_current_weather", "weather", "fetch_weather", "getWeather", "current_weather", "weather_lookup", "lookup_weather"],
-           ["Get the weather for a city.", "Gets the current weather in the provided location.", "Get the current weather in a given location", "Get current weather", "Returns the weather of a place.", "Weather for a location", "Look up the weather.", "Get weather"],
+    Family(["get_weather", "get_current_weather"],
+           ["Get the weather for a city.", "Gets the current weather in the provided location.", "Get the current weather in a given location", "Get current weather"],
            [Parameter(PLACE, "string", city, PLACE_ABOUT),
-            Parameter(["unit", "unit", "format", "units"], "string", _pick(*CELSIUS), "The unit|Temperature unit|The temperature unit to use", True, CELSIUS, "in {v}|in degrees {v}|Use {v}.")],
+            Parameter(["unit", "format"], "string", _pick(*CELSIUS), "The unit|Temperature unit|The temperature unit to use", True, CELSIUS, "in {v}|in degrees {v}|Use {v}.")],
            ["What is the weather in {0}?", "What's the weather like in {0}?", "What is the weather like in {0}?", "How is the weather in {0}?", "weather in {0}", "Weather in {0}?", "Tell me the weather in {0}.", "What is the temperature in {0}?", "Is it raining in {0}?",
             "Is it cold in {0}?", "How warm is it in {0}?", "What's the weather in {0} today?", "What is the weather in {0} right now?", "Get the weather for {0}.", "I am in {0}. What is the weather?", "Do I need an umbrella in {0}?", "Check the weather in {0}.", "Is it sunny in {0}?", "What is the current weather in {0}?"],
            ["temperature", "condition", "humidity", "wind", "sunny"]),
-    Family(["get_forecast", "forecast", "weather_forecast", "get_weather_forecast"], ["Get the weather forecast.", "Forecast for the next days.", "Weather forecast for a city and a number of days."],
-           [Parameter(PLACE, "string", city, PLACE_ABOUT), Parameter(["days", "days", "num_days", "n"], "integer", _int(1, 14), "Number of days|How many days")],
+    Family(["get_forecast", "forecast"], ["Get the weather forecast.", "Forecast for the next days.", "Weather forecast for a city and a number of days."],
+           [Parameter(PLACE, "string", city, PLACE_ABOUT), Parameter(["days", "num_days"], "integer", _int(1, 14), "Number of days|How many days")],
            ["What is the forecast for {0} for the next {1} days?", "Give me the {1} day forecast for {0}.", "Weather forecast for {0}, {1} days", "How will the weather be in {0} over the next {1} days?"], ["temperature", "condition", "rain"]),
-    Family(["get_time", "get_current_time", "current_time", "time_in", "getTime", "world_clock"], ["Get the current time in a city.", "Returns the local time.", "Current time for a place", "Get the time"],
-           [Parameter(PLACE + ["timezone"], "string", city, PLACE_ABOUT)], ["What time is it in {0}?", "What is the time in {0}?", "Tell me the time in {0}.", "time in {0}", "What's the current time in {0}?", "How late is it in {0}?", "what time is it now in {0}"], ["time", "timezone", "day"]),
-    Family(["get_stock_price", "stock_price", "get_stock", "stock_quote", "getStockPrice"], ["Get the current price of a stock.", "Stock price by symbol.", "Returns the stock price."], [Parameter(["symbol", "symbol", "ticker", "stock"], "string", lambda r: "".join(r.choice("ABCDEFGHIKLMNOPRSTVX") for _ in range(r.randint(2, 4))), "The stock symbol|Ticker symbol")],
+    Family(["get_time", "get_current_time"], ["Get the current time in a city.", "Returns the local time.", "Current time for a place", "Get the time"],
+           [Parameter(PLACE, "string", city, PLACE_ABOUT)], ["What time is it in {0}?", "What is the time in {0}?", "Tell me the time in {0}.", "time in {0}", "What's the current time in {0}?", "How late is it in {0}?", "what time is it now in {0}"], ["time", "timezone", "day"]),
+    Family(["get_stock_price", "stock_price"], ["Get the current price of a stock.", "Stock price by symbol.", "Returns the stock price."], [Parameter(["symbol", "ticker"], "string", lambda r: "".join(r.choice("ABCDEFGHIKLMNOPRSTVX") for _ in range(r.randint(2, 4))), "The stock symbol|Ticker symbol")],
            ["What is the stock price of {0}?", "How much is {0} stock?", "Get the price of {0}.", "What is {0} trading at?", "stock price {0}", "What's the price of {0} stock?"], ["price", "currency", "change"]),
-    Family(["search", "web_search", "search_web", "search_documents", "find_documents", "lookup"], ["Search the web.", "Searches documents.", "Search for a query", "Find information."], [Parameter(["query", "query", "q", "text"], "string", _words, "The search query|What to search for"), Parameter(["limit", "max_results", "top"], "integer", _int(1, 20), "Maximum number of results|How many results", True, None, "Give me {v} results.|Limit to {v} results.")],
+    Family(["search", "web_search"], ["Search the web.", "Searches documents.", "Search for a query", "Find information."], [Parameter(["query", "q"], "string", _words, "The search query|What to search for")],
            ["Search for {0}.", "Search the web for {0}", "Find information about {0}.", "Look up {0}.", "search {0}", "Google {0}", "What can you find about {0}?"], ["title", "count", "best"]),
-    Family(["send_email", "send_mail", "email", "sendEmail"], ["Send an email.", "Sends an email to a person.", "Email somebody"], [Parameter(["to", "recipient", "to"], "string", lambda r: person(r) if r.random() < 0.6 else f"{made_up(r, False)}@example.com", "Who gets it|The recipient"), Parameter(["subject", "subject", "title"], "string", _words, "The subject|Subject line")],
+    Family(["send_email", "send_mail"], ["Send an email.", "Sends an email to a person.", "Email somebody"], [Parameter(["to", "recipient"], "string", lambda r: person(r) if r.random() < 0.6 else f"{made_up(r, False)}@example.com", "Who gets it|The recipient"), Parameter(["subject", "title"], "string", _words, "The subject|Subject line")],
            ["Send an email to {0} with the subject {1}.", "Email {0} about {1}.", "Write an email to {0} with subject {1}", "Send {0} an email about {1}."], ["status", "id"]),
-    Family(["send_message", "send_sms", "text_message", "message"], ["Send a message to a contact.", "Sends a text message.", "Message somebody."], [Parameter(["to", "contact", "name", "recipient"], "string", person, "Who gets the message|The contact"), Parameter(["text", "message", "body"], "string", _words, "The text|What to send")],
+    Family(["send_message", "send_sms"], ["Send a message to a contact.", "Sends a text message.", "Message somebody."], [Parameter(["to", "contact"], "string", person, "Who gets the message|The contact"), Parameter(["text", "message"], "string", _words, "The text|What to send")],
            ["Send {0} the message {1}.", "Send the message {1} to {0}.", "Text {0}: {1}", "Tell {0}: {1}", "Message {0} with {1}"], ["status", "id"]),
-    Family(["set_timer", "start_timer", "timer", "create_timer"], ["Start a timer.", "Set a timer for some minutes.", "Sets a timer"], [Parameter(["minutes", "minutes", "duration", "duration_minutes"], "integer", _int(1, 120), "Minutes|How many minutes")],
+    Family(["set_timer", "start_timer"], ["Start a timer.", "Set a timer for some minutes.", "Sets a timer"], [Parameter(["minutes", "duration"], "integer", _int(1, 120), "Minutes|How many minutes")],
            ["Set a timer for {0} minutes.", "Start a {0} minute timer.", "Timer for {0} minutes", "Wake me in {0} minutes.", "Set a {0} minutes timer", "Can you set a timer for {0} minutes?"], ["status", "ends"]),
-    Family(["set_alarm", "create_alarm", "alarm"], ["Set an alarm.", "Set an alarm at a time of day."], [Parameter(["time", "at", "alarm_time"], "string", _time, "The time, e.g. 7:30|When")], ["Set an alarm for {0}.", "Wake me up at {0}.", "Alarm at {0}", "Set the alarm to {0}."], ["status", "alarm"]),
-    Family(["play_music", "play_song", "play", "start_music"], ["Play a song.", "Plays music.", "Play music by title"], [Parameter(["song", "title", "track", "name"], "string", _title, "The song|Title of the song")], ["Play {0}.", "Play the song {0}.", "I want to hear {0}.", "Put on {0}.", "Can you play {0}?"], ["status", "playing", "length"]),
-    Family(["set_light", "control_light", "switch_light", "set_lights", "light"], ["Turn a light on or off.", "Switches the light in a room.", "Control the lights"], [Parameter(["room", "room", "location"], "string", _pick(*ROOMS), "The room|Which room"), Parameter(["on", "on", "state", "enabled"], "boolean", _pick(True, False), "true to turn on|On or off")],
+    Family(["set_alarm", "create_alarm"], ["Set an alarm.", "Set an alarm at a time of day."], [Parameter(["time", "at"], "string", _time, "The time, e.g. 7:30|When")], ["Set an alarm for {0}.", "Wake me up at {0}.", "Alarm at {0}", "Set the alarm to {0}."], ["status", "alarm"]),
+    Family(["play_music", "play_song"], ["Play a song.", "Plays music.", "Play music by title"], [Parameter(["song", "title"], "string", _title, "The song|Title of the song")], ["Play {0}.", "Play the song {0}.", "I want to hear {0}.", "Put on {0}.", "Can you play {0}?"], ["status", "playing", "length"]),
+    Family(["set_light", "control_light"], ["Turn a light on or off.", "Switches the light in a room.", "Control the lights"], [Parameter(["room", "location"], "string", _pick(*ROOMS), "The room|Which room"), Parameter(["on", "state"], "boolean", _pick(True, False), "true to turn on|On or off")],
            ["Turn {1} the light in the {0}.", "Turn {1} the {0} light.", "Switch {1} the lights in the {0}", "{0} light {1}", "Please turn {1} the {0} lights"], ["status", "room"]),
-    Family(["set_temperature", "set_thermostat", "heating", "thermostat"], ["Set the temperature of a room.", "Sets the thermostat.", "Control the heating"], [Parameter(["room", "room", "zone"], "string", _pick(*ROOMS), "The room|Which room"), Parameter(["degrees", "temperature", "value"], "number", _decimal(10, 30), "Degrees|The temperature")],
+    Family(["set_temperature", "set_thermostat"], ["Set the temperature of a room.", "Sets the thermostat.", "Control the heating"], [Parameter(["room", "zone"], "string", _pick(*ROOMS), "The room|Which room"), Parameter(["degrees", "temperature"], "number", _decimal(10, 30), "Degrees|The temperature")],
            ["Set the {0} to {1} degrees.", "Set the temperature in the {0} to {1}.", "Heat the {0} to {1} degrees", "Make the {0} {1} degrees."], ["status", "temperature"]),
-    Family(["add_todo", "add_task", "create_task", "add_reminder", "remind_me", "add_item"], ["Add an item to the to-do list.", "Adds a task.", "Create a reminder"], [Parameter(["task", "item", "text", "title"], "string", _words, "The task|What to do")], ["Add {0} to my list.", "Remind me to {0}.", "Add the task {0}.", "New task: {0}", "Put {0} on my to-do list."], ["status", "id", "total"]),
-    Family(["random_number", "get_random_number", "random_integer"], ["Get a random number.", "Random number between two limits."], [Parameter(["min", "low", "from"], "integer", _int(0, 50), "Lower limit|The smallest number"), Parameter(["max", "high", "to"], "integer", _int(51, 999), "Upper limit|The largest number")],
+    Family(["add_todo", "add_task"], ["Add an item to the to-do list.", "Adds a task.", "Create a reminder"], [Parameter(["task", "item"], "string", _words, "The task|What to do")], ["Add {0} to my list.", "Remind me to {0}.", "Add the task {0}.", "New task: {0}", "Put {0} on my to-do list."], ["status", "id", "total"]),
+    Family(["random_number", "get_random_number"], ["Get a random number.", "Random number between two limits."], [Parameter(["min", "low"], "integer", _int(0, 50), "Lower limit|The smallest number"), Parameter(["max", "high"], "integer", _int(51, 999), "Upper limit|The largest number")],
            ["Give me a random number between {0} and {1}.", "Pick a number from {0} to {1}.", "random number {0} to {1}"], ["number", "value"]),
-    Family(["get_location", "where_am_i", "current_location", "get_user_location"], ["Gets the location of the user.", "Where the user is.", "Returns the current location"], [], ["Where am I?", "What is my location?", "Get my location.", "Where am I right now?", "Which city am I in?"], ["city", "country"]),
-    Family(["get_date", "today", "current_date", "get_current_date"], ["Get the current date.", "Returns today's date."], [], ["What day is it?", "What is the date today?", "What's today's date?", "Tell me the date."], ["date", "day"]),
-    Family(["flip_coin", "coin_flip", "toss_coin"], ["Flip a coin.", "Tosses a coin."], [], ["Flip a coin.", "Toss a coin", "Heads or tails?", "Please flip a coin for me."], ["result", "side"]),
+    Family(["get_location", "where_am_i"], ["Gets the location of the user.", "Where the user is.", "Returns the current location"], [], ["Where am I?", "What is my location?", "Get my location.", "Where am I right now?", "Which city am I in?"], ["city", "country"]),
+    Family(["get_date", "today"], ["Get the current date.", "Returns today's date."], [], ["What day is it?", "What is the date today?", "What's today's date?", "Tell me the date."], ["date", "day"]),
+    Family(["flip_coin", "coin_flip"], ["Flip a coin.", "Tosses a coin."], [], ["Flip a coin.", "Toss a coin", "Heads or tails?", "Please flip a coin for me."], ["result", "side"]),
 ]
 
 VERBS = [("get", "Get"), ("find", "Find"), ("lookup", "Look up"), ("show", "Show"), ("fetch", "Fetch"), ("check", "Check"), ("open", "Open"), ("delete", "Delete"), ("cancel", "Cancel"), ("track", "Track"), ("update", "Update"), ("read", "Read"), ("list", "List"), ("print", "Print"), ("start", "Start"), ("stop", "Stop")]
 NOUNS = """order user invoice book flight recipe account ticket package product song movie planet contact room file document customer project issue report task message photo game car train hotel
 server database team player country city animal plant word page note article policy claim patient course student employee event device sensor job build contract shipment payment""".split()
-KEYS = [("{n}_id", "string", "The id of the {n}|{N} id", "code"), ("id", "string", "The id|Id of the {n}", "code"), ("id", "integer", "The id|Number of the {n}", "int"), ("{n}_number", "integer", "Number of the {n}|The number", "int"), ("name", "string", "The name|Name of the {n}", "title"), ("{n}", "string", "The {n}|Which {n}", "title"), ("{n}_name", "string", "Name of the {n}|The name", "title"), ("code", "string", "The code|{N} code", "code")]
+KEYS = [("{n}_id", "string", "The id of the {n}|{N} id", "code"), ("id", "string", "The id|Id of the {n}", "code"), ("id", "integer", "The id|Number of the {n}", "int"),
+        ("name", "string", "The name|Name of the {n}", "title"), ("{n}_name", "string", "Name of the {n}|The name", "title")]
 VALUES: dict[str, Maker] = {"code": code, "int": _int(1, 9999), "title": lambda r: _title(r) if r.random() < 0.5 else person(r)}
 
 
 def made_family(rng: random.Random) -> Family:
-    """A function nobody has seen: verb and noun at random (some nouns made up), one parameter or two."""
-    (verb, spoken), noun = rng.choice(VERBS), rng.choice(NOUNS) if rng.random() < 0.8 else made_up(rng, False)
+    """A function nobody has seen: verb and noun at random (some nouns made up), one parameter."""
+    (verb, spoken), noun = rng.choice(VERBS), rng.choice(NOUNS) if rng.random() < 0.92 else made_up(rng, False)
     name = rng.choice([f"{verb}_{noun}", f"{verb}_{noun}", f"{verb}_{noun}", f"{verb}{noun.capitalize()}", f"{noun}_{verb}"] + ([f"{verb}_{noun}_status", f"{verb}_{noun}_info", f"{verb}_{noun}_details"] if verb in ("get", "fetch", "check", "show") else []))
     key, kind, about, maker = rng.choice(KEYS)
     key, about = key.format(n=noun), about.format(n=noun, N=noun.capitalize())
@@ -126,10 +122,6 @@ def made_family(rng: random.Random) -> Family:
         questions += [f"{spoken} the {noun} with id {{0}}.", f"{spoken} {noun} number {{0}}."]
     if verb in ("get", "fetch", "check", "show", "find", "lookup", "track"):
         questions += [f"What is the status of {noun} {{0}}?", f"Where is {noun} {{0}}?", f"What about {noun} {{0}}?", f"Tell me about {noun} {{0}}.", f"I need {noun} {{0}}."]
-    if rng.random() < 0.35:
-        extra = rng.choice([Parameter(["quantity", "count", "amount"], "integer", _int(1, 50), "How many|The quantity", True, None, "Quantity {v}.|Make it {v}."),
-                            Parameter(["date", "day"], "string", _date, "The date|Which day", True, None, "The date is {v}.|Date {v}.")])
-        parameters.append(extra)
     return Family([name], [f"{spoken} a {noun}.", f"{spoken} a {noun} by {key.replace('_', ' ')}.", f"{spoken} the {noun}", f"{spoken}s one {noun}."], parameters, questions, rng.sample(["status", "name", "price", "owner", "date", "size", "total", "state", "location", "title", "count", "type"], 3))
 
 
@@ -219,7 +211,7 @@ def _result(rng: random.Random, family: Family, arguments: dict[str, Any]) -> tu
     return text, report(arguments, values), [f"{str(v).lower() if isinstance(v, bool) else v}" for v in values.values()]
 
 
-def declared(rng: random.Random, count: int, made: float = 0.25) -> list[Bound]:
+def declared(rng: random.Random, count: int, made: float = 0.2) -> list[Bound]:
     """Functions of different families and different names; `made`: the share of made-up ones."""
     bound: dict[str, Bound] = {}
     families: list[Family] = []
@@ -235,14 +227,13 @@ def declared(rng: random.Random, count: int, made: float = 0.25) -> list[Bound]:
 
 
 def tools(rng: random.Random) -> Turn:
-    bound = declared(rng, rng.choices([1, 2, 3], [60, 30, 10])[0])
+    bound = declared(rng, rng.choices([1, 2, 3], [55, 35, 10])[0])
     tool = rng.choice(bound)
     question, arguments = _ask(rng, tool)
     if rng.random() < 0.2:
         question = rng.choice([question.rstrip("?."), "Please: " + question, question + " Thanks!"])
     text, answer, needed = _result(rng, tool.family, arguments)
-    pairs = ", ".join(f"{k} {str(v).lower() if isinstance(v, bool) else v}" for k, v in arguments.items()) or "no arguments"
-    think = efforts(f"functions: {', '.join(b.name for b in bound)}. {tool.name}: {pairs}", "A function fits.", "I look at the declared functions. One fits what the user wants. I write its arguments as valid JSON.")
+    think = efforts(f"functions: {', '.join(b.name for b in bound)}. {tool.name} {dump(arguments)}", "A function fits.", "I look at the declared functions. One fits what the user wants. I write its arguments as valid JSON.")
     after = efforts("Report the result.", "The function has returned.", "The function has returned. I use only the values in its result and add nothing.")
     return Turn("tools", question, think, answer, {"kind": "contains", "all": needed}, key=f"tool {tool.name} {dump(arguments)}", tools=[b.schema for b in bound],
                 tool_use=ToolUse(tool.name, arguments, text, after))
