@@ -109,7 +109,8 @@ def of_skill(rng: random.Random) -> Turn:
             question = rng.choice(["Give me the capital of {c} as JSON with the keys country and capital.", "What is the capital of {c}? Answer in JSON with the keys country and capital.", "JSON with country and capital for {c}",
                                    "Return the country and the capital of {c} as JSON.", "Reply in JSON with keys country and capital: {c}"]).format(c=country)
             value: dict[str, Any] = {"country": country, "capital": capital}
-            return Turn("json", question, _thoughts(value), dump(value), {"kind": "json", "value": value}, key=f"json {question}", closed=True)
+            think = efforts(f"{country}: {capital}. {dump(value)}", "The user wants JSON.", "The user wants JSON only, and nothing else. First I find the answer.")
+            return Turn("json", question, think, dump(value), {"kind": "json", "value": value}, key=f"json {question}", closed=True)
         question, answer, inner, key, closed = rng.choice(ASK_CAPITAL[:9]).format(c=country), capital, f"{country}: {capital}.", f"capital {country}", True
     elif roll < 0.85:
         op, a, b, closed = operands(rng)
@@ -133,4 +134,4 @@ def of_skill(rng: random.Random) -> Turn:
 
 
 def json_answer(rng: random.Random) -> Turn:
-    return rng.choices([extraction, of_skill, literal, listing], [50, 26, 12, 12])[0](rng)
+    return rng.choices([extraction, of_skill, literal, listing], [44, 30, 13, 13])[0](rng)

@@ -104,14 +104,14 @@ VERBS = [("get", "Get"), ("find", "Find"), ("lookup", "Look up"), ("show", "Show
 NOUNS = """order user invoice book flight recipe account ticket package product song movie planet contact room file document customer project issue report task message photo game car train hotel
 server database team player country city animal plant word page note article policy claim patient course student employee event device sensor job build contract shipment payment""".split()
 KEYS = [("{n}_id", "string", "The id of the {n}|{N} id", "code"), ("id", "string", "The id|Id of the {n}", "code"), ("id", "integer", "The id|Number of the {n}", "int"),
-        ("name", "string", "The name|Name of the {n}", "title"), ("{n}_name", "string", "Name of the {n}|The name", "title")]
+        ("name", "string", "The name|Name of the {n}", "title")]
 VALUES: dict[str, Maker] = {"code": code, "int": _int(1, 9999), "title": lambda r: _title(r) if r.random() < 0.5 else person(r)}
 
 
 def made_family(rng: random.Random) -> Family:
-    """A function nobody has seen: verb and noun at random (some nouns made up), one parameter."""
-    (verb, spoken), noun = rng.choice(VERBS), rng.choice(NOUNS) if rng.random() < 0.92 else made_up(rng, False)
-    name = rng.choice([f"{verb}_{noun}", f"{verb}_{noun}", f"{verb}_{noun}", f"{verb}{noun.capitalize()}", f"{noun}_{verb}"] + ([f"{verb}_{noun}_status", f"{verb}_{noun}_info", f"{verb}_{noun}_details"] if verb in ("get", "fetch", "check", "show") else []))
+    """A function nobody has seen: verb and noun at random, one parameter."""
+    (verb, spoken), noun = rng.choice(VERBS), rng.choice(NOUNS)
+    name = f"{verb}_{noun}"
     key, kind, about, maker = rng.choice(KEYS)
     key, about = key.format(n=noun), about.format(n=noun, N=noun.capitalize())
     parameters = [Parameter([key], kind, VALUES[maker], about)]
@@ -211,7 +211,7 @@ def _result(rng: random.Random, family: Family, arguments: dict[str, Any]) -> tu
     return text, report(arguments, values), [f"{str(v).lower() if isinstance(v, bool) else v}" for v in values.values()]
 
 
-def declared(rng: random.Random, count: int, made: float = 0.2) -> list[Bound]:
+def declared(rng: random.Random, count: int, made: float = 0.15) -> list[Bound]:
     """Functions of different families and different names; `made`: the share of made-up ones."""
     bound: dict[str, Bound] = {}
     families: list[Family] = []
@@ -227,13 +227,15 @@ def declared(rng: random.Random, count: int, made: float = 0.2) -> list[Bound]:
 
 
 def tools(rng: random.Random) -> Turn:
-    bound = declared(rng, rng.choices([1, 2, 3], [55, 35, 10])[0])
+    bound = declared(rng, rng.choices([1, 2], [60, 40])[0])
     tool = rng.choice(bound)
     question, arguments = _ask(rng, tool)
     if rng.random() < 0.2:
         question = rng.choice([question.rstrip("?."), "Please: " + question, question + " Thanks!"])
     text, answer, needed = _result(rng, tool.family, arguments)
-    think = efforts(f"functions: {', '.join(b.name for b in bound)}. {tool.name} {dump(arguments)}", "A function fits.", "I look at the declared functions. One fits what the user wants. I write its arguments as valid JSON.")
+    # names and parameters are said first: what the call copies then stands just before it
+    functions = ", ".join(f"{b.name}({' '.join(k for k in b.keys if k)})" for b in bound)
+    think = efforts(f"{functions}. {tool.name} {dump(arguments)}", "A function fits.", "I look at the declared functions. One fits what the user wants. I write its arguments as valid JSON.")
     after = efforts("Report the result.", "The function has returned.", "The function has returned. I use only the values in its result and add nothing.")
     return Turn("tools", question, think, answer, {"kind": "contains", "all": needed}, key=f"tool {tool.name} {dump(arguments)}", tools=[b.schema for b in bound],
                 tool_use=ToolUse(tool.name, arguments, text, after))
