@@ -14,6 +14,7 @@
 #include "base/cpu_features.h"
 #include "bench/memory_bandwidth.h"
 #include "engine/loaded_model.h"
+#include "model/solo_sequence.h"
 
 namespace gossamer::bench {
 namespace {
@@ -85,34 +86,39 @@ class Bench {
     return figure;
   }
 
-  void extend(SequenceCache& sequence, uint32_t tokens, bool want_logits) {
-    Batch batch;
-    for (uint32_t i = 0; i < tokens; ++i) batch.tokens.push_back(next_token());
-    BatchRow& row = batch.rows.emplace_back();
-    row.sequence = &sequence;
-    row.start = sequence.num_tokens();
-    row.length = tokens;
-    if (want_logits) row.logit_offsets = {tokens - 1};
-    if (auto logits = loaded_.model->forward(batch); !logits.ok()) {
-      fmt::print(stderr, "bench_forward: {}\n", logits.error().message);
-      std::exit(1);
-    }
+  SoloSequence make_sequence(uint32_t tokens) {
+    auto sequence = SoloSequence::make(*loaded_.model, kernels::KvDtype::kBf16, tokens);
+    if (!sequence.ok()) fail(sequence.error());
+    return std::move(*sequence);
   }
 
-  void fill(SequenceCache& sequence, uint32_t tokens) {
+  [[noreturn]] static void fail(const Error& error) {
+    fmt::print(stderr, "bench_forward: {}\n", error.message);
+    std::exit(1);
+  }
+
+  void extend(SoloSequence& sequence, uint32_t tokens, bool want_logits) {
+    Batch batch;
+    for (uint32_t i = 0; i < tokens; ++i) batch.tokens.push_back(next_token());
+    BatchRow& row = batch.rows.emplace_back(sequence.next_row(tokens));
+    if (want_logits) row.logit_offsets = {tokens - 1};
+    if (auto logits = loaded_.model->forward(batch); !logits.ok()) fail(logits.error());
+  }
+
+  void fill(SoloSequence& sequence, uint32_t tokens) {
     for (uint32_t done = 0; done < tokens; done += kPrefillChunkTokens)
       extend(sequence, std::min(kPrefillChunkTokens, tokens - done), done + kPrefillChunkTokens >= tokens);
   }
 
   double prefill(uint32_t tokens) {
-    SequenceCache sequence = loaded_.model->make_sequence();
+    SoloSequence sequence = make_sequence(tokens);
     const auto start = std::chrono::steady_clock::now();
     fill(sequence, tokens);
     return tokens / std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
 
   double decode(uint32_t depth) {
-    SequenceCache sequence = loaded_.model->make_sequence();
+    SoloSequence sequence = make_sequence(depth + 1 + options_.decode_tokens);
     fill(sequence, depth);
     extend(sequence, 1, true);
     const auto start = std::chrono::steady_clock::now();

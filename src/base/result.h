@@ -18,6 +18,7 @@ enum class ErrorCode {
   kUnsupported,   ///< well-formed, but not something gossamer does
   kIo,            ///< the operating system refused
   kCancelled,     ///< stopped on request
+  kBusy,          ///< not now: worth another try later
 };
 
 struct Error {

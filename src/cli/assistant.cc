@@ -20,15 +20,17 @@ std::vector<TokenId> stop_tokens(const LoadedModel& loaded) {
   return stops;
 }
 
-Assistant::Assistant(std::unique_ptr<LoadedModel> loaded, double load_seconds)
-    : loaded_(std::move(loaded)), session_(std::make_unique<Session>(*loaded_)), load_seconds_(load_seconds) {}
+Assistant::Assistant(std::unique_ptr<LoadedModel> loaded, Session session, double load_seconds)
+    : loaded_(std::move(loaded)), session_(std::move(session)), load_seconds_(load_seconds) {}
 
-Result<Assistant> Assistant::load(const ModelOptions& options) {
+Result<Assistant> Assistant::load(const ModelOptions& options, const EngineFlags& engine) {
+  GOS_TRY(const EngineOptions engine_options, engine.resolve());
   const auto started = std::chrono::steady_clock::now();
   GOS_TRY(std::unique_ptr<LoadedModel> loaded, options.load(/*need_tokenizer=*/true));
   GOS_TRY([[maybe_unused]] auto frame, harmony::FrameTokens::from(*loaded->tokenizer));
+  GOS_TRY(Session session, Session::start(*loaded, engine_options));
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - started;
-  return Assistant(std::move(loaded), elapsed.count());
+  return Assistant(std::move(loaded), std::move(session), elapsed.count());
 }
 
 Result<Answer> Assistant::answer(const Request& request, AnswerStream::Listener listener,
@@ -51,7 +53,7 @@ Result<Answer> Assistant::answer(const Request& request, AnswerStream::Listener 
     progress.update("reading the prompt", done, all);
     return go_on();
   };
-  GOS_TRY(const GenerateResult result, session_->generate(generate, on_token, on_prefill));
+  GOS_TRY(const GenerateResult result, session_.generate(generate, on_token, on_prefill));
 
   const std::vector<harmony::Message>& messages = stream.finish();
   return Answer{messages, harmony::extract_answer(messages), result.finish, result.stats};

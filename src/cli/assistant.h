@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "cli/answer_stream.h"
+#include "cli/engine_flags.h"
 #include "cli/model_options.h"
 #include "engine/session.h"
 #include "harmony/conversation.h"
@@ -24,7 +25,7 @@ class Assistant {
   };
 
   /// Errors: as loading; the tokenizer lacks harmony's frame tokens.
-  static Result<Assistant> load(const ModelOptions& options);
+  static Result<Assistant> load(const ModelOptions& options, const EngineFlags& engine);
 
   /// Answers; `listener` gets the text as it comes; `go_on` is asked after every token and every chunk of the prompt.
   /// While the prompt is computed a terminal shows how far it is.
@@ -34,10 +35,10 @@ class Assistant {
   double load_seconds() const { return load_seconds_; }
 
  private:
-  Assistant(std::unique_ptr<LoadedModel> loaded, double load_seconds);
+  Assistant(std::unique_ptr<LoadedModel> loaded, Session session, double load_seconds);
 
   std::unique_ptr<LoadedModel> loaded_;
-  std::unique_ptr<Session> session_;  // refers to *loaded_
+  Session session_;  // refers to *loaded_
   double load_seconds_;
 };
 

@@ -82,6 +82,7 @@ int talk(ChatSession& session, bool verbose) {
 
 void ChatOptions::declare(Options& options) {
   model.declare(options);
+  engine.declare(options);
   setup.declare(options);
   options.flag("--show-reasoning", show_reasoning, "Print what the model thinks, on stderr");
   sampling.declare(options);

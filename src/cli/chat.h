@@ -1,5 +1,6 @@
 #pragma once
 
+#include "cli/engine_flags.h"
 #include "cli/model_options.h"
 #include "cli/options.h"
 #include "cli/sampling_options.h"
@@ -10,6 +11,7 @@ namespace gossamer::cli {
 /// What a conversation with a model can be told at its start; the options of chat, and most of those of run.
 struct ChatOptions {
   ModelOptions model;
+  EngineFlags engine;
   SetupOptions setup;
   SamplingOptions sampling;
   bool show_reasoning = false;

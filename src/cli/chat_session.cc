@@ -52,7 +52,7 @@ harmony::Message tool_result(const std::string& tool, const std::string& text) {
 
 Result<ChatSession> ChatSession::start(const ChatOptions& options) {
   GOS_TRY(harmony::ChatSetup setup, options.setup.make());
-  GOS_TRY(Assistant assistant, Assistant::load(options.model));
+  GOS_TRY(Assistant assistant, Assistant::load(options.model, options.engine));
   GOS_TRY(SamplingParams sampling, options.sampling.resolve(assistant.model().checkpoint.generation()));
   GOS_TRY(const uint32_t max_tokens, options.sampling.resolve_max_tokens());
   return ChatSession(std::move(assistant), std::move(sampling), max_tokens, std::move(setup), options);

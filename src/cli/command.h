@@ -31,6 +31,7 @@ Command parse_command();
 Command logits_command();
 Command generate_command();
 Command bench_command();
+Command simulate_command();
 
 /// Reads the command line and runs the command that it names. Returns the exit code; wrong usage (2) has printed a
 /// hint.

@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "base/mmap_file.h"
+#include "cli/bench_throughput.h"
 #include "cli/command.h"
 #include "cli/failure.h"
 #include "cli/model_options.h"
@@ -15,10 +16,11 @@ namespace gossamer::cli {
 namespace {
 
 struct BenchOptions {
-  std::vector<std::string> words;  // what is measured
+  std::vector<std::string> words;  // what is measured, and perhaps the model
   std::string model;
   std::string text_file;
   bool json = false;
+  ThroughputOptions throughput;
 };
 
 constexpr uint64_t kLargestTextBytes = 1ull << 30;
@@ -49,9 +51,7 @@ std::string table_row(const json::value& text) {
                      text.at("decode_mb_per_second").as_double());
 }
 
-int bench(const BenchOptions& options) {
-  if (options.words != std::vector<std::string>{"tokenizer"})
-    return fail_usage("bench", "there is one thing to measure so far.", "gossamer bench tokenizer");
+int bench_tokenizer_command(const BenchOptions& options) {
   Result<json::array> texts = bench_tokenizer(options);
   if (!texts.ok()) return fail(texts.error());
   Output out;
@@ -63,19 +63,38 @@ int bench(const BenchOptions& options) {
   return out.close();
 }
 
+int bench(BenchOptions options) {
+  if (options.words.size() == 2 && options.model.empty()) options.model = options.words[1];
+  if (!options.words.empty() && options.words[0] == "tokenizer") return bench_tokenizer_command(options);
+  if (!options.words.empty() && options.words[0] == "throughput") {
+    options.throughput.model.model = options.model;
+    options.throughput.json = options.json;
+    return bench_throughput(std::move(options.throughput));
+  }
+  return fail_usage("bench", "what is to be measured, tokenizer or throughput?", "gossamer bench throughput");
+}
+
 }  // namespace
 
 Command bench_command() {
-  return {
-      "bench", "Measure a part of gossamer on this machine",
-      "  gossamer bench tokenizer\n  gossamer bench tokenizer --text book.txt --json", [](Options& options) {
-        auto chosen = std::make_shared<BenchOptions>();
-        options.words("tokenizer", chosen->words, 1, "What is measured: one thread that encodes and decodes a text");
-        declare_tokenizer_model(options, chosen->model);
-        options.text("--text", chosen->text_file, "The text (default: made-up prose, code and other scripts)", "FILE");
-        options.flag("--json", chosen->json, "Print one JSON object");
-        return [chosen] { return bench(*chosen); };
-      }};
+  return {"bench", "Measure a part of gossamer on this machine",
+          "  gossamer bench throughput --requests 32 --concurrency 8 --input-len 100-300 --output-len 64\n"
+          "  gossamer bench throughput gpt-oss:20b --dataset sharegpt.json --json\n"
+          "  gossamer bench tokenizer --text book.txt",
+          [](Options& options) {
+            auto chosen = std::make_shared<BenchOptions>();
+            options.words(
+                "what", chosen->words, 2,
+                "throughput (requests through the engine, offline) or tokenizer (one thread that encodes and decodes "
+                "a text), and perhaps the model");
+            options.text("-m,--model", chosen->model,
+                         std::string(kModelHelp) + " (default: the demo model; its tokenizer: o200k_harmony)", "NAME");
+            options.text("--text", chosen->text_file,
+                         "tokenizer: the text (default: made-up prose, code and other scripts)", "FILE");
+            chosen->throughput.declare(options);
+            options.flag("--json", chosen->json, "Print one JSON object");
+            return [chosen] { return bench(*chosen); };
+          }};
 }
 
 }  // namespace gossamer::cli

@@ -3,6 +3,7 @@
 #include "base/utf8.h"
 #include "cli/assistant.h"
 #include "cli/command.h"
+#include "cli/engine_flags.h"
 #include "cli/failure.h"
 #include "cli/json_lines.h"
 #include "cli/json_request.h"
@@ -42,14 +43,17 @@ Result<json::object> generate_line(const std::string& line, const LoadedModel& l
   return answer;
 }
 
-int generate(const ModelOptions& options) {
+int generate(const ModelOptions& options, const EngineFlags& engine) {
+  const Result<EngineOptions> engine_options = engine.resolve();
+  if (!engine_options.ok()) return fail(engine_options.error());
   Result<std::unique_ptr<LoadedModel>> loaded = options.load(/*need_tokenizer=*/false);
   if (!loaded.ok()) return fail(loaded.error());
   // Tokens can be continued by a model whose tokenizer is missing or odd; only a conversation needs one.
   if (auto tokenizer = (*loaded)->checkpoint.load_tokenizer(); tokenizer.ok())
     (*loaded)->tokenizer = std::move(*tokenizer);
-  Session session(**loaded);
-  return answer_lines([&](const std::string& line) { return generate_line(line, **loaded, session); });
+  Result<Session> session = Session::start(**loaded, *engine_options);
+  if (!session.ok()) return fail(session.error());
+  return answer_lines([&](const std::string& line) { return generate_line(line, **loaded, *session); });
 }
 
 }  // namespace
@@ -63,9 +67,14 @@ Command generate_command() {
           "temperature, top_k,\n"
           "top_p, min_p, repetition_penalty, presence_penalty, frequency_penalty and logit_bias ({\"ID\": VALUE}).",
           [](Options& options) {
-            auto model = std::make_shared<ModelOptions>();
-            model->declare(options);
-            return [model] { return generate(*model); };
+            struct Chosen {
+              ModelOptions model;
+              EngineFlags engine;
+            };
+            auto chosen = std::make_shared<Chosen>();
+            chosen->model.declare(options);
+            chosen->engine.declare(options);
+            return [chosen] { return generate(chosen->model, chosen->engine); };
           }};
 }
 

@@ -12,6 +12,7 @@
 #include "cli/model_options.h"
 #include "cli/progress_line.h"
 #include "cli/safetensors_writer.h"
+#include "model/solo_sequence.h"
 
 namespace gossamer::cli {
 namespace {
@@ -57,16 +58,13 @@ Result<std::vector<Prompt>> read_prompts(const std::string& path) {
 
 /// The logits of every token of `prompt`, [tokens, V], appended to `writer`.
 Status write_logits(const Prompt& prompt, Model& model, SafetensorsWriter& writer) {
-  SequenceCache sequence = model.make_sequence();
   const auto num_tokens = static_cast<uint32_t>(prompt.tokens.size());
+  GOS_TRY(SoloSequence sequence, SoloSequence::make(model, kernels::KvDtype::kF32, num_tokens));
   for (uint32_t start = 0; start < num_tokens; start += kPrefillChunkTokens) {
     const uint32_t length = std::min(kPrefillChunkTokens, num_tokens - start);
     Batch batch;
     batch.tokens.assign(prompt.tokens.begin() + start, prompt.tokens.begin() + start + length);
-    BatchRow& row = batch.rows.emplace_back();
-    row.sequence = &sequence;
-    row.start = start;
-    row.length = length;
+    BatchRow& row = batch.rows.emplace_back(sequence.next_row(length));
     row.logit_offsets.resize(length);
     std::iota(row.logit_offsets.begin(), row.logit_offsets.end(), 0);
     GOS_TRY(const std::span<const float> logits, model.forward(batch));

@@ -56,7 +56,7 @@ json::object to_json(const Answer& answer, const Assistant& assistant, uint64_t 
 
 Result<int> answer_prompt(const RunOptions& options, const std::string& prompt) {
   GOS_TRY(const harmony::ChatSetup setup, options.chat.setup.make());
-  GOS_TRY(Assistant assistant, Assistant::load(options.chat.model));
+  GOS_TRY(Assistant assistant, Assistant::load(options.chat.model, options.chat.engine));
   GOS_TRY(const SamplingParams sampling, options.chat.sampling.resolve(assistant.model().checkpoint.generation()));
   GOS_TRY(const uint32_t max_tokens, options.chat.sampling.resolve_max_tokens());
 

@@ -10,6 +10,10 @@ namespace gossamer::cli {
 
 void ModelOptions::declare(Options& options) {
   options.text("-m,--model", model, kModelHelp, "NAME");
+  declare_computing(options);
+}
+
+void ModelOptions::declare_computing(Options& options) {
   options.count("--threads", threads, "Threads that compute (default: every processor this process may use)");
   options.text("--backend", backend, "Kernels: ref, avx2 or avx512 (default: the best this machine has)", "NAME");
 }

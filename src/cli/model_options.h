@@ -17,6 +17,7 @@ struct ModelOptions {
   std::string backend;
 
   void declare(Options& options);
+  void declare_computing(Options& options);  ///< all but --model
   /// Loads it, with a progress line on a terminal.
   Result<std::unique_ptr<LoadedModel>> load(bool need_tokenizer) const;
 };

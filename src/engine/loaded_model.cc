@@ -3,7 +3,8 @@
 #include <sys/mman.h>
 
 #include <algorithm>
-#include <fstream>
+
+#include "base/free_memory.h"
 
 namespace gossamer {
 namespace {
@@ -11,24 +12,12 @@ namespace {
 constexpr uint64_t kPrefetchMinBytes = 256ull << 20;  // smaller files fault in faster than a bar is drawn
 constexpr uint64_t kPrefetchChunkBytes = 64ull << 20;
 
-/// Bytes that the system could give without swapping; 0 where it does not say.
-uint64_t available_memory_bytes() {
-  std::ifstream info("/proc/meminfo");
-  std::string field;
-  uint64_t kilobytes;
-  while (info >> field >> kilobytes) {
-    if (field == "MemAvailable:") return kilobytes * 1024;
-    info.ignore(256, '\n');
-  }
-  return 0;
-}
-
 /// Brings the files of a large model into memory in the order of the disk, so that the first answer does not pay for
 /// page faults one by one. Only advice: where it fails or memory is short, pages come in when they are touched.
 void prefetch(const std::vector<MmapFile>& files, const ProgressFn& progress) {
   uint64_t total = 0, done = 0;
   for (const MmapFile& file : files) total += file.size_bytes();
-  if (total < kPrefetchMinBytes || total > available_memory_bytes()) return;
+  if (total < kPrefetchMinBytes || total > free_memory_bytes()) return;
   for (const MmapFile& file : files) {
     for (uint64_t offset = 0; offset < file.size_bytes(); offset += kPrefetchChunkBytes) {
       const uint64_t length = std::min(kPrefetchChunkBytes, file.size_bytes() - offset);

@@ -4,13 +4,9 @@
 #include <memory>
 #include <vector>
 
-#include "engine/loaded_model.h"
-#include "sampling/sampling_params.h"
+#include "engine/engine.h"
 
 namespace gossamer {
-
-enum class FinishReason : uint8_t { kStop, kLength, kCancelled };
-std::string_view finish_reason_name(FinishReason reason);  ///< "stop", "length", "cancelled"
 
 struct GenerateRequest {
   std::vector<TokenId> prompt;  // at least one token
@@ -21,7 +17,7 @@ struct GenerateRequest {
 
 struct GenerateStats {
   uint32_t prompt_tokens = 0;
-  uint32_t cached_tokens = 0;  // of the prompt, still in the cache from the call before
+  uint32_t cached_tokens = 0;  // of the prompt, not computed: the prefix cache had them
   uint32_t generated_tokens = 0;
   double ttft_seconds = 0;    // from the call to the first token
   double decode_seconds = 0;  // from the first token to the last
@@ -33,11 +29,12 @@ struct GenerateResult {
   GenerateStats stats;
 };
 
-/// One conversation with a model: keeps the KV cache between calls, so that the next prompt computes only what is new.
+/// An engine for one user: asks, and waits for the answer. What a prompt has in common with those before is not
+/// computed again.
 class Session {
  public:
-  explicit Session(LoadedModel& model);
-  ~Session();
+  /// `model` outlives the session. Errors: as Engine::start.
+  static Result<Session> start(LoadedModel& model, const EngineOptions& options = {});
 
   /// Generates until a stop token, `max_tokens`, the end of the context, or `on_token` returning false (cancelled).
   /// `on_token` is called with each token as soon as it is chosen, on the calling thread; `on_prefill` after each chunk
@@ -46,9 +43,11 @@ class Session {
   Result<GenerateResult> generate(const GenerateRequest& request, const std::function<bool(TokenId)>& on_token = {},
                                   const std::function<bool(uint32_t, uint32_t)>& on_prefill = {});
 
+  Engine& engine() { return *engine_; }
+
  private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  explicit Session(std::unique_ptr<Engine> engine) : engine_(std::move(engine)) {}
+  std::unique_ptr<Engine> engine_;
 };
 
 }  // namespace gossamer

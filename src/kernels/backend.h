@@ -11,8 +11,8 @@
 
 namespace gossamer::kernels {
 
-enum class Op : uint8_t { kEmbed, kRmsNorm, kMatmul, kRope, kAttention, kRouter, kExperts };
-inline constexpr size_t kNumOps = 7;
+enum class Op : uint8_t { kEmbed, kRmsNorm, kMatmul, kRope, kStoreKv, kAttention, kRouter, kExperts };
+inline constexpr size_t kNumOps = 8;
 std::string_view op_name(Op op);
 
 /// How often an op ran: by the backend's own kernel, or by the plain loops of kernels/ref because the shape is none it
@@ -27,11 +27,14 @@ class Backend {
  public:
   virtual ~Backend() = default;
   virtual std::string_view name() const = 0;  ///< "ref", "avx2", "avx512"
+  /// The order of bytes in its KV cache; caches of one id can be read by any backend that gives the same.
+  virtual std::string_view kv_layout_id() const { return KvLayout::kLayoutId; }
 
   virtual void embed(const EmbedArgs& args) = 0;
   virtual void rmsnorm(const RmsNormArgs& args) = 0;
   virtual void matmul(const MatmulArgs& args) = 0;
   virtual void rope(const RopeArgs& args) = 0;
+  virtual void store_kv(const StoreKvArgs& args) = 0;
   virtual void attention(const AttentionArgs& args) = 0;
   virtual void router(const RouterArgs& args) = 0;
   virtual void experts(const ExpertsArgs& args) = 0;

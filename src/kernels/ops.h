@@ -14,6 +14,7 @@
 #include <span>
 
 #include "base/dtype.h"
+#include "kernels/kv_layout.h"
 
 namespace gossamer::kernels {
 
@@ -84,26 +85,42 @@ struct RopeArgs {
   const float* sin;
 };
 
-/// One token's place in its sequence's cache of one layer.
-struct AttentionRow {
-  const float* k;  // [num_positions, G, Dh]: this token's own key is the last one
-  const float* v;
-  uint32_t num_positions;  // positions 0 .. num_positions - 1 exist; the token stands at the last
+/// A run of tokens of one sequence, and where the sequence's keys and values lie in the layer at hand. The tokens of
+/// all rows follow one another in q and out.
+struct CacheRow {
+  /// Block i holds positions 32 i .. 32 i + 31 (kernels/kv_layout.h); may be null where no token of the row looks.
+  std::byte* const* blocks;
+  uint32_t start;   // position of the first token
+  uint32_t length;  // tokens
+};
+
+/// Puts keys and values of T tokens where their rows say, as the layout keeps them.
+struct StoreKvArgs {
+  const float* k;   // [T, G, Dh], rotated
+  const float* v;   // [T, G, Dh]
+  uint64_t stride;  // elements between tokens, of both
+  std::span<const CacheRow> rows;
+  KvLayout kv;
 };
 
 /// Attention with a sink: softmax over the scores of the visible positions and the head's sink logit, whose own column
 /// is then dropped. Query head h reads KV head h / (H / G). A window of W shows the token itself and W - 1 before it; 0
-/// shows all.
+/// shows all. Keys and values are read as the cache keeps them, the tokens of this batch too. The positions are added
+/// up in chunks of 256 from position 0 on, whatever the window, the batch or the number of threads: a token's bits
+/// depend on its sequence alone.
 struct AttentionArgs {
-  const float* q;                      // [T, H, Dh], rotated
-  uint64_t q_stride;                   // elements between tokens
-  std::span<const AttentionRow> rows;  // [T]
-  const float* sinks;                  // [H], not scaled
-  uint32_t num_heads, num_kv_heads, head_dim;
+  const float* q;     // [T, H, Dh], rotated
+  uint64_t q_stride;  // elements between tokens
+  std::span<const CacheRow> rows;
+  KvLayout kv;
+  const float* sinks;  // [H], not scaled
+  uint32_t num_heads;
   uint32_t window;
   float scale;  // 1 / sqrt(Dh), of the scores only
   float* out;   // [T, H, Dh]
 };
+
+inline constexpr uint32_t kAttentionChunkTokens = 256;
 
 /// Per token: the A largest logits, largest first (the lower expert among equals), and the softmax over those A alone.
 struct RouterArgs {

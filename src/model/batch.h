@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/token.h"
-#include "kv/sequence_cache.h"
+#include "model/kv_memory.h"
 
 namespace gossamer {
 
@@ -33,8 +33,9 @@ struct HiddenTaps {
 
 /// A run of tokens of one sequence. Decode is a length of 1, prefill a chunk, a verify step the drafted tokens.
 struct BatchRow {
-  SequenceCache* sequence = nullptr;
-  /// Position of the first token: at most sequence->num_tokens(). Less takes the tokens from there on back first.
+  SequenceCache cache;
+  /// Position of the first token. Everything before it is in the cache; what the cache holds from there on (tokens
+  /// taken back) is written over.
   uint32_t start = 0;
   uint32_t length = 0;
   /// Which of the row's tokens want logits, as offsets 0 .. length - 1, ascending.
@@ -45,7 +46,8 @@ struct BatchRow {
   HiddenTaps* taps = nullptr;
 };
 
-/// A flattened batch: the tokens of all rows, one row after the other. A sequence occurs in one row only.
+/// A flattened batch: the tokens of all rows, one row after the other. A sequence occurs in one row only: rows may read
+/// the same pages, but each writes to pages that no other row of the batch has.
 struct Batch {
   std::vector<TokenId> tokens;
   std::vector<BatchRow> rows;

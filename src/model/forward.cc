@@ -13,10 +13,9 @@ Result<std::span<const float>> Model::forward(const Batch& batch, ForwardTrace* 
   if (batch.tokens.empty()) return std::span<const float>{};
   num_tokens_ = static_cast<uint32_t>(batch.tokens.size());
   positions_.clear();
-  for (const BatchRow& row : batch.rows) {
-    GOS_TRY_STATUS(row.sequence->reserve(row.start + row.length));
+  for (const BatchRow& row : batch.rows)
     for (uint32_t i = 0; i < row.length; ++i) positions_.push_back(row.start + i);
-  }
+  prepare_rows(batch);
   rope_.reserve(*std::max_element(positions_.begin(), positions_.end()) + 1);
   if (trace) trace->layers.assign(config_.num_layers, {});
 
@@ -28,7 +27,6 @@ Result<std::span<const float>> Model::forward(const Batch& batch, ForwardTrace* 
     experts_layer(layer, trace);
     fill_taps(batch, layer);
   }
-  for (const BatchRow& row : batch.rows) row.sequence->set_num_tokens(row.start + row.length);
   if (trace) {
     trace->final_norm.resize(residual_.size());
     backend_->rmsnorm({residual_.data(), weights_.final_norm.data(), config_.rms_norm_eps, num_tokens_, config_.hidden,
@@ -55,17 +53,18 @@ void Model::attention_layer(const Batch& batch, uint32_t layer, ForwardTrace* tr
   // q and k lie side by side: their heads rotate in one call.
   backend_->rope({q, qkv_width, num_tokens_, config_.num_heads + config_.num_kv_heads, config_.head_dim,
                   positions_.data(), rope_.cos(), rope_.sin()});
-  store_keys_values(batch, layer);
+  locate_blocks(batch, layer);
+  const kernels::KvLayout& kv = batch.rows.front().cache.memory->layout();
+  backend_->store_kv({k, v, qkv_width, cache_rows_, kv});
 
   attended_.resize(static_cast<size_t>(num_tokens_) * q_width);
   kernels::AttentionArgs attention{};
   attention.q = q;
   attention.q_stride = qkv_width;
-  attention.rows = attention_rows_;
+  attention.rows = cache_rows_;
+  attention.kv = kv;
   attention.sinks = w.sinks.data();
   attention.num_heads = config_.num_heads;
-  attention.num_kv_heads = config_.num_kv_heads;
-  attention.head_dim = config_.head_dim;
   attention.window = config_.is_sliding(layer) ? config_.sliding_window : 0;
   attention.scale = 1.0f / std::sqrt(static_cast<float>(config_.head_dim));
   attention.out = attended_.data();
@@ -74,19 +73,46 @@ void Model::attention_layer(const Batch& batch, uint32_t layer, ForwardTrace* tr
   if (trace) trace->layers[layer].after_attention = residual_;
 }
 
-/// Copies the new keys and values into each row's sequence, and notes for each token what it may attend to.
-void Model::store_keys_values(const Batch& batch, uint32_t layer) {
-  const uint32_t q_width = config_.num_heads * config_.head_dim, kv_width = config_.num_kv_heads * config_.head_dim;
-  const float* token = qkv_.data();
-  attention_rows_.clear();
+/// Room for the block pointers of every row, and for the sliding blocks that no page keeps: a long chunk of a prompt
+/// needs only its end afterwards. One layer's worth of them is enough, since a layer is done with before the next
+/// begins.
+void Model::prepare_rows(const Batch& batch) {
+  size_t num_blocks = 0, num_scratch = 0;
   for (const BatchRow& row : batch.rows) {
-    float* keys = row.sequence->keys(layer);
-    float* values = row.sequence->values(layer);
-    for (uint32_t position = row.start; position < row.start + row.length;
-         ++position, token += q_width + 2 * kv_width) {
-      std::copy_n(token + q_width, kv_width, keys + static_cast<size_t>(position) * kv_width);
-      std::copy_n(token + q_width + kv_width, kv_width, values + static_cast<size_t>(position) * kv_width);
-      attention_rows_.push_back({keys, values, position + 1});
+    const uint32_t pages = pages_of(row.start + row.length);
+    num_blocks += pages;
+    for (uint32_t page = row.start / kPageTokens; page < pages; ++page)
+      num_scratch += row.cache.sliding[page] == kNoPage;
+  }
+  blocks_.resize(num_blocks);
+  const uint64_t scratch_bytes = num_scratch * batch.rows.front().cache.memory->layout().block_bytes();
+  if (scratch_blocks_.size() < scratch_bytes) scratch_blocks_.resize(scratch_bytes);
+  cache_rows_.clear();
+  std::byte** blocks = blocks_.data();
+  for (const BatchRow& row : batch.rows) {
+    cache_rows_.push_back({blocks, row.start, row.length});
+    blocks += pages_of(row.start + row.length);
+  }
+}
+
+/// Where the pages of every row are in this layer.
+void Model::locate_blocks(const Batch& batch, uint32_t layer) {
+  const bool sliding = config_.is_sliding(layer);
+  std::byte** block = blocks_.data();
+  std::byte* scratch = scratch_blocks_.data();
+  for (const BatchRow& row : batch.rows) {
+    const KvMemory& memory = *row.cache.memory;
+    const std::span<const PageId> table = sliding ? row.cache.sliding : row.cache.full;
+    const uint32_t pages = pages_of(row.start + row.length);
+    for (uint32_t page = 0; page < pages; ++page, ++block) {
+      if (table[page] != kNoPage) {
+        *block = memory.block(table[page], layer_of_group_[layer]);
+      } else if (page >= row.start / kPageTokens) {
+        *block = scratch;
+        scratch += memory.layout().block_bytes();
+      } else {
+        *block = nullptr;  // before the window
+      }
     }
   }
 }

@@ -1,6 +1,6 @@
 #include "model/model.h"
 
-#include <unordered_set>
+#include <algorithm>
 
 namespace gossamer {
 namespace {
@@ -16,31 +16,63 @@ kernels::RopeParams rope_params(const ModelConfig& config) {
   return params;
 }
 
+/// The first page that the row needs and does not have; empty where it has all.
+std::string missing_page_of(const ModelConfig& config, const BatchRow& row) {
+  const uint32_t end = row.start + row.length, pages = pages_of(end);
+  if (row.cache.full.size() < pages || row.cache.sliding.size() < pages)
+    return fmt::format("ends at position {}, but its sequence has {} pages of {}", end,
+                       std::min(row.cache.full.size(), row.cache.sliding.size()), pages);
+  const auto is_page = [&](PageId page) { return page < row.cache.memory->num_pages(); };
+  const uint32_t first_visible = row.start >= config.sliding_window ? row.start - config.sliding_window + 1 : 0;
+  for (uint32_t page = 0; page < pages; ++page) {
+    if (!is_page(row.cache.full[page])) return fmt::format("has no full page {}", page);
+    const PageId sliding = row.cache.sliding[page];
+    // positions before the row must be in a page; the row's own may be in memory of the step
+    const bool holds_earlier = page * kPageTokens < row.start && (page + 1) * kPageTokens > first_visible;
+    if (holds_earlier ? !is_page(sliding) : sliding != kNoPage && !is_page(sliding))
+      return fmt::format("has no sliding page {}", page);
+  }
+  return {};
+}
+
 }  // namespace
 
 Model::Model(const Checkpoint& checkpoint, std::unique_ptr<kernels::Backend> backend)
     : config_(checkpoint.config()),
       weights_(make_weights(checkpoint.tensors())),
       backend_(std::move(backend)),
-      rope_(rope_params(config_)) {}
+      rope_(rope_params(config_)) {
+  uint32_t of_kind[2] = {0, 0};
+  for (uint32_t layer = 0; layer < config_.num_layers; ++layer)
+    layer_of_group_.push_back(of_kind[config_.is_sliding(layer)]++);
+}
+
+KvShape Model::kv_shape(kernels::KvDtype dtype) const {
+  KvShape shape;
+  for (uint32_t layer = 0; layer < config_.num_layers; ++layer)
+    ++(config_.is_sliding(layer) ? shape.sliding_layers : shape.full_layers);
+  shape.window_tokens = config_.sliding_window;
+  shape.token_bytes_of_a_layer = kv_layout(dtype).token_bytes();
+  return shape;
+}
 
 Status Model::check(const Batch& batch) const {
   size_t num_tokens = 0;
-  std::unordered_set<const SequenceCache*> seen;
+  std::vector<std::pair<const KvMemory*, PageId>> written;  // the first page of each row
   for (size_t i = 0; i < batch.rows.size(); ++i) {
     const BatchRow& row = batch.rows[i];
     const auto wrong = [&](std::string text) {
       return make_error(ErrorCode::kInvalidInput, "row {} of the batch {}", i, text);
     };
-    if (!row.sequence) return wrong("names no sequence");
-    if (!seen.insert(row.sequence).second) return wrong("has the sequence of another row");
+    if (!row.cache.memory) return wrong("has no cache");
     if (row.length == 0) return wrong("has no tokens");
-    if (row.start > row.sequence->num_tokens())
-      return wrong(
-          fmt::format("begins at position {}, but its sequence has {} tokens", row.start, row.sequence->num_tokens()));
     if (static_cast<uint64_t>(row.start) + row.length > config_.max_context)
       return wrong(fmt::format("ends at position {}, but the context has {}",
                                static_cast<uint64_t>(row.start) + row.length, config_.max_context));
+    const std::string missing = missing_page_of(config_, row);
+    if (!missing.empty()) return wrong(missing);
+    written.emplace_back(row.cache.memory, row.cache.full[row.start / kPageTokens]);
+    if (std::count(written.begin(), written.end(), written.back()) > 1) return wrong("writes to a page of another row");
     if (!row.masks.empty() && row.masks.size() != row.logit_offsets.size())
       return wrong(fmt::format("has {} masks for {} positions", row.masks.size(), row.logit_offsets.size()));
     for (size_t a = 0; a < row.logit_offsets.size(); ++a)

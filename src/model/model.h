@@ -20,24 +20,25 @@ class Model {
 
   const ModelConfig& config() const { return config_; }
   const kernels::Backend& backend() const { return *backend_; }
-  SequenceCache make_sequence() const {
-    return SequenceCache(config_.num_layers, config_.num_kv_heads * config_.head_dim);
-  }
 
-  /// Computes every row of the batch and extends its sequence by it. Gives the logits of all positions that asked for
-  /// them, in the order of the rows: [asked, V]. The span is valid until the next call. `trace`, where not null, gets
-  /// what happened inside. Memory for activations grows with the tokens of a batch; callers chunk long prompts
-  /// (kPrefillChunkTokens is a good size). A row's bits do not depend on what else is in the batch, nor on how a prompt
-  /// was cut into chunks. Errors (nothing is computed then): a token id the model does not have, a row that begins
-  /// beyond its sequence or ends beyond the context, a sequence in two rows, offsets or masks that do not fit, out of
-  /// memory for the cache.
+  /// How the cache of this model looks, in bytes and in pages.
+  kernels::KvLayout kv_layout(kernels::KvDtype dtype) const { return {dtype, config_.num_kv_heads, config_.head_dim}; }
+  KvShape kv_shape(kernels::KvDtype dtype) const;
+
+  /// Computes every row of the batch and writes its keys and values to its pages. Gives the logits of all positions
+  /// that asked for them, in the order of the rows: [asked, V]. The span is valid until the next call. `trace`, where
+  /// not null, gets what happened inside. Memory for activations grows with the tokens of a batch; callers chunk long
+  /// prompts (kPrefillChunkTokens is a good size). A row's bits do not depend on what else is in the batch, nor on how
+  /// a prompt was cut into chunks. Errors (nothing is computed then): a token id the model does not have, a row that
+  /// ends beyond the context or has no page where it needs one, offsets or masks that do not fit.
   Result<std::span<const float>> forward(const Batch& batch, ForwardTrace* trace = nullptr);
 
  private:
   Status check(const Batch& batch) const;
   void attention_layer(const Batch& batch, uint32_t layer, ForwardTrace* trace);
   void experts_layer(uint32_t layer, ForwardTrace* trace);
-  void store_keys_values(const Batch& batch, uint32_t layer);
+  void prepare_rows(const Batch& batch);
+  void locate_blocks(const Batch& batch, uint32_t layer);
   void fill_taps(const Batch& batch, uint32_t layer);
   std::span<const float> unembed(const Batch& batch);
 
@@ -45,20 +46,23 @@ class Model {
   Weights weights_;
   std::unique_ptr<kernels::Backend> backend_;
   kernels::RopeTable rope_;
+  std::vector<uint32_t> layer_of_group_;  // [layers] each layer's number among those of its kind
 
   // Activations of the batch in work; kept between calls.
-  uint32_t num_tokens_ = 0;                            // T
-  std::vector<uint32_t> positions_;                    // [T]
-  std::vector<float> residual_;                        // [T, D]
-  std::vector<float> normed_;                          // [T, D]
-  std::vector<float> qkv_;                             // [T, (H + 2G) * Dh]
-  std::vector<float> attended_;                        // [T, H * Dh]
-  std::vector<kernels::AttentionRow> attention_rows_;  // [T]
-  std::vector<float> router_logits_;                   // [T, E]
-  std::vector<uint32_t> router_indices_;               // [T, A]
-  std::vector<float> router_weights_;                  // [T, A]
-  std::vector<float> asked_;                           // [asked, D]
-  std::vector<float> logits_;                          // [asked, V]
+  uint32_t num_tokens_ = 0;                    // T
+  std::vector<uint32_t> positions_;            // [T]
+  std::vector<float> residual_;                // [T, D]
+  std::vector<float> normed_;                  // [T, D]
+  std::vector<float> qkv_;                     // [T, (H + 2G) * Dh]
+  std::vector<float> attended_;                // [T, H * Dh]
+  std::vector<kernels::CacheRow> cache_rows_;  // [rows]
+  std::vector<std::byte*> blocks_;             // of all rows, one after the other, in the layer at hand
+  std::vector<std::byte> scratch_blocks_;      // sliding blocks that no page keeps, in the layer at hand
+  std::vector<float> router_logits_;           // [T, E]
+  std::vector<uint32_t> router_indices_;       // [T, A]
+  std::vector<float> router_weights_;          // [T, A]
+  std::vector<float> asked_;                   // [asked, D]
+  std::vector<float> logits_;                  // [asked, V]
 };
 
 /// Prompts are computed in chunks of this many tokens: enough for every expert to be read once for many tokens, few

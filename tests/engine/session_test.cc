@@ -31,7 +31,7 @@ class SessionTest : public ::testing::Test {
   }
 
   GenerateResult fresh(const GenerateRequest& r) {
-    Session session(*loaded_);
+    Session session = Session::start(*loaded_).value();
     auto result = session.generate(r);
     EXPECT_TRUE(result.ok()) << result.error().message;
     return std::move(result).value();
@@ -44,7 +44,7 @@ class SessionTest : public ::testing::Test {
 TEST_F(SessionTest, GeneratesTheAskedNumberOfTokensAndCountsThem) {
   std::vector<TokenId> seen;
   std::vector<std::pair<uint32_t, uint32_t>> prefill;
-  Session session(*loaded_);
+  Session session = Session::start(*loaded_).value();
   auto result = session.generate(
       request({1, 2, 3}, 7),
       [&](TokenId t) {
@@ -73,24 +73,27 @@ TEST_F(SessionTest, TheSameSeedGivesTheSameAnswerAndAnotherSeedAnother) {
 }
 
 TEST_F(SessionTest, ACachedPrefixChangesNothingButTheWork) {
-  Session session(*loaded_);
-  const auto first = session.generate(request({1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, 8));
-  ASSERT_TRUE(first.ok());
-  for (std::vector<TokenId> prompt :
-       {std::vector<TokenId>{1, 2, 3, 4, 5, 70, 71}, {1, 2, 3, 4, 5, 70, 71}, {9}, {1, 2}}) {
+  Session session = Session::start(*loaded_).value();
+  std::vector<TokenId> base(100);
+  for (uint32_t i = 0; i < 100; ++i) base[i] = (i * 31 + 7) % 80;
+  ASSERT_TRUE(session.generate(request(base, 8)).ok());
+  for (const uint32_t shared : {0u, 1u, 40u, 99u, 100u}) {
+    std::vector<TokenId> prompt(base.begin(), base.begin() + shared);
+    prompt.insert(prompt.end(), {70, 71, 3});
     const auto want = fresh(request(prompt, 8));
     const auto got = session.generate(request(prompt, 8));
     ASSERT_TRUE(got.ok());
     EXPECT_EQ(got->tokens, want.tokens);
   }
-  // The same prompt and its answer as the next turn's beginning: all but what was never computed is there.
-  const auto turn = session.generate(request({1, 2, 3}, 4));
+  // a prompt and its answer as the next turn's beginning: whole pages of what was computed are there
+  const auto turn = session.generate(request(base, 30));
   ASSERT_TRUE(turn.ok());
-  std::vector<TokenId> next{1, 2, 3};
+  EXPECT_EQ(turn->stats.cached_tokens, 96u);
+  std::vector<TokenId> next = base;
   next.insert(next.end(), turn->tokens.begin(), turn->tokens.end());
   next.push_back(50);
   const auto got = session.generate(request(next, 4));
-  EXPECT_EQ(got->stats.cached_tokens, 6u);
+  EXPECT_EQ(got->stats.cached_tokens, 128u);
   EXPECT_EQ(got->tokens, fresh(request(next, 4)).tokens);
 }
 
@@ -105,7 +108,7 @@ TEST_F(SessionTest, StopTokensEndTheAnswerAndAreKept) {
 }
 
 TEST_F(SessionTest, CancellingStopsAtOnceAndTheSessionGoesOn) {
-  Session session(*loaded_);
+  Session session = Session::start(*loaded_).value();
   int left = 3;
   const auto cancelled = session.generate(request({1, 2, 3}, 100), [&](TokenId) { return --left > 0; });
   ASSERT_TRUE(cancelled.ok());
@@ -127,7 +130,7 @@ TEST_F(SessionTest, TheEndOfTheContextEndsTheAnswer) {
 }
 
 TEST_F(SessionTest, BadRequestsAreErrors) {
-  Session session(*loaded_);
+  Session session = Session::start(*loaded_).value();
   const auto error = [&](const GenerateRequest& r) {
     const auto result = session.generate(r);
     return result.ok() ? std::string("accepted") : result.error().message;

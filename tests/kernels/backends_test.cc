@@ -7,6 +7,7 @@
 #include <random>
 
 #include "each_backend.h"
+#include "kernels/paged_kv.h"
 #include "kernels/read_row.h"
 #include "kernels/ref/ref_backend.h"
 
@@ -263,42 +264,106 @@ TEST_P(Backends, AttentionMatchesRef) {
   struct Shape {
     uint32_t heads, kv_heads, head_dim, positions, window;
   };
-  for (const Shape& s : {Shape{64, 8, 64, 700, 128},
-                         {64, 8, 64, 700, 0},
-                         {8, 1, 64, 1, 0},
-                         {6, 2, 64, 33, 8},
-                         {4, 2, 32, 50, 16},
-                         {10, 2, 64, 5, 128}}) {
-    const size_t kv_width = static_cast<size_t>(s.kv_heads) * s.head_dim,
-                 q_width = static_cast<size_t>(s.heads) * s.head_dim;
-    const auto k = random_floats(s.positions * kv_width, rng, 1.5f), v = random_floats(s.positions * kv_width, rng);
-    const auto sinks = random_floats(s.heads, rng, 2.f);
-    std::vector<AttentionRow> rows;
-    for (uint32_t t : {0u, s.positions / 2, s.positions - 1}) rows.push_back({k.data(), v.data(), t + 1});
-    const auto q = random_floats(rows.size() * q_width, rng, 1.5f);
-    std::vector<float> want(rows.size() * q_width, NAN), got = want;
-    const AttentionArgs args{q.data(),   q_width,    rows,     sinks.data(), s.heads,
-                             s.kv_heads, s.head_dim, s.window, 0.125f,       want.data()};
-    AttentionArgs other = args;
-    other.out = got.data();
-    ref.attention(args);
-    backend_->attention(other);
-    // Weights sum to at most 1 and values are below 5: a score's error of (Dh/8 + 10) roundings of its terms (up to
-    // about 150 in all) moves a weight by as much, and the mix adds one chain over the positions.
-    const double tolerance = 5 * (sum_tolerance(s.head_dim, 150 * 0.125) + sum_tolerance(8 * s.positions, 1.0));
-    for (size_t i = 0; i < want.size(); ++i) ASSERT_NEAR(got[i], want[i], tolerance) << i;
-  }
+  for (const KvDtype dtype : {KvDtype::kF32, KvDtype::kBf16, KvDtype::kInt8})
+    for (const Shape& s : {Shape{64, 8, 64, 700, 128},
+                           {64, 8, 64, 700, 0},
+                           {8, 1, 64, 1, 0},
+                           {6, 2, 64, 33, 8},
+                           {4, 2, 32, 50, 16},
+                           {10, 2, 64, 5, 128}}) {
+      const size_t kv_width = static_cast<size_t>(s.kv_heads) * s.head_dim,
+                   q_width = static_cast<size_t>(s.heads) * s.head_dim;
+      const auto k = random_floats(s.positions * kv_width, rng, 1.5f), v = random_floats(s.positions * kv_width, rng);
+      const auto sinks = random_floats(s.heads, rng, 2.f);
+      PagedKv kv({dtype, s.kv_heads, s.head_dim}, s.positions);
+      kv.write(k, v);
+      const std::vector<CacheRow> rows{kv.row(0, 1), kv.row(s.positions / 2, 1), kv.row(s.positions - 1, 1)};
+      const auto q = random_floats(rows.size() * q_width, rng, 1.5f);
+      std::vector<float> want(rows.size() * q_width, NAN), got = want;
+      const AttentionArgs args{q.data(), q_width,  rows,   kv.layout(), sinks.data(),
+                               s.heads,  s.window, 0.125f, want.data()};
+      AttentionArgs other = args;
+      other.out = got.data();
+      ref.attention(args);
+      backend_->attention(other);
+      // Weights sum to at most 1 and values are below 5: a score's error of (Dh/8 + 10) roundings of its terms (up to
+      // about 150 in all) moves a weight by as much, and the mix adds one chain over the positions.
+      const double tolerance = 5 * (sum_tolerance(s.head_dim, 150 * 0.125) + sum_tolerance(8 * s.positions, 1.0));
+      for (size_t i = 0; i < want.size(); ++i) ASSERT_NEAR(got[i], want[i], tolerance) << i;
+    }
   expect_native(Op::kAttention);
+}
+
+/// However its sequence is cut into rows, whoever computes beside it, and whether its chunks are split among threads.
+TEST_P(Backends, ATokenAttendsWithTheSameBitsInAnyRow) {
+  constexpr uint32_t kPositions = 700, kHeads = 16, kWidth = kHeads * 64;
+  std::mt19937 rng(16);
+  for (const KvDtype dtype : {KvDtype::kF32, KvDtype::kBf16, KvDtype::kInt8})
+    for (const uint32_t window : {0u, 128u}) {
+      PagedKv kv({dtype, 2, 64}, kPositions);
+      kv.write(random_floats(kPositions * 128, rng), random_floats(kPositions * 128, rng));
+      const auto q = random_floats(kPositions * kWidth, rng), sinks = random_floats(kHeads, rng);
+      const auto attend = [&](std::vector<CacheRow> rows, const float* queries, size_t tokens) {
+        std::vector<float> out(tokens * kWidth);
+        backend_->attention({queries, kWidth, rows, kv.layout(), sinks.data(), kHeads, window, 0.125f, out.data()});
+        return out;
+      };
+      const auto whole = attend({kv.row(0, kPositions)}, q.data(), kPositions);
+      const auto in_two = attend({kv.row(0, 77), kv.row(77, kPositions - 77)}, q.data(), kPositions);
+      ASSERT_EQ(std::memcmp(whole.data(), in_two.data(), whole.size() * sizeof(float)), 0);
+      for (uint32_t t : {0u, 31u, 127u, 128u, 255u, 256u, 300u, 699u}) {
+        const auto alone = attend({kv.row(t, 1)}, q.data() + t * kWidth, 1);
+        ASSERT_EQ(std::memcmp(alone.data(), whole.data() + t * kWidth, kWidth * sizeof(float)), 0) << t;
+      }
+    }
+}
+
+TEST_P(Backends, KeysAndValuesAreStoredAsTheLayoutSays) {
+  std::mt19937 rng(17);
+  for (const KvDtype dtype : {KvDtype::kF32, KvDtype::kBf16, KvDtype::kInt8}) {
+    const auto k = random_floats(50 * 128, rng), v = random_floats(50 * 128, rng);
+    PagedKv want({dtype, 2, 64}, 50), got({dtype, 2, 64}, 50);
+    want.write(k, v);
+    const std::vector<CacheRow> rows{got.row(0, 33), got.row(33, 17)};
+    backend_->store_kv({k.data(), v.data(), 128, rows, got.layout()});
+    EXPECT_TRUE(std::ranges::equal(got.memory(), want.memory()));
+  }
+  expect_native(Op::kStoreKv);
+}
+
+TEST(KvLayout, RoundsAsItsTypeDoes) {
+  std::mt19937 rng(18);
+  const auto x = random_floats(64, rng, 3.f), y = random_floats(64, rng, 3.f);
+  std::vector<float> key(64), value(64);
+  for (const KvDtype dtype : {KvDtype::kF32, KvDtype::kBf16, KvDtype::kInt8}) {
+    PagedKv kv({dtype, 1, 64}, 1);
+    kv.write(x, y);
+    read_token(kv.layout(), kv.row(0, 1).blocks[0], 0, 0, key.data(), value.data());
+    const float largest = std::abs(*std::ranges::max_element(x, {}, [](float e) { return std::abs(e); }));
+    for (uint32_t i = 0; i < 64; ++i) {
+      // half a unit in the last place of bf16, or half a step of the 127 (and the half per cent that rounding the
+      // scale can cut off the largest)
+      const float tolerance = dtype == KvDtype::kF32    ? 0.f
+                              : dtype == KvDtype::kBf16 ? std::abs(x[i]) / 256
+                                                        : largest / 127 * 0.51f + largest * 0.004f;
+      EXPECT_LE(std::abs(key[i] - x[i]), tolerance);
+    }
+  }
+  EXPECT_EQ((KvLayout{KvDtype::kBf16, 8, 64}.token_bytes()), 2048u);
+  EXPECT_EQ((KvLayout{KvDtype::kInt8, 8, 64}.token_bytes()), 1056u);
+  EXPECT_EQ((KvLayout{KvDtype::kF32, 8, 64}.token_bytes()), 4096u);
 }
 
 TEST_P(Backends, UnusualHeadDimensionsFallBack) {
   std::mt19937 rng(7);
-  const auto k = random_floats(3 * 48, rng), v = random_floats(3 * 48, rng), q = random_floats(2 * 48, rng);
+  PagedKv kv({KvDtype::kF32, 1, 48}, 3);
+  kv.write(random_floats(3 * 48, rng), random_floats(3 * 48, rng));
+  const auto q = random_floats(2 * 48, rng);
   const std::vector<float> sinks{0.f, 1.f};
-  const std::vector<AttentionRow> rows{{k.data(), v.data(), 3}};
+  const std::vector<CacheRow> rows{kv.row(2, 1)};
   std::vector<float> want(96), got(96);
-  RefBackend().attention({q.data(), 96, rows, sinks.data(), 2, 1, 48, 0, 0.1f, want.data()});
-  backend_->attention({q.data(), 96, rows, sinks.data(), 2, 1, 48, 0, 0.1f, got.data()});
+  RefBackend().attention({q.data(), 96, rows, kv.layout(), sinks.data(), 2, 0, 0.1f, want.data()});
+  backend_->attention({q.data(), 96, rows, kv.layout(), sinks.data(), 2, 0, 0.1f, got.data()});
   EXPECT_EQ(want, got);
   EXPECT_EQ(backend_->counts(Op::kAttention).fallback, GetParam() == "ref" ? 0u : 1u);
 }

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "each_backend.h"
+#include "kernels/paged_kv.h"
 #include "kernels/read_row.h"
 #include "kernels/ref/ref_backend.h"
 #include "support/golden_file.h"
@@ -141,11 +142,12 @@ TEST_P(GoldenOps, Router) {
 TEST_P(GoldenOps, AttentionWithSinks) {
   const auto q = golden_.f32("attn/q"), k = golden_.f32("attn/k"), v = golden_.f32("attn/v"),
              sinks = golden_.f32("attn/sinks");
-  std::vector<AttentionRow> rows;
-  for (uint32_t t = 0; t < 40; ++t) rows.push_back({k.data(), v.data(), t + 1});
+  PagedKv kv({KvDtype::kF32, 2, 64}, 40);
+  kv.write(k, v);
+  const std::vector<CacheRow> rows{kv.row(0, 40)};
   std::vector<float> out(q.size());
   for (uint32_t window : {0u, 16u}) {
-    backend_->attention({q.data(), 8 * 64, rows, sinks.data(), 8, 2, 64, window, 0.125f, out.data()});
+    backend_->attention({q.data(), 8 * 64, rows, kv.layout(), sinks.data(), 8, window, 0.125f, out.data()});
     // Scores reach 30; the expectation's float32 has them to some 2^-24 * 30 * 2, which is the relative error of their
     // exponentials.
     expect_close(out, golden_.f32(window ? "attn/w16" : "attn/full"), 64, 5e-6);

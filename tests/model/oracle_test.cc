@@ -7,6 +7,7 @@
 
 #include "kernels/each_backend.h"
 #include "model/model.h"
+#include "model/solo_sequence.h"
 #include "support/golden_file.h"
 
 namespace gossamer::testing {
@@ -62,15 +63,16 @@ class Oracle : public EachBackend {
     return opened;
   }
 
+  static SoloSequence make_sequence(const Model& model, size_t tokens) {
+    return SoloSequence::make(model, kernels::KvDtype::kF32, static_cast<uint32_t>(tokens) + 1).value();
+  }
+
   /// Extends `sequence` by `tokens`, all logits asked for.
-  static std::vector<float> run(Model& model, SequenceCache& sequence, std::span<const TokenId> tokens,
+  static std::vector<float> run(Model& model, SoloSequence& sequence, std::span<const TokenId> tokens,
                                 ForwardTrace* trace = nullptr) {
     Batch batch;
     batch.tokens.assign(tokens.begin(), tokens.end());
-    BatchRow& row = batch.rows.emplace_back();
-    row.sequence = &sequence;
-    row.start = sequence.num_tokens();
-    row.length = static_cast<uint32_t>(tokens.size());
+    BatchRow& row = batch.rows.emplace_back(sequence.next_row(static_cast<uint32_t>(tokens.size())));
     for (uint32_t i = 0; i < row.length; ++i) row.logit_offsets.push_back(i);
     auto logits = model.forward(batch, trace);
     EXPECT_TRUE(logits.ok()) << logits.error().message;
@@ -108,7 +110,7 @@ TEST_P(Oracle, LogitsOfEveryModelFormAndCase) {
       const auto want = golden->f32(q8 ? c + "/logits_q8_0" : c + "/logits");
 
       // Prefill, in chunks as a session cuts it; the kept rows only.
-      SequenceCache sequence = opened.model->make_sequence();
+      SoloSequence sequence = make_sequence(*opened.model, tokens.size());
       Difference difference;
       for (size_t begin = 0; begin < tokens.size(); begin += 512) {
         const size_t length = std::min<size_t>(512, tokens.size() - begin);
@@ -128,8 +130,7 @@ TEST_P(Oracle, LogitsOfEveryModelFormAndCase) {
       const size_t num_decoded = decode.size() / vocab, prompt = tokens.size() - num_decoded;
       Difference incremental;
       for (size_t i = 0; i < num_decoded; ++i) {
-        sequence.set_num_tokens(
-            static_cast<uint32_t>(prompt + i - 1));  // takes tokens back, so that each step decodes one
+        sequence.truncate(static_cast<uint32_t>(prompt + i - 1));  // takes tokens back, so that each step decodes one
         const auto logits = run(*opened.model, sequence, std::span(tokens).subspan(prompt + i - 1, 1));
         incremental.add(logits, decode.subspan(i * vocab, vocab));
         EXPECT_EQ(argmax(logits), tokens[prompt + i]) << "decoded token " << i;
@@ -153,7 +154,7 @@ TEST_P(Oracle, HiddenStatesAndRouterChoices) {
       const std::string c = key.substr(0, key.size() - 15);
       const auto ids = golden->i32(c + "/tokens");
       const std::vector<TokenId> tokens(ids.begin(), ids.end());
-      SequenceCache sequence = opened.model->make_sequence();
+      SoloSequence sequence = make_sequence(*opened.model, tokens.size());
       ForwardTrace trace;
       run(*opened.model, sequence, tokens, &trace);
       // [layers, T, ...], but `hidden` begins with the embedding.

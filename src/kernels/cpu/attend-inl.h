@@ -1,93 +1,158 @@
 // Part of one ISA's file: included inside its namespace, after elementwise-inl.h.
 //
-// The query heads of a group share each row of K and V, so a row is read from memory once. Two passes: all scores, then
-// softmax and the mix of values; the order of the sums depends on the visible positions alone, so a token has the same
-// bits in any batch.
+// The query heads of a group share every key and value, so each is read from memory once. Keys stand dimension by
+// dimension, 32 positions side by side: a vector lane is a position, and no sum runs across a register. A chunk takes
+// two passes, all scores and then the mix of values; the order of every sum depends on absolute positions alone.
 #pragma once
 
-/// Scores of kHeads query heads against every visible position.
-template <uint32_t kVectors, uint32_t kHeads>
-void score(const AttendArgs& args, uint32_t head) {
-  Vec q[kHeads][kVectors];
-  for (uint32_t h = 0; h < kHeads; ++h)
-    for (uint32_t i = 0; i < kVectors; ++i) q[h][i] = load(args.q + (head + h) * args.head_dim + i * kLanes);
-  for (uint32_t p = 0; p < args.num_positions; ++p) {
-    const float* k = args.k + p * args.kv_stride;
-    Vec sums[kHeads];
-    for (uint32_t h = 0; h < kHeads; ++h) sums[h] = zero();
-    for (uint32_t i = 0; i < kVectors; ++i) {
-      const Vec key = load(k + i * kLanes);
-      for (uint32_t h = 0; h < kHeads; ++h) sums[h] = fma(q[h][i], key, sums[h]);
-    }
-    for (uint32_t h = 0; h < kHeads; ++h)
-      args.scores[static_cast<uint64_t>(head + h) * args.num_positions + p] = sum(sums[h]) * args.scale;
-  }
-}
+/// Keys and values of one head in one block, 32 numbers at a time.
+template <Block (*kRead)(const std::byte*), uint64_t kBytes>
+struct KvReader {
+  static constexpr uint64_t kRunBytes = kBytes;  // of 32 numbers
+  static Block run(const std::byte* begin, uint32_t index) { return kRead(begin + index * kBytes); }
+};
+using KvF32 = KvReader<f32, 128>;
+using KvBf16 = KvReader<bf16, 64>;
+using KvInt8 = KvReader<int8, 32>;
 
-/// Scores of one head to weights, not yet divided by their sum, which is returned with the sink's part in it.
-inline float softmax_terms(float* scores, uint32_t n, float sink) {
-  float largest = sink;
-  for (uint32_t p = 0; p < n; ++p) largest = scores[p] > largest ? scores[p] : largest;
-  const Vec shift = set1(largest);
-  Vec sums = zero();
-  uint32_t p = 0;
-  for (; p + kLanes <= n; p += kLanes) {
-    const Vec term = exp(sub(load(scores + p), shift));
-    store(scores + p, term);
-    sums = add(sums, term);
-  }
-  float total = sum(sums);
-  if (p < n) {
-    store_first(scores + p, exp(sub(load_first(scores + p, n - p), shift)), n - p);
-    total += sum(load_first(scores + p, n - p));
-  }
-  float sink_term[kLanes];
-  store(sink_term, exp(set1(sink - largest)));
-  return total + sink_term[0];
-}
-
-/// out = sum of weight * value over the positions, for kHeads heads, divided by `denominator`.
-template <uint32_t kVectors, uint32_t kHeads>
-void mix(const AttendArgs& args, uint32_t head, const float* denominator) {
-  Vec sums[kHeads][kVectors];
+/// Scores of kHeads query heads against the 32 positions of a block, to scores[h][0 .. 31].
+template <class Kv, uint32_t kHeads>
+void score_block(const AttendArgs& args, const std::byte* block, uint32_t head, float* scores) {
+  const float* q = args.q + static_cast<uint64_t>(head) * args.head_dim;
+  Vec sums[kHeads][kBlockVectors];
   for (auto& line : sums)
     for (Vec& s : line) s = zero();
-  for (uint32_t p = 0; p < args.num_positions; ++p) {
-    const float* v = args.v + p * args.kv_stride;
-    Vec value[kVectors];
-    for (uint32_t i = 0; i < kVectors; ++i) value[i] = load(v + i * kLanes);
+  for (uint32_t d = 0; d < args.head_dim; ++d) {
+    const Block keys = Kv::run(block + args.keys, d);
     for (uint32_t h = 0; h < kHeads; ++h) {
-      const Vec weight = set1(args.scores[static_cast<uint64_t>(head + h) * args.num_positions + p]);
-      for (uint32_t i = 0; i < kVectors; ++i) sums[h][i] = fma(weight, value[i], sums[h][i]);
+      const Vec x = set1(q[h * args.head_dim + d]);
+      for (uint32_t i = 0; i < kBlockVectors; ++i) sums[h][i] = fma(x, keys.v[i], sums[h][i]);
+    }
+  }
+  Block scale;
+  for (Vec& s : scale.v) s = set1(args.scale);
+  if (args.key_scales) {
+    const Block of_keys = bf16(block + args.key_scales);
+    for (uint32_t i = 0; i < kBlockVectors; ++i) scale.v[i] = mul(scale.v[i], of_keys.v[i]);
+  }
+  for (uint32_t h = 0; h < kHeads; ++h)
+    for (uint32_t i = 0; i < kBlockVectors; ++i)
+      store(scores + (head + h) * kAttentionChunkTokens + i * kLanes, mul(sums[h][i], scale.v[i]));
+}
+
+template <class Kv>
+void score_block_all_heads(const AttendArgs& args, const std::byte* block, float* scores) {
+  uint32_t head = 0;
+  for (; head + kScoreHeads <= args.group; head += kScoreHeads) score_block<Kv, kScoreHeads>(args, block, head, scores);
+  for (; head < args.group; ++head) score_block<Kv, 1>(args, block, head, scores);
+}
+
+/// `n` scores (a multiple of 32) to weights e^(score - largest); what lies outside of [begin, end) may be anything and
+/// gets a weight of 0.
+inline void softmax_terms(float* scores, uint32_t n, uint32_t begin, uint32_t end, float& largest,
+                          float& sum_of_terms) {
+  constexpr float kNothing = -3.0e38f;
+  for (uint32_t p = 0; p < begin; ++p) scores[p] = kNothing;
+  for (uint32_t p = end; p < n; ++p) scores[p] = kNothing;
+  Vec most = set1(kNothing);
+  for (uint32_t p = 0; p < n; p += kLanes) most = max(most, load(scores + p));
+  float lanes[kLanes];
+  store(lanes, most);
+  largest = lanes[0];
+  for (float lane : lanes) largest = lane > largest ? lane : largest;
+
+  const Vec shift = set1(largest);
+  for (uint32_t p = 0; p < n; p += kLanes) store(scores + p, exp(sub(load(scores + p), shift)));
+  for (uint32_t p = 0; p < begin; ++p) scores[p] = 0;
+  for (uint32_t p = end; p < n; ++p) scores[p] = 0;
+  Vec sums = zero();
+  for (uint32_t p = 0; p < n; p += kLanes) sums = add(sums, load(scores + p));
+  sum_of_terms = sum(sums);
+}
+
+/// mix[h] = sum of weight * value over the positions begin .. end - 1 of a chunk whose first block is blocks[0].
+template <class Kv, uint32_t kRuns, uint32_t kHeads>
+void mix_values(const AttendArgs& args, const std::byte* const* blocks, uint32_t begin, uint32_t end, uint32_t head,
+                const float* weights, float* mix) {
+  Vec sums[kHeads][kRuns * kBlockVectors];
+  for (auto& line : sums)
+    for (Vec& s : line) s = zero();
+  for (uint32_t p = begin; p < end; ++p) {
+    const std::byte* values = blocks[p / kKvBlockTokens] + args.values;
+    for (uint32_t r = 0; r < kRuns; ++r) {
+      const Block value = Kv::run(values, p % kKvBlockTokens * kRuns + r);
+      for (uint32_t h = 0; h < kHeads; ++h) {
+        const Vec weight = set1(weights[(head + h) * kAttentionChunkTokens + p]);
+        for (uint32_t i = 0; i < kBlockVectors; ++i)
+          sums[h][r * kBlockVectors + i] = fma(weight, value.v[i], sums[h][r * kBlockVectors + i]);
+      }
     }
   }
   for (uint32_t h = 0; h < kHeads; ++h)
-    for (uint32_t i = 0; i < kVectors; ++i)
-      store(args.out + (head + h) * args.head_dim + i * kLanes, div(sums[h][i], set1(denominator[h])));
+    for (uint32_t i = 0; i < kRuns * kBlockVectors; ++i)
+      store(mix + static_cast<uint64_t>(head + h) * args.head_dim + i * kLanes, sums[h][i]);
 }
 
-template <uint32_t kVectors, uint32_t kHeads>
-void attend_heads(const AttendArgs& args, uint32_t head) {
-  score<kVectors, kHeads>(args, head);
-  float denominator[kHeads];
-  for (uint32_t h = 0; h < kHeads; ++h)
-    denominator[h] = softmax_terms(args.scores + static_cast<uint64_t>(head + h) * args.num_positions,
-                                   args.num_positions, args.sinks[head + h]);
-  mix<kVectors, kHeads>(args, head, denominator);
-}
-
-template <uint32_t kVectors>
-void attend_with(const AttendArgs& args) {
+template <class Kv, uint32_t kRuns>
+void attend_chunk_with(const AttendArgs& args, const AttentionState& state) {
+  const uint32_t first_block = args.begin / kAttentionChunkTokens * (kAttentionChunkTokens / kKvBlockTokens);
+  const std::byte* const* blocks = args.blocks + first_block;
+  // positions counted from the beginning of the chunk, scores only of blocks that are visible
+  const uint32_t begin = args.begin - first_block * kKvBlockTokens, end = args.end - first_block * kKvBlockTokens;
+  const uint32_t begin_block = begin / kKvBlockTokens, end_block = (end + kKvBlockTokens - 1) / kKvBlockTokens;
+  for (uint32_t b = begin_block; b < end_block; ++b)
+    score_block_all_heads<Kv>(args, blocks[b], args.scores + b * kKvBlockTokens);
+  const uint32_t from = begin_block * kKvBlockTokens, n = end_block * kKvBlockTokens - from;
+  for (uint32_t h = 0; h < args.group; ++h) {
+    float* weights = args.scores + h * kAttentionChunkTokens + from;
+    softmax_terms(weights, n, begin - from, end - from, state.maximum[h], state.sum[h]);
+    if (args.value_scales)
+      for (uint32_t b = begin_block; b < end_block; ++b) {
+        const Block scales = bf16(blocks[b] + args.value_scales);
+        float* of_block = args.scores + h * kAttentionChunkTokens + b * kKvBlockTokens;
+        for (uint32_t i = 0; i < kBlockVectors; ++i)
+          store(of_block + i * kLanes, mul(load(of_block + i * kLanes), scales.v[i]));
+      }
+  }
   uint32_t head = 0;
-  for (; head + kHeadsAtOnce <= args.group; head += kHeadsAtOnce) attend_heads<kVectors, kHeadsAtOnce>(args, head);
-  for (; head < args.group; ++head) attend_heads<kVectors, 1>(args, head);
+  for (; head + kMixHeads <= args.group; head += kMixHeads)
+    mix_values<Kv, kRuns, kMixHeads>(args, blocks, begin, end, head, args.scores, state.mix);
+  for (; head < args.group; ++head) mix_values<Kv, kRuns, 1>(args, blocks, begin, end, head, args.scores, state.mix);
+}
+
+template <class Kv>
+void attend_chunk_of(const AttendArgs& args, const AttentionState& state) {
+  if (args.head_dim == 64) return attend_chunk_with<Kv, 2>(args, state);
+  attend_chunk_with<Kv, 1>(args, state);
 }
 
 bool takes_attend(uint32_t head_dim) {
   return head_dim == 64 || head_dim == 32;
 }
 
-void attend(const AttendArgs& args) {
-  if (args.head_dim == 64) return attend_with<64 / kLanes>(args);
-  attend_with<32 / kLanes>(args);
+void attend_chunk(const AttendArgs& args, const AttentionState& state) {
+  switch (args.dtype) {
+    case KvDtype::kF32:
+      return attend_chunk_of<KvF32>(args, state);
+    case KvDtype::kBf16:
+      return attend_chunk_of<KvBf16>(args, state);
+    case KvDtype::kInt8:
+      return attend_chunk_of<KvInt8>(args, state);
+  }
+}
+
+void merge_attention(uint32_t group, uint32_t head_dim, const AttentionState& chunk, const AttentionState& state) {
+  for (uint32_t h = 0; h < group; ++h) {
+    const float largest = chunk.maximum[h] > state.maximum[h] ? chunk.maximum[h] : state.maximum[h];
+    const Vec old_scale = exp(set1(state.maximum[h] - largest)), new_scale = exp(set1(chunk.maximum[h] - largest));
+    float old_factor[kLanes], new_factor[kLanes];
+    store(old_factor, old_scale);
+    store(new_factor, new_scale);
+    state.maximum[h] = largest;
+    state.sum[h] = state.sum[h] * old_factor[0] + chunk.sum[h] * new_factor[0];
+    float* mix = state.mix + static_cast<uint64_t>(h) * head_dim;
+    const float* more = chunk.mix + static_cast<uint64_t>(h) * head_dim;
+    for (uint32_t i = 0; i < head_dim; i += kLanes)
+      store(mix + i, fma(load(more + i), new_scale, mul(load(mix + i), old_scale)));
+  }
 }

@@ -11,6 +11,12 @@ namespace {
 /// kPanelRows.
 constexpr uint32_t kChunkRows = 64;
 
+/// Tokens of a row whose attention one task computes: 8 tokens of 8 heads keep 16 KB of state beside 64 KB of keys and
+/// values.
+constexpr uint32_t kUnitTokens = 8;
+/// Tokens whose keys and values one task puts away: some tens of microseconds.
+constexpr uint32_t kStoreTokens = 16;
+
 uint32_t num_chunks(uint32_t items, uint32_t chunk) {
   return (items + chunk - 1) / chunk;
 }
@@ -63,33 +69,170 @@ void CpuBackend::rope(const RopeArgs& args) {
   ref_.rope(args);
 }
 
+void CpuBackend::store_kv(const StoreKvArgs& args) {
+  count(Op::kStoreKv, true);
+  locate_tokens(args.rows);
+  threads_.parallel_for(num_chunks(static_cast<uint32_t>(tokens_.size()), kStoreTokens), [&](uint32_t chunk, unsigned) {
+    const size_t end = std::min<size_t>((chunk + size_t{1}) * kStoreTokens, tokens_.size());
+    for (size_t t = size_t{chunk} * kStoreTokens; t < end; ++t)
+      write_token(args.kv, tokens_[t].row->blocks[tokens_[t].position / kKvBlockTokens],
+                  tokens_[t].position % kKvBlockTokens, args.k + t * args.stride, args.v + t * args.stride);
+  });
+}
+
+/// Notes row and position of every token of the batch.
+void CpuBackend::locate_tokens(std::span<const CacheRow> rows) {
+  tokens_.clear();
+  for (const CacheRow& row : rows)
+    for (uint32_t p = row.start; p < row.start + row.length; ++p) tokens_.push_back({&row, p});
+}
+
 void CpuBackend::attention(const AttentionArgs& args) {
-  const bool native = isa_.takes_attend(args.head_dim);
+  const bool native = isa_.takes_attend(args.kv.head_dim);
   count(Op::kAttention, native);
   if (!native) return ref_.attention(args);
-  const uint32_t group = args.num_heads / args.num_kv_heads;
-  const uint64_t kv_stride = static_cast<uint64_t>(args.num_kv_heads) * args.head_dim;
-  threads_.parallel_for(
-      static_cast<uint32_t>(args.rows.size()) * args.num_kv_heads, [&](uint32_t chunk, unsigned thread) {
-        const uint32_t t = chunk / args.num_kv_heads, kv_head = chunk % args.num_kv_heads;
-        const AttentionRow& row = args.rows[t];
-        const uint32_t first = args.window && row.num_positions > args.window ? row.num_positions - args.window : 0;
-        const uint64_t offset = first * kv_stride + static_cast<uint64_t>(kv_head) * args.head_dim;
-        const uint64_t head = static_cast<uint64_t>(kv_head) * group;
-        AttendArgs attend{};
-        attend.q = args.q + t * args.q_stride + head * args.head_dim;
-        attend.k = row.k + offset;
-        attend.v = row.v + offset;
-        attend.kv_stride = kv_stride;
-        attend.num_positions = row.num_positions - first;
-        attend.group = group;
-        attend.head_dim = args.head_dim;
-        attend.sinks = args.sinks + head;
-        attend.scale = args.scale;
-        attend.scores = scratch(thread, static_cast<uint64_t>(group) * attend.num_positions);
-        attend.out = args.out + (static_cast<uint64_t>(t) * args.num_heads + head) * args.head_dim;
-        isa_.attend(attend);
-      });
+  locate_tokens(args.rows);
+  list_attention_units(args);
+  // Long sequences in few rows: chunks are computed by themselves, so that every thread has some. Same sums, same
+  // order.
+  uint64_t chunks = 0;
+  for (const AttentionUnit& unit : units_) chunks += unit.end_chunk - unit.begin_chunk;
+  constexpr uint64_t kMostSplitChunks = 4096;  // of 8 tokens and 8 heads: 66 MB of states
+  if (units_.size() < 4 * threads_.num_threads() && chunks > units_.size() && chunks <= kMostSplitChunks)
+    attend_split(args, chunks);
+  else
+    threads_.parallel_for(static_cast<uint32_t>(units_.size()),
+                          [&](uint32_t unit, unsigned thread) { attend_unit(args, units_[unit], thread); });
+}
+
+/// Tokens of a row that share a task, so that keys and values stay in the L2 cache from one to the next.
+void CpuBackend::list_attention_units(const AttentionArgs& args) {
+  units_.clear();
+  uint32_t token = 0;
+  for (const CacheRow& row : args.rows)
+    for (uint32_t done = 0; done < row.length; done += kUnitTokens) {
+      const uint32_t tokens = std::min(kUnitTokens, row.length - done);
+      const uint32_t first = row.start + done, last = first + tokens - 1;
+      const uint32_t visible = args.window && first >= args.window ? first - args.window + 1 : 0;
+      for (uint32_t head = 0; head < args.kv.kv_heads; ++head)
+        units_.push_back({token, tokens, head, visible / kAttentionChunkTokens, last / kAttentionChunkTokens + 1});
+      token += tokens;
+    }
+}
+
+/// What one token of a unit sees of a chunk; nothing: begin >= end.
+AttendArgs CpuBackend::attend_args(const AttentionArgs& args, const AttentionUnit& unit, uint32_t token, uint32_t chunk,
+                                   float* scores) const {
+  const auto [row, position] = tokens_[token];
+  const uint32_t visible = args.window && position >= args.window ? position - args.window + 1 : 0;
+  AttendArgs attend{};
+  attend.group = args.num_heads / args.kv.kv_heads;
+  attend.head_dim = args.kv.head_dim;
+  attend.q = args.q + token * args.q_stride + static_cast<size_t>(unit.kv_head) * attend.group * attend.head_dim;
+  attend.blocks = row->blocks;
+  attend.dtype = args.kv.dtype;
+  attend.keys = args.kv.keys(unit.kv_head);
+  attend.values = args.kv.values(unit.kv_head);
+  if (args.kv.dtype == KvDtype::kInt8) {
+    attend.key_scales = args.kv.key_scales(unit.kv_head);
+    attend.value_scales = args.kv.value_scales(unit.kv_head);
+  }
+  attend.begin = std::max(visible, chunk * kAttentionChunkTokens);
+  attend.end = std::min(position + 1, (chunk + 1) * kAttentionChunkTokens);
+  attend.scale = args.scale;
+  attend.scores = scores;
+  return attend;
+}
+
+namespace {
+
+uint64_t state_floats(uint32_t group, uint32_t head_dim) {
+  return static_cast<uint64_t>(group) * (head_dim + 2);
+}
+
+AttentionState state_at(float* memory, uint32_t group) {
+  return {memory, memory + group, memory + 2 * static_cast<size_t>(group)};
+}
+
+/// The state of a token that has seen its sink and nothing else.
+void begin_state(const AttentionState& state, const float* sinks, uint32_t group, uint32_t head_dim) {
+  std::copy_n(sinks, group, state.maximum);
+  std::fill_n(state.sum, group, 1.0f);
+  std::fill_n(state.mix, static_cast<size_t>(group) * head_dim, 0.0f);
+}
+
+void finish_state(const AttentionState& state, uint32_t group, uint32_t head_dim, float* out) {
+  for (uint32_t h = 0; h < group; ++h)
+    for (uint32_t i = 0; i < head_dim; ++i) out[h * head_dim + i] = state.mix[h * head_dim + i] / state.sum[h];
+}
+
+}  // namespace
+
+void CpuBackend::attend_unit(const AttentionArgs& args, const AttentionUnit& unit, unsigned thread) {
+  const uint32_t group = args.num_heads / args.kv.kv_heads, dim = args.kv.head_dim;
+  const uint64_t floats = state_floats(group, dim), head = static_cast<uint64_t>(unit.kv_head) * group;
+  float* scores = scratch(thread, group * kAttentionChunkTokens + (1 + unit.num_tokens) * floats);
+  float* memory = scores + group * kAttentionChunkTokens;
+  const AttentionState of_chunk = state_at(memory, group);
+  const auto of_token = [&](uint32_t i) { return state_at(memory + (1 + i) * floats, group); };
+  for (uint32_t i = 0; i < unit.num_tokens; ++i) begin_state(of_token(i), args.sinks + head, group, dim);
+  for (uint32_t chunk = unit.begin_chunk; chunk < unit.end_chunk; ++chunk)
+    for (uint32_t i = 0; i < unit.num_tokens; ++i) {
+      const AttendArgs attend = attend_args(args, unit, unit.first_token + i, chunk, scores);
+      if (attend.begin >= attend.end) continue;
+      isa_.attend_chunk(attend, of_chunk);
+      isa_.merge_attention(group, dim, of_chunk, of_token(i));
+    }
+  for (uint32_t i = 0; i < unit.num_tokens; ++i)
+    finish_state(of_token(i), group, dim,
+                 args.out + (static_cast<uint64_t>(unit.first_token + i) * args.num_heads + head) * dim);
+}
+
+/// Every chunk of every token apart, then the chunks of each token in their order.
+void CpuBackend::attend_split(const AttentionArgs& args, uint64_t num_unit_chunks) {
+  const uint32_t group = args.num_heads / args.kv.kv_heads, dim = args.kv.head_dim;
+  const uint64_t floats = state_floats(group, dim);
+  struct Task {
+    const AttentionUnit* unit;
+    uint32_t chunk;
+    float* states;  // one for each token of the unit
+  };
+  std::vector<Task> tasks;
+  tasks.reserve(num_unit_chunks);
+  uint64_t num_states = 0;
+  for (const AttentionUnit& unit : units_) num_states += uint64_t{unit.end_chunk - unit.begin_chunk} * unit.num_tokens;
+  if (states_.size() < num_states * floats) states_.resize(num_states * floats);
+  float* states = states_.data();
+  for (const AttentionUnit& unit : units_)
+    for (uint32_t chunk = unit.begin_chunk; chunk < unit.end_chunk; ++chunk, states += unit.num_tokens * floats)
+      tasks.push_back({&unit, chunk, states});
+  threads_.parallel_for(static_cast<uint32_t>(tasks.size()), [&](uint32_t index, unsigned thread) {
+    const Task& task = tasks[index];
+    float* scores = scratch(thread, group * kAttentionChunkTokens);
+    for (uint32_t i = 0; i < task.unit->num_tokens; ++i) {
+      const AttendArgs attend = attend_args(args, *task.unit, task.unit->first_token + i, task.chunk, scores);
+      if (attend.begin < attend.end) isa_.attend_chunk(attend, state_at(task.states + i * floats, group));
+    }
+  });
+
+  std::vector<float> memory(floats);
+  const AttentionState sum = state_at(memory.data(), group);
+  size_t first_task = 0;
+  for (const AttentionUnit& unit : units_) {
+    const uint64_t head = static_cast<uint64_t>(unit.kv_head) * group;
+    for (uint32_t i = 0; i < unit.num_tokens; ++i) {
+      begin_state(sum, args.sinks + head, group, dim);
+      for (uint32_t chunk = unit.begin_chunk; chunk < unit.end_chunk; ++chunk) {
+        const AttendArgs attend = attend_args(args, unit, unit.first_token + i, chunk, nullptr);
+        if (attend.begin >= attend.end) continue;
+        float* of_chunk = tasks[first_task + chunk - unit.begin_chunk].states + i * floats;
+        isa_.merge_attention(group, dim, state_at(of_chunk, group), sum);
+      }
+      finish_state(sum, group, dim,
+                   args.out + (static_cast<uint64_t>(unit.first_token + i) * args.num_heads + head) * dim);
+    }
+    first_task += unit.end_chunk - unit.begin_chunk;
+  }
 }
 
 void CpuBackend::router(const RouterArgs& args) {

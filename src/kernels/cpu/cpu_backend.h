@@ -21,6 +21,7 @@ class CpuBackend : public Backend {
   void rmsnorm(const RmsNormArgs& args) override;
   void matmul(const MatmulArgs& args) override;
   void rope(const RopeArgs& args) override;
+  void store_kv(const StoreKvArgs& args) override;
   void attention(const AttentionArgs& args) override;
   void router(const RouterArgs& args) override;
   void experts(const ExpertsArgs& args) override;
@@ -31,10 +32,31 @@ class CpuBackend : public Backend {
   void expand_experts(const ExpertsArgs& args);    // gate, up and SwiGLU -> inner_
   void contract_experts(const ExpertsArgs& args);  // down -> contracted_
 
+  /// Some tokens of one row and one KV head, and the chunks of positions that any of them sees.
+  struct AttentionUnit {
+    uint32_t first_token, num_tokens;  // in the batch
+    uint32_t kv_head;
+    uint32_t begin_chunk, end_chunk;
+  };
+  struct TokenPlace {
+    const CacheRow* row;
+    uint32_t position;
+  };
+  void locate_tokens(std::span<const CacheRow> rows);
+  void list_attention_units(const AttentionArgs& args);
+  AttendArgs attend_args(const AttentionArgs& args, const AttentionUnit& unit, uint32_t token, uint32_t chunk,
+                         float* scores) const;
+  void attend_unit(const AttentionArgs& args, const AttentionUnit& unit, unsigned thread);
+  void attend_split(const AttentionArgs& args, uint64_t num_unit_chunks);
+
   const IsaKernels& isa_;
   ThreadPool& threads_;
   RefBackend ref_;
   std::vector<std::vector<float>> scratch_;
+  // Of store_kv() and attention().
+  std::vector<TokenPlace> tokens_;  // [T]
+  std::vector<AttentionUnit> units_;
+  std::vector<float> states_;  // of split attention
   // Of experts(): one row a slot (token, choice), slots in the order of the plan's groups.
   ExpertPlan plan_;
   std::vector<float> inner_;              // [T * A, F]

@@ -1,9 +1,9 @@
 // Part of one ISA's file: included inside its namespace, after readers-inl.h.
 //
-// One input: rows stream straight from memory into the sums (`direct`), the memory-bound case of decode. Several
-// inputs: kPanelRows rows are unpacked once into float32 that stays in L2 (`panel`) and then meet all inputs in
-// register tiles, the arithmetic-bound case of prefill. Both add the same exact products in the same order, one chain a
-// vector lane: same bits, whatever the batch.
+// Up to four inputs: rows stream straight from memory through registers into the sums (`direct`), the memory-bound case
+// of decode. More: kPanelRows rows are unpacked once into float32 that stays in L2 (`panel`) and then meet all inputs
+// in register tiles, the arithmetic-bound case of prefill. Both add the same exact products in the same order, one
+// chain a vector lane: same bits, whatever the batch.
 #pragma once
 
 inline void put(const GemmArgs& args, uint32_t input, uint32_t row, float dot) {
@@ -33,6 +33,47 @@ void direct(const GemmArgs& args, uint32_t row, uint32_t input) {
     }
   }
   for (uint32_t r = 0; r < kRows; ++r) put(args, input, row + r, sum(sums[r]));
+}
+
+/// kRows rows from `row` on, kInputs inputs: each block of weights is unpacked once for all of them.
+template <class Reader, uint32_t kRows, uint32_t kInputs>
+void direct_tile(const GemmArgs& args, uint32_t row) {
+  Reader reader[kRows];
+  for (uint32_t r = 0; r < kRows; ++r) reader[r] = Reader(args.w, row + r);
+  Vec sums[kRows][kInputs];
+  for (auto& line : sums)
+    for (Vec& s : line) s = zero();
+  const uint32_t blocks = args.w.cols / 32;
+  const uint64_t ahead = kRows * args.w.row_stride_bytes;
+  for (uint32_t b = 0; b < blocks; ++b) {
+    Block w[kRows];
+    for (uint32_t r = 0; r < kRows; ++r) {
+      _mm_prefetch(reinterpret_cast<const char*>(reader[r].row + b * Reader::kBlockBytes + ahead), _MM_HINT_T0);
+      w[r] = reader[r].block(b);
+    }
+    for (uint32_t i = 0; i < kBlockVectors; ++i)
+      for (uint32_t t = 0; t < kInputs; ++t) {
+        const Vec x = load(args.x[t] + b * 32 + i * kLanes);
+        for (uint32_t r = 0; r < kRows; ++r) sums[r][t] = fma(w[r].v[i], x, sums[r][t]);
+      }
+  }
+  for (uint32_t r = 0; r < kRows; ++r)
+    for (uint32_t t = 0; t < kInputs; ++t) put(args, t, row + r, sum(sums[r][t]));
+}
+
+template <class Reader, uint32_t kInputs>
+void direct_tiles(const GemmArgs& args, uint32_t row_begin, uint32_t row_end) {
+  uint32_t row = row_begin;
+  for (; row + kDirectTileRows <= row_end; row += kDirectTileRows)
+    direct_tile<Reader, kDirectTileRows, kInputs>(args, row);
+  for (; row < row_end; ++row) direct_tile<Reader, 1, kInputs>(args, row);
+}
+
+template <class Reader>
+void direct_row(const GemmArgs& args, uint32_t row_begin, uint32_t row_end) {
+  uint32_t row = row_begin;
+  for (; row + kDirectRows <= row_end; row += kDirectRows) direct<Reader, kDirectRows>(args, row, 0);
+  for (; row < row_end; ++row) direct<Reader, 1>(args, row, 0);
 }
 
 /// Row `row` as float32.
@@ -73,13 +114,17 @@ void tile_all_inputs(const GemmArgs& args, const float* panel, uint32_t row) {
 
 template <class Reader>
 void gemm_with(const GemmArgs& args, uint32_t row_begin, uint32_t row_end, float* panel) {
-  if (args.num_x < 3) {  // unpacking pays from about three inputs on
-    for (uint32_t input = 0; input < args.num_x; ++input) {
-      uint32_t row = row_begin;
-      for (; row + kDirectRows <= row_end; row += kDirectRows) direct<Reader, kDirectRows>(args, row, input);
-      for (; row < row_end; ++row) direct<Reader, 1>(args, row, input);
-    }
-    return;
+  switch (args.num_x) {  // unpacking to memory pays from five inputs on
+    case 1:
+      return direct_row<Reader>(args, row_begin, row_end);
+    case 2:
+      return direct_tiles<Reader, 2>(args, row_begin, row_end);
+    case 3:
+      return direct_tiles<Reader, 3>(args, row_begin, row_end);
+    case 4:
+      return direct_tiles<Reader, 4>(args, row_begin, row_end);
+    default:
+      break;
   }
   const uint64_t cols = args.w.cols;
   for (uint32_t first = row_begin; first < row_end; first += kPanelRows) {

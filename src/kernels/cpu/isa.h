@@ -21,18 +21,25 @@ struct GemmArgs {
   bool accumulate;
 };
 
-/// One token, one KV head, the `group` query heads that share it.
+/// Softmax over some positions before its last division, for the query heads of one group.
+struct AttentionState {
+  float* maximum;  // [group] the largest score, m
+  float* sum;      // [group] sum of e^(score - m)
+  float* mix;      // [group, Dh] sum of e^(score - m) * value
+};
+
+/// One token, one KV head, the `group` query heads that share it, positions begin .. end - 1 of one chunk of
+/// kAttentionChunkTokens (chunks begin at multiples of it).
 struct AttendArgs {
-  const float* q;  // [group, Dh]
-  const float* k;  // first visible position, this KV head; positions are kv_stride apart
-  const float* v;
-  uint64_t kv_stride;
-  uint32_t num_positions;  // visible ones
+  const float* q;                  // [group, Dh]
+  const std::byte* const* blocks;  // of the sequence, by number; those with visible positions are read
+  KvDtype dtype;
+  uint64_t keys, values;              // offsets in a block, of this KV head
+  uint64_t key_scales, value_scales;  // int8; 0 for other dtypes
+  uint32_t begin, end;
   uint32_t group, head_dim;
-  const float* sinks;  // [group]
   float scale;
-  float* scores;  // scratch [group, num_positions]
-  float* out;     // [group, Dh]
+  float* scores;  // scratch [group, kAttentionChunkTokens]
 };
 
 struct IsaKernels {
@@ -41,9 +48,12 @@ struct IsaKernels {
   bool (*takes_gemm)(const WeightRows& w);
   /// `panel`: scratch of gemm_panel_floats(w.cols) floats.
   void (*gemm)(const GemmArgs& args, uint32_t row_begin, uint32_t row_end, float* panel);
-  /// True where attend() takes this head dimension.
+  /// True where attend_chunk() takes this head dimension.
   bool (*takes_attend)(uint32_t head_dim);
-  void (*attend)(const AttendArgs& args);
+  /// Sets `state` to that of the chunk.
+  void (*attend_chunk)(const AttendArgs& args, const AttentionState& state);
+  /// Adds a chunk to the state of all chunks before it.
+  void (*merge_attention)(uint32_t group, uint32_t head_dim, const AttentionState& chunk, const AttentionState& state);
   /// inner[i] = swiglu(gate[i], up[i]); `n` of any size, out may be gate.
   void (*swiglu)(const float* gate, const float* up, uint32_t n, float limit, float* out);
   void (*rmsnorm)(const float* x, const float* weight, float eps, uint32_t n, float* out);

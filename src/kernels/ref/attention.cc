@@ -5,41 +5,56 @@
 #include "kernels/ref/ref_backend.h"
 
 namespace gossamer::kernels {
+namespace {
+
+/// One head of one token: softmax over the positions first .. last and the sink, in double.
+void attend(const AttentionArgs& args, const CacheRow& row, const float* q, uint32_t head, uint32_t first,
+            uint32_t last, float* out) {
+  const uint32_t dim = args.kv.head_dim, kv_head = head / (args.num_heads / args.kv.kv_heads);
+  std::vector<float> key(dim), value(dim);
+  std::vector<double> weights, mixed(dim);
+  // Scores, with the largest one (the sink takes part).
+  double largest = args.sinks[head];
+  for (uint32_t p = first; p <= last; ++p) {
+    read_token(args.kv, row.blocks[p / kKvBlockTokens], p % kKvBlockTokens, kv_head, key.data(), value.data());
+    double score = 0;
+    for (uint32_t i = 0; i < dim; ++i) score += static_cast<double>(q[i]) * key[i];
+    weights.push_back(score * args.scale);
+    largest = std::max(largest, weights.back());
+  }
+  // Softmax; the sink's column is only in the sum.
+  double sum = std::exp(args.sinks[head] - largest);
+  for (double& weight : weights) sum += weight = std::exp(weight - largest);
+  // Mix of the values.
+  for (uint32_t p = first; p <= last; ++p) {
+    read_token(args.kv, row.blocks[p / kKvBlockTokens], p % kKvBlockTokens, kv_head, key.data(), value.data());
+    for (uint32_t i = 0; i < dim; ++i) mixed[i] += weights[p - first] * value[i];
+  }
+  for (uint32_t i = 0; i < dim; ++i) out[i] = static_cast<float>(mixed[i] / sum);
+}
+
+}  // namespace
+
+void RefBackend::store_kv(const StoreKvArgs& args) {
+  count(Op::kStoreKv, true);
+  size_t token = 0;
+  for (const CacheRow& row : args.rows)
+    for (uint32_t p = row.start; p < row.start + row.length; ++p, ++token)
+      write_token(args.kv, row.blocks[p / kKvBlockTokens], p % kKvBlockTokens, args.k + token * args.stride,
+                  args.v + token * args.stride);
+}
 
 void RefBackend::attention(const AttentionArgs& args) {
   count(Op::kAttention, true);
-  const uint32_t group = args.num_heads / args.num_kv_heads;
-  const size_t kv_stride = static_cast<size_t>(args.num_kv_heads) * args.head_dim;
-  std::vector<double> weight, mixed(args.head_dim);
-  for (size_t t = 0; t < args.rows.size(); ++t) {
-    const AttentionRow& row = args.rows[t];
-    const uint32_t first = args.window && row.num_positions > args.window ? row.num_positions - args.window : 0;
-    for (uint32_t h = 0; h < args.num_heads; ++h) {
-      const float* q = args.q + t * args.q_stride + static_cast<size_t>(h) * args.head_dim;
-      const size_t kv_head = static_cast<size_t>(h / group) * args.head_dim;
-      // Scores, with the largest one (the sink takes part).
-      double largest = args.sinks[h];
-      weight.assign(row.num_positions - first, 0);
-      for (uint32_t p = first; p < row.num_positions; ++p) {
-        const float* k = row.k + p * kv_stride + kv_head;
-        double score = 0;
-        for (uint32_t i = 0; i < args.head_dim; ++i) score += static_cast<double>(q[i]) * k[i];
-        weight[p - first] = score * args.scale;
-        largest = std::max(largest, weight[p - first]);
+  size_t token = 0;
+  for (const CacheRow& row : args.rows)
+    for (uint32_t p = row.start; p < row.start + row.length; ++p, ++token)
+      for (uint32_t head = 0; head < args.num_heads; ++head) {
+        const uint32_t first = args.window && p >= args.window ? p - args.window + 1 : 0;
+        const size_t dim = args.kv.head_dim;
+        attend(args, row, args.q + token * args.q_stride + head * dim, head, first, p,
+               args.out + (token * args.num_heads + head) * dim);
       }
-      // Softmax; the sink's column is only in the sum.
-      double sum = std::exp(args.sinks[h] - largest);
-      for (double& w : weight) sum += w = std::exp(w - largest);
-      // Mix of the values.
-      std::fill(mixed.begin(), mixed.end(), 0.0);
-      for (uint32_t p = first; p < row.num_positions; ++p) {
-        const float* v = row.v + p * kv_stride + kv_head;
-        for (uint32_t i = 0; i < args.head_dim; ++i) mixed[i] += weight[p - first] * v[i];
-      }
-      float* out = args.out + (t * args.num_heads + h) * args.head_dim;
-      for (uint32_t i = 0; i < args.head_dim; ++i) out[i] = static_cast<float>(mixed[i] / sum);
-    }
-  }
 }
 
 }  // namespace gossamer::kernels

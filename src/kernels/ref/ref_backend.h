@@ -12,6 +12,7 @@ class RefBackend : public Backend {
   void rmsnorm(const RmsNormArgs& args) override;
   void matmul(const MatmulArgs& args) override;
   void rope(const RopeArgs& args) override;
+  void store_kv(const StoreKvArgs& args) override;
   void attention(const AttentionArgs& args) override;
   void router(const RouterArgs& args) override;
   void experts(const ExpertsArgs& args) override;

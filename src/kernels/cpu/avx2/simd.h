@@ -11,11 +11,12 @@ namespace {
 
 constexpr uint32_t kLanes = 8;
 constexpr uint32_t kBlockVectors = 32 / kLanes;
-constexpr uint32_t kDirectRows = 8;  // rows that stream at once: 8 chains hide an FMA latency of 4 at two a cycle
-constexpr uint32_t kTileRows = 4;    // register tile of the panel product: 8 sums, 4 + 2 operands of 16 registers
+constexpr uint32_t kDirectRows = 8;      // rows that stream at once: 8 chains hide an FMA latency of 4 at two a cycle
+constexpr uint32_t kDirectTileRows = 1;  // with up to 4 inputs: 4 sums, 4 vectors of weights; more rows do not fit
+constexpr uint32_t kTileRows = 4;        // register tile of the panel product: 8 sums, 4 + 2 operands of 16 registers
 constexpr uint32_t kTileInputs = 2;
-constexpr uint32_t kHeadsAtOnce =
-    1;  // of attention: the 8 sums of one 64-wide head and its 8 operands fill the registers
+constexpr uint32_t kScoreHeads = 2;  // of attention: 8 sums for 32 positions, 4 vectors of keys
+constexpr uint32_t kMixHeads = 1;    // the 8 sums of one 64-wide head and 4 of its values
 
 using Vec = __m256;
 
@@ -120,6 +121,13 @@ inline Block q8_0(const std::byte* block) {
   Block out;
   widen_int8(_mm_loadu_si128(codes), scale, out.v);
   widen_int8(_mm_loadu_si128(codes + 1), scale, out.v + 2);
+  return out;
+}
+
+inline Block int8(const std::byte* p) {
+  Block out;
+  for (uint32_t i = 0; i < kBlockVectors; ++i)
+    out.v[i] = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p + i * 8))));
   return out;
 }
 

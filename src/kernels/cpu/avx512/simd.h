@@ -13,9 +13,11 @@ constexpr uint32_t kLanes = 16;
 constexpr uint32_t kBlockVectors = 32 / kLanes;
 constexpr uint32_t kDirectRows =
     4;  // rows that stream at once: 4 chains of FMA hide its latency at two cycles an instruction
-constexpr uint32_t kTileRows = 4;  // register tile of the panel product: 16 sums, 4 + 4 operands
+constexpr uint32_t kDirectTileRows = 4;  // with up to 4 inputs: 16 sums, 8 vectors of weights
+constexpr uint32_t kTileRows = 4;        // register tile of the panel product: 16 sums, 4 + 4 operands
 constexpr uint32_t kTileInputs = 4;
-constexpr uint32_t kHeadsAtOnce = 4;  // of attention: 16 sums of a 64-wide head
+constexpr uint32_t kScoreHeads = 8;  // of attention: 16 sums for 32 positions, 2 vectors of keys
+constexpr uint32_t kMixHeads = 4;    // 16 sums of a 64-wide head
 
 using Vec = __m512;
 
@@ -104,6 +106,12 @@ inline Block q8_0(const std::byte* block) {
   const auto* codes = reinterpret_cast<const __m128i*>(block + 2);
   return {{mul(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(codes))), scale),
            mul(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(codes + 1))), scale)}};
+}
+
+inline Block int8(const std::byte* p) {
+  const auto* codes = reinterpret_cast<const __m128i*>(p);
+  return {{_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(codes))),
+           _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(codes + 1)))}};
 }
 
 inline Block bf16(const std::byte* p) {

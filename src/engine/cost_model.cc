@@ -1,0 +1,87 @@
+#include "engine/cost_model.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+namespace gossamer {
+namespace {
+
+constexpr double kLearning = 0.1;  // of a new step of a known kind
+constexpr int kFitRounds = 20;     // coordinate descent from the last fit, which is near
+
+}  // namespace
+
+/// Scaled so that all terms are of one size in a large step: the fit is then well conditioned.
+CostModel::Terms CostModel::terms(const Step& step) const {
+  const double distinct = 1.0 - std::pow(1.0 - active_ / experts_, step.tokens);
+  return {1.0, step.tokens / 512.0, static_cast<double>(step.kv_tokens) / 1e5,
+          static_cast<double>(step.attended_tokens) / 1e6, distinct};
+}
+
+CostModel::Kind& CostModel::kind_of(const Step& step) {
+  const size_t tokens = std::min<size_t>(std::bit_width(step.tokens), kTokenKinds - 1);
+  const uint64_t depth = step.attended_tokens / std::max(1u, step.tokens);
+  const size_t deep = std::min<size_t>(std::bit_width(depth / 512), kDepthKinds - 1);
+  return kinds_[tokens * kDepthKinds + deep];
+}
+
+void CostModel::add(const Kind& kind, double sign) {
+  if (kind.seen == 0) return;
+  const double weight = sign / (kind.seconds * kind.seconds);
+  for (size_t i = 0; i < kTerms; ++i) {
+    targets_[i] += weight * kind.terms[i] * kind.seconds;
+    for (size_t j = 0; j < kTerms; ++j) products_[i][j] += weight * kind.terms[i] * kind.terms[j];
+  }
+}
+
+void CostModel::observe(const Step& step, double seconds) {
+  largest_step_tokens_ = std::max(largest_step_tokens_, step.tokens);
+  Kind& kind = kind_of(step);
+  add(kind, -1);
+  const double share = std::max(kLearning, 1.0 / ++kind.seen);
+  const Terms x = terms(step);
+  for (size_t i = 0; i < kTerms; ++i) kind.terms[i] += share * (x[i] - kind.terms[i]);
+  kind.seconds += share * (std::max(seconds, 1e-9) - kind.seconds);
+  add(kind, 1);
+  fit();
+}
+
+/// Least squares with no weight below zero: a step never gets shorter by having more to do.
+void CostModel::fit() {
+  for (int round = 0; round < kFitRounds; ++round)
+    for (size_t i = 0; i < kTerms; ++i) {
+      if (products_[i][i] <= 0) continue;
+      double others = 0;
+      for (size_t j = 0; j < kTerms; ++j) others += j == i ? 0 : products_[i][j] * weights_[j];
+      weights_[i] = std::max(0.0, (targets_[i] - others) / products_[i][i]);
+    }
+}
+
+double CostModel::seconds(const Step& step) const {
+  const Terms x = terms(step);
+  double sum = 0;
+  for (size_t i = 0; i < kTerms; ++i) sum += weights_[i] * x[i];
+  return sum;
+}
+
+uint32_t CostModel::tokens_within(double limit_seconds, const Step& decode, uint32_t prompt_depth,
+                                  uint32_t most) const {
+  const auto fits = [&](uint32_t tokens) {
+    Step step = decode;
+    if (tokens > decode.tokens) step.add_row(prompt_depth, tokens - decode.tokens);
+    return seconds(step) <= limit_seconds;
+  };
+  uint32_t low = decode.tokens;
+  uint32_t high = std::max(low, std::min(most, std::max(1u, 2 * largest_step_tokens_)));
+  while (low < high) {
+    const uint32_t middle = high - (high - low) / 2;
+    if (fits(middle))
+      low = middle;
+    else
+      high = middle - 1;
+  }
+  return low;
+}
+
+}  // namespace gossamer

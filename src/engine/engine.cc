@@ -1,0 +1,466 @@
+#include "engine/engine.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "base/free_memory.h"
+#include "engine/step_budget.h"
+#include "sampling/sampler.h"
+
+namespace gossamer {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_between(Clock::time_point from, Clock::time_point to) {
+  return std::chrono::duration<double>(to - from).count();
+}
+
+/// The engine refuses before it accepts; what it has accepted the scheduler takes.
+SchedulerLimits without_line_limits(SchedulerLimits limits) {
+  limits.max_waiting_requests = ~0u;
+  limits.max_waiting_tokens = ~0ull;
+  return limits;
+}
+
+}  // namespace
+
+std::string_view finish_reason_name(FinishReason reason) {
+  static constexpr std::string_view kNames[] = {"stop", "length", "cancelled", "deadline", "error"};
+  return kNames[static_cast<size_t>(reason)];
+}
+
+struct Engine::Impl {
+  /// A request beside its sequence: what the scheduler does not need to know.
+  struct Live {
+    EngineRequest request;
+    EventSink sink;
+    Sampler sampler;
+    Clock::time_point submitted;
+    double first_token_seconds = 0;
+  };
+
+  Impl(LoadedModel& loaded_model, const EngineOptions& engine_options, KvMemory kv_memory)
+      : loaded(loaded_model),
+        options(engine_options),
+        memory(std::move(kv_memory)),
+        kv(loaded.model->kv_shape(options.kv_dtype), memory.num_pages()),
+        scheduler(kv, without_line_limits(options.limits)),
+        costs(loaded.model->config().num_experts, loaded.model->config().experts_per_token),
+        max_sequence_tokens(scheduler.limits().max_sequence_tokens) {
+    if (!loaded.tokenizer) return;
+    const uint32_t vocab_size = loaded.model->config().vocab_size;
+    sampleable.emplace(vocab_size, true);
+    for (TokenId token = 0; token < vocab_size; ++token)
+      if (loaded.tokenizer->kind(token) == TokenKind::kUnnamed) sampleable->forbid(token);
+  }
+
+  // On any thread.
+  Result<SequenceId> submit(EngineRequest request, EventSink sink);
+  Status check(const EngineRequest& request) const;
+
+  // On the engine's thread.
+  void run();
+  bool take_messages(bool wait);
+  bool step();
+  Batch make_batch(const StepPlan& plan) const;
+  std::vector<Result<TokenId>> sample(const StepPlan& plan, std::span<const float> logits);
+  void hand_out(const StepPlan& plan, std::span<const Result<TokenId>> sampled);
+  void end(SequenceId id, FinishReason reason, std::string error = {});
+  void end_all(FinishReason reason, const std::string& error = {});
+  void publish_line();
+  void report(const StepPlan& plan, double seconds);
+  void publish_stats(const StepPlan& plan, double seconds);
+  double predicted_wait_seconds(uint64_t requests_ahead, uint64_t tokens_ahead) const;
+
+  LoadedModel& loaded;
+  const EngineOptions options;
+  KvMemory memory;
+  KvManager kv;
+  Scheduler scheduler;
+  CostModel costs;
+  const uint32_t max_sequence_tokens;
+  std::optional<TokenMask> sampleable;  // ids without a name are never sampled; nothing without a tokenizer
+  std::unordered_map<SequenceId, Live> live;
+  const Clock::time_point started = Clock::now();
+  std::function<void(const StepRecord&)> observer;
+
+  // Messages to the engine's thread.
+  struct Submission {
+    std::unique_ptr<Sequence> sequence;
+    Live live;
+  };
+  mutable std::mutex mutex;
+  std::condition_variable news;
+  std::vector<Submission> submissions;
+  std::vector<SequenceId> cancels;
+  uint32_t num_waiting = 0;  // in the scheduler's line, as of the last step; and their prompt tokens
+  uint64_t waiting_tokens = 0;
+  double prompt_tokens_per_second = 0;
+  bool stopping = false;
+  EngineStats stats;
+  std::atomic<SequenceId> next_id{1};
+  std::thread thread;
+};
+
+Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Engine::~Engine() {
+  {
+    std::lock_guard lock(impl_->mutex);
+    impl_->stopping = true;
+  }
+  impl_->news.notify_all();
+  if (impl_->thread.joinable()) impl_->thread.join();
+}
+
+Result<std::unique_ptr<Engine>> Engine::start(LoadedModel& model, const EngineOptions& options) {
+  EngineOptions chosen = options;
+  const ModelConfig& config = model.model->config();
+  const KvShape shape = model.model->kv_shape(options.kv_dtype);
+  SchedulerLimits& limits = chosen.limits;
+  limits.max_sequence_tokens = std::min(limits.max_sequence_tokens, config.max_context);
+  if (chosen.kv_bytes == 0) {
+    const uint64_t pages = uint64_t{2} * shape.pages_of_sequence(limits.max_sequence_tokens, limits.max_step_tokens);
+    chosen.kv_bytes = std::min(pages * shape.page_bytes(), std::max<uint64_t>(free_memory_bytes() / 4, 64 << 20));
+  }
+  if (const uint64_t free_bytes = free_memory_bytes(); free_bytes > 0 && chosen.kv_bytes > free_bytes)
+    return make_error(ErrorCode::kInvalidInput, "a KV cache of {:.1f} GB does not fit: {:.1f} GB of memory are free",
+                      static_cast<double>(chosen.kv_bytes) / 1e9, static_cast<double>(free_bytes) / 1e9);
+  if (limits.max_rows == 0 || limits.max_step_tokens == 0 || limits.max_step_tokens > 1u << 20)
+    return make_error(ErrorCode::kInvalidInput, "{} rows with steps of {} tokens cannot be run", limits.max_rows,
+                      limits.max_step_tokens);
+  constexpr uint64_t kMostPages = 1u << 26;  // 2^31 tokens
+  const uint64_t num_pages = std::min(chosen.kv_bytes / shape.page_bytes(), kMostPages);
+  if (gossamer::max_sequence_tokens(shape, static_cast<uint32_t>(num_pages), limits) < 2 * kPageTokens)
+    return make_error(ErrorCode::kInvalidInput,
+                      "a KV cache of {:.1f} MB is too small: a page of {} tokens takes {:.2f} MB, and one short "
+                      "conversation {} pages; give it more",
+                      static_cast<double>(chosen.kv_bytes) / 1e6, kPageTokens,
+                      static_cast<double>(shape.page_bytes()) / 1e6,
+                      shape.max_sliding_pages(limits.max_step_tokens * limits.max_steps_in_flight) + 2);
+  GOS_TRY(KvMemory memory,
+          KvMemory::allocate(model.model->kv_layout(options.kv_dtype), shape, static_cast<uint32_t>(num_pages)));
+  if (options.populate) memory.populate();
+  auto impl = std::make_unique<Impl>(model, chosen, std::move(memory));
+  Impl* running = impl.get();
+  std::unique_ptr<Engine> engine(new Engine(std::move(impl)));
+  running->thread = std::thread([running] { running->run(); });
+  return engine;
+}
+
+Result<SequenceId> Engine::submit(EngineRequest request, EventSink sink) {
+  return impl_->submit(std::move(request), std::move(sink));
+}
+
+void Engine::cancel(SequenceId id) {
+  {
+    std::lock_guard lock(impl_->mutex);
+    impl_->cancels.push_back(id);
+  }
+  impl_->news.notify_all();
+}
+
+EngineStats Engine::stats() const {
+  std::lock_guard lock(impl_->mutex);
+  return impl_->stats;
+}
+
+uint32_t Engine::max_sequence_tokens() const {
+  return impl_->max_sequence_tokens;
+}
+
+uint32_t Engine::num_pages() const {
+  return impl_->memory.num_pages();
+}
+
+uint64_t Engine::kv_bytes() const {
+  return impl_->memory.size_bytes();
+}
+
+std::string Engine::capacity() const {
+  const KvShape& shape = impl_->kv.shape();
+  const uint32_t longest = impl_->max_sequence_tokens, full = impl_->loaded.model->config().max_context;
+  return fmt::format("KV cache: {:.2f} GB of {}, room for {} tokens in one sequence, {} sequences of {} tokens",
+                     static_cast<double>(kv_bytes()) / 1e9, kv_dtype_name(impl_->options.kv_dtype),
+                     shape.longest_sequence(num_pages(), 1), shape.sequences_in(num_pages(), std::min(longest, full)),
+                     std::min(longest, full));
+}
+
+void Engine::observe_steps(std::function<void(const StepRecord&)> observer) {
+  std::lock_guard lock(impl_->mutex);
+  impl_->observer = std::move(observer);
+}
+
+Status Engine::Impl::check(const EngineRequest& request) const {
+  GOS_TRY_STATUS(request.sampling.validate());
+  if (request.prompt.empty()) return make_error(ErrorCode::kInvalidInput, "the prompt has no tokens");
+  if (request.prompt.size() >= max_sequence_tokens) {
+    const uint32_t context = loaded.model->config().max_context;
+    const std::string why = max_sequence_tokens < context ? " (the KV cache has room for no more)" : "";
+    return make_error(
+        ErrorCode::kInvalidInput,
+        "the prompt has {} tokens, but the context of {} holds {}{} and an answer needs one at least; shorten it",
+        request.prompt.size(), loaded.checkpoint.name(), max_sequence_tokens, why);
+  }
+  for (TokenId token : request.prompt)
+    if (token >= loaded.model->config().vocab_size)
+      return make_error(ErrorCode::kInvalidInput, "token {} is not one of the model's {} tokens", token,
+                        loaded.model->config().vocab_size);
+  return {};
+}
+
+Result<SequenceId> Engine::Impl::submit(EngineRequest request, EventSink sink) {
+  GOS_TRY_STATUS(check(request));
+  const Clock::time_point now = Clock::now();
+  const auto prompt_tokens = static_cast<uint32_t>(request.prompt.size());
+  const uint32_t room = max_sequence_tokens - prompt_tokens;
+  auto sequence = std::make_unique<Sequence>();
+  sequence->id = next_id++;
+  sequence->tenant = request.tenant;
+  sequence->priority = request.priority;
+  sequence->arrival_us = static_cast<Microseconds>(seconds_between(started, now) * 1e6);
+  constexpr double kLongestTimeoutSeconds = 1e9;
+  if (request.timeout_seconds > 0 && request.timeout_seconds < kLongestTimeoutSeconds)
+    sequence->deadline_us = sequence->arrival_us + static_cast<Microseconds>(request.timeout_seconds * 1e6);
+  sequence->known = request.prompt;
+  sequence->prompt_tokens = prompt_tokens;
+  sequence->max_tokens = prompt_tokens + (request.max_tokens == 0 ? room : std::min(request.max_tokens, room));
+  sequence->computes_whole_prompt = request.computes_whole_prompt;
+  sequence->checkpoints = request.checkpoints;
+  sequence->pages.salt = request.salt.value_or(request.tenant);
+  sequence->pages.shares_prefix = options.prefix_cache;
+  const SequenceId id = sequence->id;
+  Sampler sampler(request.sampling, request.prompt);
+  {
+    std::lock_guard lock(mutex);
+    if (stopping) return make_error(ErrorCode::kCancelled, "the engine is stopping");
+    uint64_t requests = num_waiting + submissions.size(), tokens = waiting_tokens;
+    for (const Submission& submission : submissions) tokens += submission.sequence->prompt_tokens;
+    if (requests >= options.limits.max_waiting_requests ||
+        (requests > 0 && tokens + prompt_tokens > options.limits.max_waiting_tokens))
+      return make_error(ErrorCode::kBusy,
+                        "not now: {} requests with {} prompt tokens are waiting already; try again in about {:.0f} s",
+                        requests, tokens, predicted_wait_seconds(requests, tokens));
+    submissions.push_back({std::move(sequence), {std::move(request), std::move(sink), std::move(sampler), now}});
+  }
+  news.notify_all();
+  return id;
+}
+
+void Engine::Impl::run() {
+  bool idle = true;
+  while (take_messages(idle)) {
+    try {
+      idle = !step();
+    } catch (const std::exception& problem) {  // out of memory, or a sink that throws: nobody is left without an end
+      end_all(FinishReason::kError, problem.what());
+      idle = true;
+    }
+    publish_line();
+  }
+  end_all(FinishReason::kCancelled);
+}
+
+/// Submissions and cancels since the last time; with `wait` sleeps until there are some. False: the engine stops.
+bool Engine::Impl::take_messages(bool wait) {
+  std::vector<Submission> arrived;
+  std::vector<SequenceId> unwanted;
+  bool stop;
+  {
+    std::unique_lock lock(mutex);
+    if (wait) news.wait(lock, [&] { return stopping || !submissions.empty() || !cancels.empty(); });
+    arrived.swap(submissions);
+    unwanted.swap(cancels);
+    num_waiting += static_cast<uint32_t>(arrived.size());
+    for (const Submission& submission : arrived) waiting_tokens += submission.sequence->prompt_tokens;
+    stop = stopping;
+  }
+  for (Submission& submission : arrived) {
+    const SequenceId id = submission.sequence->id;
+    live.emplace(id, std::move(submission.live));
+    if (Status accepted = scheduler.submit(std::move(submission.sequence)); !accepted.ok())
+      end(id, FinishReason::kError, accepted.error().message);
+  }
+  for (SequenceId id : unwanted) end(id, FinishReason::kCancelled);
+  if (!arrived.empty() || !unwanted.empty()) publish_line();
+  return !stop;
+}
+
+/// Plans, computes, samples, hands out. False: there was nothing to do.
+bool Engine::Impl::step() {
+  const auto now_us = static_cast<Microseconds>(seconds_between(started, Clock::now()) * 1e6);
+  for (SequenceId id : scheduler.expired(now_us)) end(id, FinishReason::kDeadline);
+  const StepPlan plan = scheduler.plan_step(now_us, step_budget(scheduler, costs, options.tpot_goal_seconds));
+  if (plan.rows.empty()) return false;
+
+  const Clock::time_point begin = Clock::now();
+  const Batch batch = make_batch(plan);
+  Result<std::span<const float>> logits = loaded.model->forward(batch);
+  if (!logits.ok()) {
+    kv.retire(plan.step);
+    for (const PlannedRow& row : plan.rows) end(row.id, FinishReason::kError, logits.error().message);
+    return true;
+  }
+  const std::vector<Result<TokenId>> sampled = sample(plan, *logits);
+  const double seconds = seconds_between(begin, Clock::now());
+  CostModel::Step cost;
+  for (const PlannedRow& row : plan.rows) cost.add_row(row.start, row.length);
+  costs.observe(cost, seconds);
+  std::vector<TokenId> tokens;
+  for (const Result<TokenId>& token : sampled) tokens.push_back(token.ok() ? *token : 0);  // a failed row ends below
+  scheduler.settle_step(plan, tokens);
+  report(plan, seconds);
+  hand_out(plan, sampled);
+  publish_stats(plan, seconds);
+  return true;
+}
+
+Batch Engine::Impl::make_batch(const StepPlan& plan) const {
+  Batch batch;
+  for (const PlannedRow& planned : plan.rows) {
+    const Sequence& sequence = *planned.sequence;
+    batch.tokens.insert(batch.tokens.end(), sequence.known.begin() + planned.start,
+                        sequence.known.begin() + planned.start + planned.length);
+    BatchRow& row = batch.rows.emplace_back();
+    row.cache = {&memory, sequence.pages.full, sequence.pages.sliding};
+    row.start = planned.start;
+    row.length = planned.length;
+    if (planned.samples) {
+      row.logit_offsets = {planned.length - 1};
+      row.masks = {sampleable ? &*sampleable : nullptr};
+    }
+  }
+  return batch;
+}
+
+/// One token for each row that samples, or why there is none; the rows on all threads.
+std::vector<Result<TokenId>> Engine::Impl::sample(const StepPlan& plan, std::span<const float> logits) {
+  std::vector<const PlannedRow*> rows;
+  for (const PlannedRow& row : plan.rows)
+    if (row.samples) rows.push_back(&row);
+  const size_t vocab_size = loaded.model->config().vocab_size;
+  std::vector<Result<TokenId>> tokens(rows.size(), TokenId{0});
+  loaded.threads->parallel_for(static_cast<uint32_t>(rows.size()), [&](uint32_t i, unsigned) {
+    Sampler& sampler = live.at(rows[i]->id).sampler;
+    tokens[i] = sampler.sample(logits.subspan(i * vocab_size, vocab_size), rows[i]->start + rows[i]->length);
+    if (tokens[i].ok()) sampler.accept(*tokens[i]);
+  });
+  return tokens;
+}
+
+/// Events of a step that has settled, and the ends that follow from its tokens.
+void Engine::Impl::hand_out(const StepPlan& plan, std::span<const Result<TokenId>> sampled) {
+  size_t next = 0;
+  for (const PlannedRow& row : plan.rows) {
+    const Sequence& sequence = *row.sequence;
+    Live& request = live.at(row.id);
+    EngineEvent event;
+    event.id = row.id;
+    event.prompt_tokens = sequence.prompt_tokens;
+    event.cached_tokens = sequence.cached_tokens;
+    if (row.start < sequence.prompt_tokens) {
+      event.kind = EngineEvent::Kind::kPrefill;
+      event.prompt_done = std::min(row.start + row.length, sequence.prompt_tokens);
+      request.sink(event);
+    }
+    if (!row.samples) continue;
+    const Result<TokenId>& token = sampled[next++];
+    if (!token.ok()) {
+      end(row.id, FinishReason::kError, token.error().message);
+      continue;
+    }
+    event.kind = EngineEvent::Kind::kToken;
+    event.token = *token;
+    if (request.first_token_seconds == 0)
+      request.first_token_seconds = seconds_between(request.submitted, Clock::now());
+    request.sink(event);
+    const std::vector<TokenId>& stops = request.request.stop_tokens;
+    if (std::find(stops.begin(), stops.end(), event.token) != stops.end())
+      end(row.id, FinishReason::kStop);
+    else if (sequence.known.size() == sequence.max_tokens)
+      end(row.id, FinishReason::kLength);
+  }
+}
+
+/// The terminal event of a request, once.
+void Engine::Impl::end(SequenceId id, FinishReason reason, std::string error) {
+  const auto found = live.find(id);
+  if (found == live.end()) return;
+  const std::unique_ptr<Sequence> sequence = scheduler.end(id);
+  EngineEvent event;
+  event.id = id;
+  event.finish = reason;
+  event.error = std::move(error);
+  event.prompt_tokens = static_cast<uint32_t>(found->second.request.prompt.size());
+  if (sequence) event.cached_tokens = sequence->cached_tokens;
+  event.times = {found->second.first_token_seconds, seconds_between(found->second.submitted, Clock::now())};
+  const EventSink sink = std::move(found->second.sink);
+  live.erase(found);
+  {
+    std::lock_guard lock(mutex);
+    ++stats.ended;
+    stats.cached_tokens += event.cached_tokens;
+  }
+  sink(event);
+}
+
+void Engine::Impl::end_all(FinishReason reason, const std::string& error) {
+  std::vector<SequenceId> ids;
+  for (const auto& [id, request] : live) ids.push_back(id);
+  for (SequenceId id : ids) end(id, reason, error);
+}
+
+/// How long the line is, for who submits and who looks.
+void Engine::Impl::publish_line() {
+  std::lock_guard lock(mutex);
+  stats.running = static_cast<uint32_t>(scheduler.running().size());
+  stats.waiting = num_waiting = static_cast<uint32_t>(scheduler.num_waiting());
+  waiting_tokens = scheduler.tokens_ahead();
+  const PagePool& pool = kv.pool();
+  stats.num_pages = pool.num_pages();
+  stats.free_pages = pool.num_free();
+  stats.evictable_pages = pool.num_evictable();
+  stats.held_pages = pool.num_held();
+  stats.preemptions = scheduler.num_preemptions();
+}
+
+/// To whoever measures, before anybody hears that an answer has ended.
+void Engine::Impl::report(const StepPlan& plan, double seconds) {
+  std::lock_guard lock(mutex);
+  if (observer) observer({static_cast<uint32_t>(plan.rows.size()), plan.num_tokens(), seconds, kv.pool().num_held()});
+}
+
+void Engine::Impl::publish_stats(const StepPlan& plan, double seconds) {
+  uint32_t of_prompts = 0, generated = 0;
+  for (const PlannedRow& row : plan.rows) {
+    const bool is_answer = row.samples && row.length == 1;
+    of_prompts += is_answer ? 0 : row.length;
+    generated += row.samples;
+  }
+  std::lock_guard lock(mutex);
+  ++stats.steps;
+  stats.last_step_seconds = seconds;
+  stats.prompt_tokens += of_prompts;
+  stats.generated_tokens += generated;
+  if (of_prompts > 0) {
+    const double rate = of_prompts / seconds;
+    prompt_tokens_per_second += (prompt_tokens_per_second == 0 ? 1.0 : 0.1) * (rate - prompt_tokens_per_second);
+  }
+}
+
+/// An honest guess: the prompts ahead at the speed of the last ones, or the requests ahead at the rate in which others
+/// have ended, whichever is longer. Called with the mutex held.
+double Engine::Impl::predicted_wait_seconds(uint64_t requests_ahead, uint64_t tokens_ahead) const {
+  double wait = 1;
+  if (prompt_tokens_per_second > 0) wait = std::max(wait, static_cast<double>(tokens_ahead) / prompt_tokens_per_second);
+  const double uptime = seconds_between(started, Clock::now());
+  return std::max(
+      wait, static_cast<double>(requests_ahead) * uptime / static_cast<double>(std::max<uint64_t>(stats.ended, 1)));
+}
+
+}  // namespace gossamer

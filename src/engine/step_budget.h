@@ -1,0 +1,15 @@
+#pragma once
+
+#include <cstdint>
+
+#include "engine/cost_model.h"
+#include "engine/scheduler.h"
+
+namespace gossamer {
+
+/// How many tokens the next step may compute: what takes four seconds, where nobody waits for a token; otherwise what
+/// keeps the time between tokens within `tpot_goal_seconds` (0: within 1.8 times a step without prompts), as `costs`
+/// predicts it.
+uint32_t step_budget(const Scheduler& scheduler, const CostModel& costs, double tpot_goal_seconds);
+
+}  // namespace gossamer

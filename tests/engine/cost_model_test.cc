@@ -1,0 +1,112 @@
+#include "engine/cost_model.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+
+#include "engine/step_budget.h"
+
+namespace gossamer {
+namespace {
+
+/// A machine that takes as long as the model of costs says, give or take two per cent.
+struct Machine {
+  std::mt19937 random{1};
+  double speed = 1;
+  double seconds(const CostModel::Step& step) {
+    const double distinct = 32 * (1 - std::pow(1 - 4.0 / 32, step.tokens));
+    const double exact =
+        0.02 + 1e-4 * step.tokens + 1e-8 * static_cast<double>(step.kv_tokens + step.attended_tokens) + 2e-3 * distinct;
+    return exact / speed * std::uniform_real_distribution<>(0.98, 1.02)(random);
+  }
+};
+
+TEST(CostModel, LearnsWhatStepsTake) {
+  CostModel costs(32, 4);
+  Machine machine;
+  for (int i = 0; i < 300; ++i) {
+    const uint32_t tokens = 1 + machine.random() % (i % 2 ? 8 : 512);
+    const uint64_t depth = machine.random() % 4000;
+    const CostModel::Step step{tokens, depth, tokens * depth};
+    costs.observe(step, machine.seconds(step));
+  }
+  for (const uint32_t tokens : {1u, 4u, 32u, 300u}) {
+    const CostModel::Step step{tokens, 1000, tokens * 1000ull};
+    EXPECT_NEAR(costs.seconds(step) / machine.seconds(step), 1, 0.15) << tokens;
+  }
+}
+
+TEST(CostModel, FindsTheLargestStepWithinItsTime) {
+  CostModel costs(32, 4);
+  Machine machine;
+  for (int i = 0; i < 300; ++i) {
+    const CostModel::Step step{1 + static_cast<uint32_t>(machine.random() % 512), machine.random() % 100000,
+                               machine.random() % 1000000};
+    costs.observe(step, machine.seconds(step));
+  }
+  const CostModel::Step decode{8, 8000, 8000};
+  const uint32_t tokens = costs.tokens_within(0.12, decode, 1000, 512);
+  EXPECT_GT(tokens, 8u);
+  EXPECT_LT(tokens, 512u);
+  const auto with_prompt = [&](uint32_t prompt_tokens) {
+    CostModel::Step step = decode;
+    step.add_row(1000, prompt_tokens);
+    return costs.seconds(step);
+  };
+  EXPECT_LE(with_prompt(tokens - 8), 0.12);
+  EXPECT_GT(with_prompt(tokens - 7), 0.12);
+  EXPECT_EQ(costs.tokens_within(1e9, decode, 0, 512), 512u);
+  EXPECT_EQ(CostModel(32, 4).tokens_within(1e9, {}, 0, 512), 1u) << "nothing larger was seen";
+  EXPECT_LE(costs.tokens_within(0.12, decode, 100'000, 512), tokens) << "what a prompt has before it costs too";
+  EXPECT_EQ(costs.tokens_within(0, decode, 0, 512), 8u) << "answers go on whatever the goal";
+}
+
+TEST(CostModel, ALongStretchOfDecodeDoesNotWashAwayWhatPromptsCost) {
+  CostModel costs(32, 4);
+  Machine machine;
+  for (int i = 0; i < 50; ++i) {
+    const CostModel::Step step{8 + static_cast<uint32_t>(machine.random() % 500), 5000, 100'000};
+    costs.observe(step, machine.seconds(step));
+  }
+  for (uint64_t i = 0; i < 5000; ++i)
+    costs.observe({8, 100 + 8 * i, 100 + 8 * i}, machine.seconds({8, 100 + 8 * i, 100 + 8 * i}));
+  const CostModel::Step prompt{300, 5000, 100'000};
+  EXPECT_NEAR(costs.seconds(prompt) / machine.seconds(prompt), 1, 0.2);
+}
+
+TEST(CostModel, NoticesThatTheMachineGotSlower) {
+  CostModel costs(32, 4);
+  Machine machine;
+  const auto steps = [&](int n) {
+    for (int i = 0; i < n; ++i) {
+      const CostModel::Step step{1 + static_cast<uint32_t>(machine.random() % 100), 1000, 1000};
+      costs.observe(step, machine.seconds(step));
+    }
+  };
+  steps(500);
+  machine.speed = 0.5;
+  steps(500);
+  EXPECT_NEAR(costs.seconds({50, 1000, 1000}) / machine.seconds({50, 1000, 1000}), 1, 0.1);
+}
+
+/// On a slow machine a prompt is cut into steps that end within seconds, so that whoever cancels is heard.
+TEST(StepBudget, AStepIsBoundedEvenWhereNobodyIsHeldUp) {
+  const KvShape shape{1, 1, 128, 1};
+  KvManager kv(shape, 1000);
+  const Scheduler scheduler(kv, {});
+  CostModel costs(32, 4);
+  EXPECT_EQ(step_budget(scheduler, costs, 0), 128u) << "nothing is known yet";
+  const auto observe = [&](uint32_t tokens, double seconds_a_token) {
+    CostModel::Step step;
+    step.add_row(0, tokens);
+    costs.observe(step, seconds_a_token * tokens);
+  };
+  for (uint32_t i = 0; i < 20; ++i) observe(10 * i + 1, 0.04);
+  EXPECT_NEAR(step_budget(scheduler, costs, 0), 100, 12);
+  for (uint32_t i = 0; i < 1000; ++i) observe(10 * (i % 30) + 1, 1e-5);
+  EXPECT_EQ(step_budget(scheduler, costs, 0), 512u);
+}
+
+}  // namespace
+}  // namespace gossamer

@@ -1,0 +1,278 @@
+#include "engine/engine.h"
+
+#include <gmock/gmock.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <fstream>
+#include <map>
+#include <random>
+
+#include "checkpoint/temp_folder.h"
+#include "checkpoint/tiny_checkpoint.h"
+#include "engine/event_queue.h"
+
+namespace gossamer {
+namespace {
+
+using ::testing::HasSubstr;
+
+/// What became of one request.
+struct Outcome {
+  std::vector<TokenId> tokens;
+  FinishReason finish = FinishReason::kError;
+  uint32_t ends = 0;
+  uint32_t cached_tokens = 0;
+};
+
+/// Memory of this process that is really there.
+long resident_kb() {
+  std::ifstream status("/proc/self/status");
+  std::string field;
+  long kilobytes = 0;
+  while (status >> field)
+    if (field == "VmRSS:" && status >> kilobytes) break;
+  return kilobytes;
+}
+
+class EngineTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ModelConfig config = testing::tiny_config();
+    config.head_dim = 32;
+    config.sliding_window = 40;
+    config.max_context = 1024;  // attention adds positions up in chunks of 256: sequences must pass several
+    testing::write_hugging_face(folder_.path(), config, 3);
+  }
+
+  std::unique_ptr<LoadedModel> load(unsigned threads = 2) {
+    return LoadedModel::load(folder_.path(), {threads, "", false}).value();
+  }
+
+  /// A pool of `pages` pages and steps of at most `step_tokens` tokens.
+  static std::unique_ptr<Engine> start(LoadedModel& model, uint32_t pages, uint32_t step_tokens,
+                                       kernels::KvDtype dtype = kernels::KvDtype::kBf16) {
+    EngineOptions options;
+    options.kv_dtype = dtype;
+    options.kv_bytes = pages * model.model->kv_shape(dtype).page_bytes();
+    options.limits.max_step_tokens = step_tokens;
+    return Engine::start(model, options).value();
+  }
+
+  static EngineRequest request(std::vector<TokenId> prompt, uint32_t max_tokens) {
+    EngineRequest r;
+    r.prompt = std::move(prompt);
+    r.max_tokens = max_tokens;
+    r.sampling.temperature = 0;
+    return r;
+  }
+
+  /// All at once, in order; waits for all ends.
+  static std::map<SequenceId, Outcome> run(Engine& engine, const std::vector<EngineRequest>& requests) {
+    EventQueue events;
+    std::map<SequenceId, Outcome> outcomes;
+    for (const EngineRequest& r : requests) outcomes[engine.submit(r, events.sink()).value()];
+    for (size_t left = requests.size(); left > 0;) {
+      const EngineEvent event = events.next();
+      Outcome& outcome = outcomes[event.id];
+      EXPECT_EQ(outcome.ends, 0u) << "an event after the end";
+      if (event.kind == EngineEvent::Kind::kToken) outcome.tokens.push_back(event.token);
+      if (event.kind != EngineEvent::Kind::kEnd) continue;
+      outcome.finish = event.finish;
+      outcome.cached_tokens = event.cached_tokens;
+      ++outcome.ends;
+      --left;
+    }
+    return outcomes;
+  }
+
+  static std::vector<TokenId> text(uint32_t tokens, uint32_t seed) {
+    std::mt19937 random(seed);
+    std::vector<TokenId> ids(tokens);
+    for (TokenId& id : ids) id = random() % 80;
+    return ids;
+  }
+
+  testing::TempFolder folder_;
+};
+
+/// One answer, whatever else happens: alone, in company, in small chunks, after hits and preemptions, on any number of
+/// threads.
+TEST_F(EngineTest, EveryAnswerIsTheOneItsRequestWouldGetAlone) {
+  for (const kernels::KvDtype dtype : {kernels::KvDtype::kBf16, kernels::KvDtype::kInt8, kernels::KvDtype::kF32}) {
+    std::vector<EngineRequest> requests;
+    std::mt19937 random(7);
+    for (uint32_t i = 0; i < 24; ++i) {
+      auto prompt = text(i % 3 == 0 ? 300 : 1 + random() % 250, i % 3 == 0 ? 5 : i);  // every third begins alike
+      if (i % 3 == 0) prompt.push_back(i);
+      requests.push_back(request(std::move(prompt), 5 + random() % 250));
+      requests.back().sampling.temperature = i % 2 ? 0.f : 1.f;
+      requests.back().sampling.seed = i;
+    }
+    std::vector<std::vector<TokenId>> alone;
+    {
+      const auto model = load(1);
+      for (const EngineRequest& r : requests)
+        alone.push_back(run(*start(*model, 100, 512, dtype), {r}).begin()->second.tokens);
+    }
+    for (const unsigned threads : {1u, 3u})
+      for (const auto& [pages, step_tokens] : {std::pair{400u, 512u}, {28u, 40u}, {400u, 7u}}) {
+        const auto model = load(threads);
+        const auto engine = start(*model, pages, step_tokens, dtype);
+        for (int round = 0; round < 2; ++round) {  // the second round meets the prefixes of the first
+          size_t i = 0;
+          for (const auto& [id, outcome] : run(*engine, requests)) {
+            EXPECT_EQ(outcome.tokens, alone[i++]) << pages << " pages, steps of " << step_tokens;
+            EXPECT_EQ(outcome.ends, 1u);
+          }
+        }
+        const EngineStats stats = engine->stats();
+        if (pages == 28) {
+          EXPECT_GT(stats.preemptions, 0u) << "too much room";
+        }
+      }
+  }
+}
+
+TEST_F(EngineTest, EveryPageComesBack) {
+  const auto model = load();
+  const auto engine = start(*model, 60, 64);
+  std::vector<EngineRequest> requests;
+  for (uint32_t i = 0; i < 20; ++i) requests.push_back(request(text(10 + 7 * i, i), 30));
+  run(*engine, requests);
+  run(*engine, {request(text(3, 99), 2)});  // its last step publishes figures from after the others' ends
+  const EngineStats stats = engine->stats();
+  EXPECT_LE(stats.held_pages, 2u);
+  EXPECT_EQ(stats.free_pages + stats.evictable_pages + stats.held_pages, stats.num_pages);
+}
+
+TEST_F(EngineTest, AnswersOfOnePromptShareItsComputation) {
+  const auto model = load();
+  const auto engine = start(*model, 200, 64);
+  std::vector<EngineRequest> requests;
+  for (uint32_t choice = 0; choice < 6; ++choice) {
+    requests.push_back(request(text(150, 1), 8));
+    requests.back().sampling.temperature = 1;
+    requests.back().sampling.choice_index = choice;
+  }
+  const auto outcomes = run(*engine, requests);
+  uint32_t shared = 0;
+  for (const auto& [id, outcome] : outcomes) shared += outcome.cached_tokens == 128;
+  EXPECT_EQ(shared, 5u);
+  EXPECT_NE(outcomes.begin()->second.tokens, outcomes.rbegin()->second.tokens);
+}
+
+TEST_F(EngineTest, CancellingEndsARequestWhereverItIs) {
+  const auto model = load();
+  const auto engine = start(*model, 60, 16);
+  EventQueue events;
+  const SequenceId answering = engine->submit(request(text(5, 1), 900), events.sink()).value();
+  while (events.next().kind != EngineEvent::Kind::kToken) {
+  }
+  const SequenceId reading = engine->submit(request(text(200, 2), 20), events.sink()).value();
+  engine->cancel(reading);
+  engine->cancel(answering);
+  engine->cancel(answering);
+  engine->cancel(12345);
+  uint32_t ends = 0;
+  while (ends < 2) {
+    const EngineEvent event = events.next();
+    if (event.kind == EngineEvent::Kind::kEnd) {
+      EXPECT_EQ(event.finish, FinishReason::kCancelled);
+      ++ends;
+    }
+  }
+  EXPECT_EQ(run(*engine, {request(text(5, 3), 4)}).begin()->second.tokens.size(), 4u);
+}
+
+TEST_F(EngineTest, ADeadlineEndsARequest) {
+  const auto model = load();
+  const auto engine = start(*model, 60, 64);
+  EngineRequest hurried = request(text(5, 1), 0);
+  hurried.timeout_seconds = 1e-6;
+  EXPECT_EQ(run(*engine, {hurried}).begin()->second.finish, FinishReason::kDeadline);
+}
+
+TEST_F(EngineTest, TheEndOfTheEngineEndsEverything) {
+  const auto model = load();
+  EventQueue events;
+  {
+    const auto engine = start(*model, 60, 64);
+    for (uint32_t i = 0; i < 5; ++i) ASSERT_TRUE(engine->submit(request(text(50, i), 150), events.sink()).ok());
+  }
+  uint32_t ends = 0;
+  while (ends < 5) ends += events.next().kind == EngineEvent::Kind::kEnd;
+}
+
+TEST_F(EngineTest, AFullLineSaysNotNow) {
+  const auto model = load();
+  EngineOptions options;
+  options.limits.max_waiting_requests = 2;
+  options.limits.max_rows = 1;
+  const auto engine = Engine::start(*model, options).value();
+  EventQueue events;
+  std::string refused;
+  for (uint32_t i = 0; i < 50 && refused.empty(); ++i) {
+    const auto id = engine->submit(request(text(50, i), 200), events.sink());
+    if (!id.ok()) refused = id.error().message;
+  }
+  EXPECT_THAT(refused, HasSubstr("not now"));
+  EXPECT_THAT(refused, HasSubstr("try again in about"));
+}
+
+TEST_F(EngineTest, TooLittleMemoryIsSaidAtTheStart) {
+  const auto model = load();
+  EngineOptions options;
+  options.kv_bytes = 100;
+  const auto engine = Engine::start(*model, options);
+  ASSERT_FALSE(engine.ok());
+  EXPECT_THAT(engine.error().message, HasSubstr("too small"));
+}
+
+/// Requests of all sizes come and go, one in twenty is cancelled; memory stays what it is. GOSSAMER_SOAK_SECONDS=1800
+/// makes it the half hour that a release is tried with.
+TEST_F(EngineTest, MemoryStaysFlatForAsLongAsItRuns) {
+  const char* wanted = std::getenv("GOSSAMER_SOAK_SECONDS");
+  const double seconds = wanted ? std::atof(wanted) : 4;
+  const auto model = load();
+  const auto engine = start(*model, 80, 64);
+  const uint64_t allocations = KvMemory::num_allocations();
+  EventQueue events;
+  std::mt19937 random(11);
+  uint32_t open = 0, submitted = 0, ended = 0;
+  long after_warm_up_kb = 0;
+  const auto begin = std::chrono::steady_clock::now();
+  const auto elapsed = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(); };
+  while (elapsed() < seconds || open > 0) {
+    while (open < 12 && elapsed() < seconds) {
+      EngineRequest r = request(text(1 + random() % 150, random() % 40), 1 + random() % 60);
+      const SequenceId id = engine->submit(std::move(r), events.sink()).value();
+      ++open, ++submitted;
+      if (random() % 20 == 0) engine->cancel(id);
+    }
+    if (events.next().kind != EngineEvent::Kind::kEnd) continue;
+    --open, ++ended;
+    if (after_warm_up_kb == 0 && elapsed() > seconds / 3) after_warm_up_kb = resident_kb();
+  }
+  EXPECT_EQ(ended, submitted);
+  EXPECT_EQ(KvMemory::num_allocations(), allocations);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they keep freed memory for themselves
+  EXPECT_LE(resident_kb(), after_warm_up_kb + 2048) << "after " << submitted << " requests";
+#endif
+  run(*engine, {request(text(3, 99), 2)});
+  const EngineStats stats = engine->stats();
+  EXPECT_LE(stats.held_pages, 2u);
+  EXPECT_EQ(stats.free_pages + stats.evictable_pages + stats.held_pages, stats.num_pages);
+}
+
+TEST_F(EngineTest, MemoryIsWhatTheFormulaSays) {
+  const auto model = load();
+  const auto engine = start(*model, 100, 64);
+  const KvShape shape = model->model->kv_shape(kernels::KvDtype::kBf16);
+  EXPECT_EQ(shape.page_bytes(), 1u * 2 * 2 * 32 * 2 * kPageTokens);  // layers * (K, V) * heads * size * bytes * tokens
+  EXPECT_EQ(engine->kv_bytes(), 100 * shape.page_bytes());
+  EXPECT_THAT(engine->capacity(), HasSubstr("room for"));
+}
+
+}  // namespace
+}  // namespace gossamer
