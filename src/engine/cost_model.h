@@ -22,8 +22,10 @@ class CostModel {
     uint32_t tokens = 0;
     uint64_t kv_tokens = 0;        ///< positions that its rows read from the cache: once for each row
     uint64_t attended_tokens = 0;  ///< positions that its tokens attend to: once for each token
+    bool has_prompt = false;       ///< more than one token of a sequence
 
     void add_row(uint32_t start, uint32_t length) {
+      has_prompt |= length > 1;
       tokens += length;
       kv_tokens += start + length;
       attended_tokens += uint64_t{length} * (start + length);
@@ -50,6 +52,7 @@ class CostModel {
     uint32_t seen = 0;
   };
   Terms terms(const Step& step) const;
+  double fitted(const Step& step) const;
   Kind& kind_of(const Step& step);
   void add(const Kind& kind, double sign);
   void fit();
@@ -61,6 +64,7 @@ class CostModel {
       products_{};   // sum over kinds of terms * terms' / seconds^2: errors count relative to the step
   Terms targets_{};  // sum over kinds of terms / seconds
   Terms weights_{};
+  double bias_[2] = {1, 1};  // measured against fitted, lately: steps of answers alone, steps with prompts
 };
 
 }  // namespace gossamer

@@ -93,12 +93,17 @@ void CpuBackend::attention(const AttentionArgs& args) {
   if (!native) return ref_.attention(args);
   locate_tokens(args.rows);
   list_attention_units(args);
-  // Long sequences in few rows: chunks are computed by themselves, so that every thread has some. Same sums, same
-  // order.
-  uint64_t chunks = 0;
-  for (const AttentionUnit& unit : units_) chunks += unit.end_chunk - unit.begin_chunk;
+  // A unit that is more than a thread's share (a long sequence in few rows) is cut into its chunks, so that every
+  // thread has some of it. Same sums, same order.
+  uint64_t chunks = 0, work = 0, largest = 0;
+  for (const AttentionUnit& unit : units_) {
+    const uint64_t of_unit = unit.end_chunk - unit.begin_chunk;
+    chunks += of_unit;
+    work += of_unit * unit.num_tokens;
+    largest = std::max(largest, of_unit * unit.num_tokens);
+  }
   constexpr uint64_t kMostSplitChunks = 4096;  // of 8 tokens and 8 heads: 66 MB of states
-  if (units_.size() < 4 * threads_.num_threads() && chunks > units_.size() && chunks <= kMostSplitChunks)
+  if (largest * threads_.num_threads() > work && chunks > units_.size() && chunks <= kMostSplitChunks)
     attend_split(args, chunks);
   else
     threads_.parallel_for(static_cast<uint32_t>(units_.size()),
