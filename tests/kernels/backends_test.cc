@@ -296,22 +296,23 @@ TEST_P(Backends, AttentionMatchesRef) {
 
 /// However its sequence is cut into rows, whoever computes beside it, and whether its chunks are split among threads.
 TEST_P(Backends, ATokenAttendsWithTheSameBitsInAnyRow) {
-  constexpr uint32_t kPositions = 700, kHeads = 16, kWidth = kHeads * 64;
+  const uint32_t num_positions = GetParam() == "ref" ? 300 : 700;  // plain loops are slow, above all under a sanitizer
+  constexpr uint32_t kHeads = 16, kWidth = kHeads * 64;
   std::mt19937 rng(16);
   for (const KvDtype dtype : {KvDtype::kF32, KvDtype::kBf16, KvDtype::kInt8})
     for (const uint32_t window : {0u, 128u}) {
-      PagedKv kv({dtype, 2, 64}, kPositions);
-      kv.write(random_floats(kPositions * 128, rng), random_floats(kPositions * 128, rng));
-      const auto q = random_floats(kPositions * kWidth, rng), sinks = random_floats(kHeads, rng);
+      PagedKv kv({dtype, 2, 64}, num_positions);
+      kv.write(random_floats(num_positions * 128, rng), random_floats(num_positions * 128, rng));
+      const auto q = random_floats(num_positions * kWidth, rng), sinks = random_floats(kHeads, rng);
       const auto attend = [&](std::vector<CacheRow> rows, const float* queries, size_t tokens) {
         std::vector<float> out(tokens * kWidth);
         backend_->attention({queries, kWidth, rows, kv.layout(), sinks.data(), kHeads, window, 0.125f, out.data()});
         return out;
       };
-      const auto whole = attend({kv.row(0, kPositions)}, q.data(), kPositions);
-      const auto in_two = attend({kv.row(0, 77), kv.row(77, kPositions - 77)}, q.data(), kPositions);
+      const auto whole = attend({kv.row(0, num_positions)}, q.data(), num_positions);
+      const auto in_two = attend({kv.row(0, 77), kv.row(77, num_positions - 77)}, q.data(), num_positions);
       ASSERT_EQ(std::memcmp(whole.data(), in_two.data(), whole.size() * sizeof(float)), 0);
-      for (uint32_t t : {0u, 31u, 127u, 128u, 255u, 256u, 300u, 699u}) {
+      for (uint32_t t : {0u, 31u, 127u, 128u, 255u, 256u, 299u, num_positions - 1}) {
         const auto alone = attend({kv.row(t, 1)}, q.data() + t * kWidth, 1);
         ASSERT_EQ(std::memcmp(alone.data(), whole.data() + t * kWidth, kWidth * sizeof(float)), 0) << t;
       }
