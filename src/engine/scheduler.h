@@ -68,7 +68,6 @@ class Scheduler {
   /// Prompt tokens that would be computed before a request that came now.
   uint64_t tokens_ahead() const;
   uint64_t num_preemptions() const { return num_preemptions_; }
-  TenantFairness& fairness() { return fairness_; }
 
   /// Empty, or the first invariant that does not hold. For tests and debug builds.
   std::string check_integrity() const;

@@ -10,15 +10,10 @@ namespace {
 
 /// Where the figures come from: docs/simulator.md. The CPU was measured; the GPUs are computed from bytes and FLOPs at
 /// 80 % of the memory's and 40 % of the arithmetic's limit.
-struct Known {
-  Machine machine;
-  const char* about;
-};
-const Known kKnown[] = {
-    {{"20b-cpu2", 0.030, 0.036, 8.0e-7, 1.3e-6, 0.42, 32, 4, 20'000},
-     "gpt-oss-20b on two cores, AVX-512 (tokens measured, attention computed)"},
-    {{"20b-h100", 1.1e-3, 1.8e-5, 9.4e-9, 5.0e-10, 4.3e-3, 32, 4, 60'000}, "gpt-oss-20b on one H100 (computed)"},
-    {{"120b-h100", 1.6e-3, 2.6e-5, 1.4e-8, 7.5e-10, 23.0e-3, 128, 4, 12'000}, "gpt-oss-120b on one H100 (computed)"},
+const Machine kMachines[] = {
+    {"20b-cpu2", 0.030, 0.036, 8.0e-7, 1.3e-6, 0.42, 32, 4, 20'000},  // tokens measured, attention computed
+    {"20b-h100", 1.1e-3, 1.8e-5, 9.4e-9, 5.0e-10, 4.3e-3, 32, 4, 60'000},
+    {"120b-h100", 1.6e-3, 2.6e-5, 1.4e-8, 7.5e-10, 23.0e-3, 128, 4, 12'000},
 };
 
 }  // namespace
@@ -29,15 +24,9 @@ double Machine::step_seconds(const CostModel::Step& step) const {
          attended_seconds * static_cast<double>(step.attended_tokens) + experts_seconds * read;
 }
 
-std::vector<std::pair<std::string, std::string>> known_machines() {
-  std::vector<std::pair<std::string, std::string>> names;
-  for (const Known& known : kKnown) names.emplace_back(known.machine.name, known.about);
-  return names;
-}
-
 Result<Machine> find_machine(const std::string& name) {
-  for (const Known& known : kKnown)
-    if (known.machine.name == name) return known.machine;
+  for (const Machine& known : kMachines)
+    if (known.name == name) return known;
   Machine machine;
   machine.name = name;
   double pages = 0;

@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <string>
-#include <vector>
 
 #include "base/result.h"
 #include "engine/cost_model.h"
@@ -27,7 +26,5 @@ struct Machine {
 /// "20b-cpu2", "20b-h100", "120b-h100", or six numbers "FIXED,TOKEN,KV,ATTENTION,EXPERTS,PAGES", seconds and pages.
 /// Errors: neither.
 Result<Machine> find_machine(const std::string& name);
-/// Names of the machines that are built in, with a word about each.
-std::vector<std::pair<std::string, std::string>> known_machines();
 
 }  // namespace gossamer::simulator
