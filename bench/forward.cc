@@ -25,6 +25,7 @@ struct Options {
   uint32_t decode_tokens = 32;
   int repeats = 3;
   unsigned threads = 0;
+  kernels::Precision precision = kernels::Precision::kDefault;
   bool as_json = false;
 };
 
@@ -153,6 +154,8 @@ Options parse_options(int argc, char** argv) {
       options.threads = static_cast<unsigned>(std::stoul(value()));
     else if (flag == "--backend")
       options.backend = value();
+    else if (flag == "--precision")
+      options.precision = value() == "f32" ? kernels::Precision::kF32 : kernels::Precision::kDefault;
     else if (flag == "--json")
       options.as_json = true;
     else
@@ -169,7 +172,7 @@ int main_with(const Options& options) {
     return 2;
   }
   const auto start = std::chrono::steady_clock::now();
-  auto loaded = LoadedModel::load(options.model, {options.threads, options.backend, false});
+  auto loaded = LoadedModel::load(options.model, {options.threads, options.backend, false, options.precision});
   if (!loaded.ok()) {
     fmt::print(stderr, "bench_forward: {}\n", loaded.error().message);
     return 1;

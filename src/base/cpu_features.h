@@ -7,7 +7,7 @@ namespace gossamer {
 /// What this processor and operating system offer, as far as gossamer has code for it.
 struct CpuFeatures {
   bool avx2 = false;    ///< AVX2, FMA, F16C and BMI2
-  bool avx512 = false;  ///< AVX-512 F, BW, VL, DQ and VBMI
+  bool avx512 = false;  ///< AVX-512 F, BW, VL, DQ, VBMI and VNNI
 };
 
 /// Asked of the processor once.

@@ -24,7 +24,7 @@ Assistant::Assistant(std::unique_ptr<LoadedModel> loaded, Session session, doubl
     : loaded_(std::move(loaded)), session_(std::move(session)), load_seconds_(load_seconds) {}
 
 Result<Assistant> Assistant::load(const ModelOptions& options, const EngineFlags& engine) {
-  GOS_TRY(const EngineOptions engine_options, engine.resolve());
+  GOS_TRY(const EngineOptions engine_options, engine.resolve(options.chosen_precision()));
   const auto started = std::chrono::steady_clock::now();
   GOS_TRY(std::unique_ptr<LoadedModel> loaded, options.load(/*need_tokenizer=*/true));
   GOS_TRY([[maybe_unused]] auto frame, harmony::FrameTokens::from(*loaded->tokenizer));

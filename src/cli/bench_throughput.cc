@@ -85,7 +85,7 @@ Result<Settings> settle(ThroughputOptions options) {
   take(options.engine.kv_dtype, config.kv_dtype);
   if (options.concurrency == 0) options.concurrency = config.max_batch_size ? config.max_batch_size : kConcurrency;
   if (options.engine.kv_memory.empty()) settings.cache_share = config.cache_share;
-  GOS_TRY(settings.engine, options.engine.resolve());
+  GOS_TRY(settings.engine, options.engine.resolve(options.model.chosen_precision()));
   settings.engine.limits.max_rows = options.concurrency;
   settings.engine.populate = true;
   settings.options = std::move(options);

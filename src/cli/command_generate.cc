@@ -44,7 +44,7 @@ Result<json::object> generate_line(const std::string& line, const LoadedModel& l
 }
 
 int generate(const ModelOptions& options, const EngineFlags& engine) {
-  const Result<EngineOptions> engine_options = engine.resolve();
+  const Result<EngineOptions> engine_options = engine.resolve(options.chosen_precision());
   if (!engine_options.ok()) return fail(engine_options.error());
   Result<std::unique_ptr<LoadedModel>> loaded = options.load(/*need_tokenizer=*/false);
   if (!loaded.ok()) return fail(loaded.error());

@@ -20,7 +20,6 @@ namespace {
 struct LogitsOptions {
   ModelOptions model;
   std::string in, out;
-  std::string precision = "f32";
 };
 
 struct Prompt {
@@ -98,10 +97,10 @@ Command logits_command() {
           "  writes the tensor \"one\", [3 tokens, vocabulary], float32",
           [](Options& options) {
             auto chosen = std::make_shared<LogitsOptions>();
+            chosen->model.precision = "f32";  // this is how the arithmetic is checked
             chosen->model.declare(options);
             options.required_file("--in", chosen->in, "A file with {\"name\", \"tokens\"} a line");
             options.required_file("--out", chosen->out, "The safetensors file to write");
-            options.choice("--precision", chosen->precision, {"f32"}, "Of the computation");
             return [chosen] {
               Status status = write_all_logits(*chosen);
               return status.ok() ? int{kSuccess} : fail(status.error());

@@ -7,7 +7,8 @@
 namespace gossamer::cli {
 
 void EngineFlags::declare(Options& options) {
-  options.choice("--kv-dtype", kv_dtype, {"f32", "bf16", "int8"}, "Keys and values in the cache (default: bf16)");
+  options.choice("--kv-dtype", kv_dtype, {"f32", "bf16", "int8"},
+                 "Keys and values in the cache (default: bf16; f32 with --precision f32)");
   options.text("--kv-memory", kv_memory, "Memory for the KV cache (default: what a few long conversations need)",
                "SIZE");
   options.flag(
@@ -15,8 +16,9 @@ void EngineFlags::declare(Options& options) {
       "The same answer whatever else runs, to the bit. Costs nothing so far: it is always so, see docs/forward.md");
 }
 
-Result<EngineOptions> EngineFlags::resolve() const {
+Result<EngineOptions> EngineFlags::resolve(kernels::Precision precision) const {
   EngineOptions options;
+  if (precision == kernels::Precision::kF32) options.kv_dtype = kernels::KvDtype::kF32;
   if (!kv_dtype.empty()) options.kv_dtype = *kernels::parse_kv_dtype(kv_dtype);
   if (!kv_memory.empty()) {
     GOS_TRY(options.kv_bytes, parse_bytes(kv_memory));

@@ -9,13 +9,13 @@ namespace gossamer::cli {
 
 /// How the engine runs: shared by every command that answers prompts.
 struct EngineFlags {
-  std::string kv_dtype;   // empty: bf16
+  std::string kv_dtype;   // empty: bf16, or f32 where that is the precision
   std::string kv_memory;  // "2GB", "512MiB"; empty: chosen by the engine
   bool exact = false;
 
   void declare(Options& options);
   /// Errors: a size that is none.
-  Result<EngineOptions> resolve() const;
+  Result<EngineOptions> resolve(kernels::Precision precision) const;
 };
 
 /// "1.5GB", "512 MiB", "64k", "1000": bytes. GB is 10^9, GiB is 2^30, one letter alone counts like GiB. Errors:

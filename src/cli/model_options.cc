@@ -16,13 +16,23 @@ void ModelOptions::declare(Options& options) {
 void ModelOptions::declare_computing(Options& options) {
   options.count("--threads", threads, "Threads that compute (default: every processor this process may use)");
   options.text("--backend", backend, "Kernels: ref, avx2 or avx512 (default: the best this machine has)", "NAME");
+  options.choice("--precision", precision, {"default", "f32"},
+                 "Activations in products: rounded to 15 bits where that is faster, or float32 (docs/forward.md)");
+}
+
+kernels::Precision ModelOptions::chosen_precision() const {
+  return precision == "f32" ? kernels::Precision::kF32 : kernels::Precision::kDefault;
 }
 
 Result<std::unique_ptr<LoadedModel>> ModelOptions::load(bool need_tokenizer) const {
   GOS_TRY(const std::string path, find_model(model));
   ProgressLine progress;
-  return LoadedModel::load(path, {.num_threads = threads, .backend = backend, .need_tokenizer = need_tokenizer},
-                           progress.callback());
+  LoadOptions options;
+  options.num_threads = threads;
+  options.backend = backend;
+  options.precision = chosen_precision();
+  options.need_tokenizer = need_tokenizer;
+  return LoadedModel::load(path, options, progress.callback());
 }
 
 Result<std::string> find_model(const std::string& name) {

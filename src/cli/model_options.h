@@ -15,9 +15,11 @@ struct ModelOptions {
   std::string model = kDemoModel;
   uint32_t threads = 0;
   std::string backend;
+  std::string precision = "default";
 
   void declare(Options& options);
   void declare_computing(Options& options);  ///< all but --model
+  kernels::Precision chosen_precision() const;
   /// Loads it, with a progress line on a terminal.
   Result<std::unique_ptr<LoadedModel>> load(bool need_tokenizer) const;
 };

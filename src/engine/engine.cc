@@ -63,13 +63,19 @@ struct Engine::Impl {
   Result<SequenceId> submit(EngineRequest request, EventSink sink);
   Status check(const EngineRequest& request) const;
 
+  /// What a row's logits gave.
+  struct Sampled {
+    Result<TokenId> token = TokenId{0};
+    Logprobs logprobs;
+  };
+
   // On the engine's thread.
   void run();
   bool take_messages(bool wait);
   bool step();
   Batch make_batch(const StepPlan& plan) const;
-  std::vector<Result<TokenId>> sample(const StepPlan& plan, std::span<const float> logits);
-  void hand_out(const StepPlan& plan, std::span<const Result<TokenId>> sampled);
+  std::vector<Sampled> sample(const StepPlan& plan, std::span<const float> logits);
+  void hand_out(const StepPlan& plan, std::span<Sampled> sampled);
   void end(SequenceId id, FinishReason reason, std::string error = {});
   void end_all(FinishReason reason, const std::string& error = {});
   void publish_line();
@@ -306,13 +312,13 @@ bool Engine::Impl::step() {
     for (const PlannedRow& row : plan.rows) end(row.id, FinishReason::kError, logits.error().message);
     return true;
   }
-  const std::vector<Result<TokenId>> sampled = sample(plan, *logits);
+  std::vector<Sampled> sampled = sample(plan, *logits);
   const double seconds = seconds_between(begin, Clock::now());
   CostModel::Step cost;
   for (const PlannedRow& row : plan.rows) cost.add_row(row.start, row.length);
   costs.observe(cost, seconds);
   std::vector<TokenId> tokens;
-  for (const Result<TokenId>& token : sampled) tokens.push_back(token.ok() ? *token : 0);  // a failed row ends below
+  for (const Sampled& row : sampled) tokens.push_back(row.token.ok() ? *row.token : 0);  // a failed row ends below
   scheduler.settle_step(plan, tokens);
   report(plan, seconds);
   hand_out(plan, sampled);
@@ -339,22 +345,25 @@ Batch Engine::Impl::make_batch(const StepPlan& plan) const {
 }
 
 /// One token for each row that samples, or why there is none; the rows on all threads.
-std::vector<Result<TokenId>> Engine::Impl::sample(const StepPlan& plan, std::span<const float> logits) {
+std::vector<Engine::Impl::Sampled> Engine::Impl::sample(const StepPlan& plan, std::span<const float> logits) {
   std::vector<const PlannedRow*> rows;
   for (const PlannedRow& row : plan.rows)
     if (row.samples) rows.push_back(&row);
   const size_t vocab_size = loaded.model->config().vocab_size;
-  std::vector<Result<TokenId>> tokens(rows.size(), TokenId{0});
+  std::vector<Sampled> sampled(rows.size());
   loaded.threads->parallel_for(static_cast<uint32_t>(rows.size()), [&](uint32_t i, unsigned) {
-    Sampler& sampler = live.at(rows[i]->id).sampler;
-    tokens[i] = sampler.sample(logits.subspan(i * vocab_size, vocab_size), rows[i]->start + rows[i]->length);
-    if (tokens[i].ok()) sampler.accept(*tokens[i]);
+    Live& request = live.at(rows[i]->id);
+    const std::span<const float> of_row = logits.subspan(i * vocab_size, vocab_size);
+    const Result<TokenId>& token = sampled[i].token = request.sampler.sample(of_row, rows[i]->start + rows[i]->length);
+    if (!token.ok()) return;
+    request.sampler.accept(*token);
+    if (const auto& top = request.request.top_logprobs) sampled[i].logprobs = logprobs_of(of_row, *token, *top);
   });
-  return tokens;
+  return sampled;
 }
 
 /// Events of a step that has settled, and the ends that follow from its tokens.
-void Engine::Impl::hand_out(const StepPlan& plan, std::span<const Result<TokenId>> sampled) {
+void Engine::Impl::hand_out(const StepPlan& plan, std::span<Sampled> sampled) {
   size_t next = 0;
   for (const PlannedRow& row : plan.rows) {
     const Sequence& sequence = *row.sequence;
@@ -369,7 +378,8 @@ void Engine::Impl::hand_out(const StepPlan& plan, std::span<const Result<TokenId
       request.sink(event);
     }
     if (!row.samples) continue;
-    const Result<TokenId>& token = sampled[next++];
+    const Result<TokenId>& token = sampled[next].token;
+    event.logprobs = std::move(sampled[next++].logprobs);
     if (!token.ok()) {
       end(row.id, FinishReason::kError, token.error().message);
       continue;

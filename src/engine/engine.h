@@ -7,6 +7,7 @@
 
 #include "engine/loaded_model.h"
 #include "engine/scheduler.h"
+#include "sampling/logprobs.h"
 #include "sampling/sampling_params.h"
 
 namespace gossamer {
@@ -33,7 +34,8 @@ struct EngineRequest {
   TenantId tenant = 0;
   std::optional<CacheSalt> salt;  ///< who shares prefixes; absent: the tenant's own
   Priority priority = Priority::kInteractive;
-  double timeout_seconds = 0;  ///< 0: none
+  double timeout_seconds = 0;            ///< 0: none
+  std::optional<uint32_t> top_logprobs;  ///< with each token its logprob, and those of so many likeliest ones
   bool computes_whole_prompt = false;
   std::vector<uint32_t> checkpoints;  ///< see Sequence::checkpoints
 };
@@ -50,6 +52,7 @@ struct EngineEvent {
   Kind kind = Kind::kEnd;
   SequenceId id = 0;
   TokenId token = 0;         ///< kToken
+  Logprobs logprobs;         ///< kToken, where asked for
   uint32_t prompt_done = 0;  ///< kPrefill: of prompt_tokens
   uint32_t prompt_tokens = 0;
   uint32_t cached_tokens = 0;                 ///< of the prompt, not computed

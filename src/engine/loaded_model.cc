@@ -42,7 +42,7 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::string& path, 
     GOS_TRY(loaded->tokenizer, loaded->checkpoint.load_tokenizer());
   }
   loaded->threads = std::make_unique<ThreadPool>(options.num_threads);
-  GOS_TRY(auto backend, kernels::make_backend(options.backend, *loaded->threads));
+  GOS_TRY(auto backend, kernels::make_backend(options.backend, *loaded->threads, options.precision));
   prefetch(loaded->checkpoint.files(), progress);
   loaded->model = std::make_unique<Model>(loaded->checkpoint, std::move(backend));
   return loaded;

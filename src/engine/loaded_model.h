@@ -15,6 +15,7 @@ struct LoadOptions {
   unsigned num_threads = 0;    // 0: every processor this process may use
   std::string backend;         // "ref", "avx2", "avx512"; empty: $GOSSAMER_ISA, else the best this machine has
   bool need_tokenizer = true;  // false: a model without a tokenizer loads all the same
+  kernels::Precision precision = kernels::Precision::kDefault;
 };
 
 /// A model that is ready to run: files, weights, tokenizer and threads. One user at a time.

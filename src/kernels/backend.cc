@@ -25,7 +25,7 @@ std::vector<std::string_view> available_backends() {
   return names;
 }
 
-Result<std::unique_ptr<Backend>> make_backend(std::string_view name, ThreadPool& threads) {
+Result<std::unique_ptr<Backend>> make_backend(std::string_view name, ThreadPool& threads, Precision precision) {
   const auto available = available_backends();
   if (name.empty()) {
     const char* forced = std::getenv("GOSSAMER_ISA");
@@ -36,8 +36,8 @@ Result<std::unique_ptr<Backend>> make_backend(std::string_view name, ThreadPool&
   if (!found)
     return make_error(ErrorCode::kUnsupported, "backend '{}' is not one this machine can run; it can run: {}", name,
                       fmt::join(available, ", "));
-  if (name == "avx512") return std::unique_ptr<Backend>(new CpuBackend(avx512::isa_kernels(), threads));
-  if (name == "avx2") return std::unique_ptr<Backend>(new CpuBackend(avx2::isa_kernels(), threads));
+  if (name == "avx512") return std::unique_ptr<Backend>(new CpuBackend(avx512::isa_kernels(), threads, precision));
+  if (name == "avx2") return std::unique_ptr<Backend>(new CpuBackend(avx2::isa_kernels(), threads, precision));
   return std::unique_ptr<Backend>(new RefBackend());
 }
 

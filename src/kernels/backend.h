@@ -20,7 +20,12 @@ std::string_view op_name(Op op);
 struct OpCounts {
   uint64_t native = 0;
   uint64_t fallback = 0;
+  uint64_t rounded = 0;  // of the native ones: with activations rounded to 15 bits
 };
+
+/// How finely activations enter products. kF32: as they are. kDefault: a backend may round them to 15 bits and more,
+/// the same way for every token in every batch.
+enum class Precision : uint8_t { kF32, kDefault };
 
 /// One way of computing all ops. Not shared between threads that compute at the same time (it keeps scratch memory).
 class Backend {
@@ -43,9 +48,10 @@ class Backend {
   const OpCounts& counts(Op op) const { return counts_[static_cast<size_t>(op)]; }
 
  protected:
-  void count(Op op, bool native) {
+  void count(Op op, bool native, bool rounded = false) {
     OpCounts& counts = counts_[static_cast<size_t>(op)];
     ++(native ? counts.native : counts.fallback);
+    counts.rounded += rounded;
   }
 
  private:
@@ -57,6 +63,7 @@ std::vector<std::string_view> available_backends();
 
 /// The backend of that name; an empty name takes $GOSSAMER_ISA, and without it the best one. `threads` outlives the
 /// backend. Errors: no such backend, or this machine cannot run it (the sentence lists those it can).
-Result<std::unique_ptr<Backend>> make_backend(std::string_view name, ThreadPool& threads);
+Result<std::unique_ptr<Backend>> make_backend(std::string_view name, ThreadPool& threads,
+                                              Precision precision = Precision::kDefault);
 
 }  // namespace gossamer::kernels

@@ -6,8 +6,9 @@
 /// window (128). Mind that H*Dh = 4096 is not D. Activations are float32, row-major, rows contiguous.
 ///
 /// Every product is sum_k w[k] * x[k] with w the exact value of the stored weight (all our formats are exact in
-/// float32), so backends differ in the order of the sum alone. Inside one backend the order depends on K alone, not on
-/// T: a row's result has the same bits whether it is computed alone or in a batch.
+/// float32) and x as the backend's Precision says, so at kF32 backends differ in the order of the sum alone. Inside one
+/// backend order and rounding depend on the matrix and on x alone, not on T: a row's result has the same bits whether
+/// it is computed alone or in a batch.
 
 #include <cstddef>
 #include <cstdint>

@@ -11,6 +11,7 @@
 #include "checkpoint/temp_folder.h"
 #include "checkpoint/tiny_checkpoint.h"
 #include "engine/event_queue.h"
+#include "support/golden_file.h"
 
 namespace gossamer {
 namespace {
@@ -20,6 +21,7 @@ using ::testing::HasSubstr;
 /// What became of one request.
 struct Outcome {
   std::vector<TokenId> tokens;
+  std::vector<std::vector<float>> logprobs;  // of each token, and of the likeliest
   FinishReason finish = FinishReason::kError;
   uint32_t ends = 0;
   uint32_t cached_tokens = 0;
@@ -33,6 +35,39 @@ long resident_kb() {
   while (status >> field)
     if (field == "VmRSS:" && status >> kilobytes) break;
   return kilobytes;
+}
+
+/// A pool of `pages` pages and steps of at most `step_tokens` tokens.
+std::unique_ptr<Engine> start(LoadedModel& model, uint32_t pages, uint32_t step_tokens,
+                              kernels::KvDtype dtype = kernels::KvDtype::kBf16) {
+  EngineOptions options;
+  options.kv_dtype = dtype;
+  options.kv_bytes = pages * model.model->kv_shape(dtype).page_bytes();
+  options.limits.max_step_tokens = step_tokens;
+  return Engine::start(model, options).value();
+}
+
+/// All at once, in order; waits for all ends.
+std::map<SequenceId, Outcome> run(Engine& engine, const std::vector<EngineRequest>& requests) {
+  EventQueue events;
+  std::map<SequenceId, Outcome> outcomes;
+  for (const EngineRequest& r : requests) outcomes[engine.submit(r, events.sink()).value()];
+  for (size_t left = requests.size(); left > 0;) {
+    const EngineEvent event = events.next();
+    Outcome& outcome = outcomes[event.id];
+    EXPECT_EQ(outcome.ends, 0u) << "an event after the end";
+    if (event.kind == EngineEvent::Kind::kToken) {
+      outcome.tokens.push_back(event.token);
+      std::vector<float>& logprobs = outcome.logprobs.emplace_back(1, event.logprobs.chosen);
+      for (const TokenLogprob& top : event.logprobs.top) logprobs.push_back(top.logprob);
+    }
+    if (event.kind != EngineEvent::Kind::kEnd) continue;
+    outcome.finish = event.finish;
+    outcome.cached_tokens = event.cached_tokens;
+    ++outcome.ends;
+    --left;
+  }
+  return outcomes;
 }
 
 class EngineTest : public ::testing::Test {
@@ -49,41 +84,12 @@ class EngineTest : public ::testing::Test {
     return LoadedModel::load(folder_.path(), {threads, "", false}).value();
   }
 
-  /// A pool of `pages` pages and steps of at most `step_tokens` tokens.
-  static std::unique_ptr<Engine> start(LoadedModel& model, uint32_t pages, uint32_t step_tokens,
-                                       kernels::KvDtype dtype = kernels::KvDtype::kBf16) {
-    EngineOptions options;
-    options.kv_dtype = dtype;
-    options.kv_bytes = pages * model.model->kv_shape(dtype).page_bytes();
-    options.limits.max_step_tokens = step_tokens;
-    return Engine::start(model, options).value();
-  }
-
   static EngineRequest request(std::vector<TokenId> prompt, uint32_t max_tokens) {
     EngineRequest r;
     r.prompt = std::move(prompt);
     r.max_tokens = max_tokens;
     r.sampling.temperature = 0;
     return r;
-  }
-
-  /// All at once, in order; waits for all ends.
-  static std::map<SequenceId, Outcome> run(Engine& engine, const std::vector<EngineRequest>& requests) {
-    EventQueue events;
-    std::map<SequenceId, Outcome> outcomes;
-    for (const EngineRequest& r : requests) outcomes[engine.submit(r, events.sink()).value()];
-    for (size_t left = requests.size(); left > 0;) {
-      const EngineEvent event = events.next();
-      Outcome& outcome = outcomes[event.id];
-      EXPECT_EQ(outcome.ends, 0u) << "an event after the end";
-      if (event.kind == EngineEvent::Kind::kToken) outcome.tokens.push_back(event.token);
-      if (event.kind != EngineEvent::Kind::kEnd) continue;
-      outcome.finish = event.finish;
-      outcome.cached_tokens = event.cached_tokens;
-      ++outcome.ends;
-      --left;
-    }
-    return outcomes;
   }
 
   static std::vector<TokenId> text(uint32_t tokens, uint32_t seed) {
@@ -96,42 +102,78 @@ class EngineTest : public ::testing::Test {
   testing::TempFolder folder_;
 };
 
+/// Under a sanitizer everything takes ten times as long.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr uint32_t kLongestAnswer = 40;
+#else
+constexpr uint32_t kLongestAnswer = 250;
+#endif
+
+/// Prompts of all lengths, every third with the same long beginning; answers greedy and drawn.
+std::vector<EngineRequest> mixed_requests(uint32_t count, uint32_t vocab_size) {
+  std::vector<EngineRequest> requests;
+  std::mt19937 random(7);
+  for (uint32_t i = 0; i < count; ++i) {
+    const bool alike = i % 3 == 0;
+    std::mt19937 words(alike ? 1000 : i);
+    EngineRequest& r = requests.emplace_back();
+    r.prompt.resize(alike ? 300 : 1 + random() % 250);
+    for (TokenId& token : r.prompt) token = words() % vocab_size;
+    if (alike) r.prompt.push_back(i);
+    r.max_tokens = 5 + random() % kLongestAnswer;
+    r.sampling.temperature = i % 2 ? 0.f : 1.f;
+    r.sampling.seed = i;
+    r.top_logprobs = 1;
+  }
+  return requests;
+}
+
 /// One answer, whatever else happens: alone, in company, in small chunks, after hits and preemptions, on any number of
-/// threads.
-TEST_F(EngineTest, EveryAnswerIsTheOneItsRequestWouldGetAlone) {
-  for (const kernels::KvDtype dtype : {kernels::KvDtype::kBf16, kernels::KvDtype::kInt8, kernels::KvDtype::kF32}) {
-    std::vector<EngineRequest> requests;
-    std::mt19937 random(7);
-    for (uint32_t i = 0; i < 24; ++i) {
-      auto prompt = text(i % 3 == 0 ? 300 : 1 + random() % 250, i % 3 == 0 ? 5 : i);  // every third begins alike
-      if (i % 3 == 0) prompt.push_back(i);
-      requests.push_back(request(std::move(prompt), 5 + random() % 250));
-      requests.back().sampling.temperature = i % 2 ? 0.f : 1.f;
-      requests.back().sampling.seed = i;
-    }
-    std::vector<std::vector<TokenId>> alone;
-    {
-      const auto model = load(1);
-      for (const EngineRequest& r : requests)
-        alone.push_back(run(*start(*model, 100, 512, dtype), {r}).begin()->second.tokens);
-    }
-    for (const unsigned threads : {1u, 3u})
-      for (const auto& [pages, step_tokens] : {std::pair{400u, 512u}, {28u, 40u}, {400u, 7u}}) {
-        const auto model = load(threads);
-        const auto engine = start(*model, pages, step_tokens, dtype);
-        for (int round = 0; round < 2; ++round) {  // the second round meets the prefixes of the first
-          size_t i = 0;
-          for (const auto& [id, outcome] : run(*engine, requests)) {
-            EXPECT_EQ(outcome.tokens, alone[i++]) << pages << " pages, steps of " << step_tokens;
-            EXPECT_EQ(outcome.ends, 1u);
-          }
-        }
-        const EngineStats stats = engine->stats();
-        if (pages == 28) {
-          EXPECT_GT(stats.preemptions, 0u) << "too much room";
+/// threads. The same tokens, and logprobs of the same bits: each of them sums up all logits of its position.
+void expect_one_answer(const std::string& model_path, kernels::KvDtype dtype, uint32_t num_requests,
+                       uint32_t vocab_size, const std::vector<unsigned>& thread_counts) {
+  const auto load = [&](unsigned threads) { return LoadedModel::load(model_path, {threads, "", false}).value(); };
+  const std::vector<EngineRequest> requests = mixed_requests(num_requests, vocab_size);
+  std::vector<Outcome> alone;
+  {
+    const auto model = load(1);
+    for (const EngineRequest& r : requests) alone.push_back(run(*start(*model, 100, 512, dtype), {r}).begin()->second);
+  }
+  for (const unsigned threads : thread_counts)
+    for (const auto& [pages, step_tokens] : {std::pair{400u, 512u}, {28u, 40u}, {400u, 7u}}) {
+      const auto model = load(threads);
+      const auto engine = start(*model, pages, step_tokens, dtype);
+      for (int round = 0; round < 2; ++round) {  // the second round meets the prefixes of the first
+        size_t i = 0;
+        for (const auto& [id, outcome] : run(*engine, requests)) {
+          SCOPED_TRACE(fmt::format("{} pages, steps of {}, request {}", pages, step_tokens, i));
+          EXPECT_EQ(outcome.tokens, alone[i].tokens);
+          EXPECT_EQ(outcome.logprobs, alone[i].logprobs);
+          EXPECT_EQ(outcome.ends, 1u);
+          ++i;
         }
       }
-  }
+      const EngineStats stats = engine->stats();
+      EXPECT_GT(stats.cached_tokens, 0u) << "nothing was met again";
+      if (pages == 28) {
+        EXPECT_GT(stats.preemptions, 0u) << "too much room";
+      }
+    }
+}
+
+TEST_F(EngineTest, EveryAnswerIsTheOneItsRequestWouldGetAlone) {
+  for (const kernels::KvDtype dtype : {kernels::KvDtype::kBf16, kernels::KvDtype::kInt8, kernels::KvDtype::kF32})
+    expect_one_answer(folder_.path(), dtype, 24, 80, {1, 3});
+}
+
+TEST_F(EngineTest, SoItIsWithTheDemoModel) {
+  expect_one_answer(GOSSAMER_SOURCE_DIR "/models/gossamer-mini", kernels::KvDtype::kBf16, 9, 2000, {2});
+}
+
+TEST_F(EngineTest, SoItIsWithTheModelsOfTheOracles) {
+  if (testing::oracle_folder().empty()) GTEST_SKIP() << "no oracle values beside this checkout";
+  for (const char* name : {"t64", "t96", "t160"})
+    expect_one_answer(testing::oracle_folder() + "/models/" + name, kernels::KvDtype::kBf16, 9, 200, {2});
 }
 
 TEST_F(EngineTest, EveryPageComesBack) {

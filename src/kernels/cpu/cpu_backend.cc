@@ -17,19 +17,41 @@ constexpr uint32_t kUnitTokens = 8;
 /// Tokens whose keys and values one task puts away: some tens of microseconds.
 constexpr uint32_t kStoreTokens = 16;
 
-uint32_t num_chunks(uint32_t items, uint32_t chunk) {
-  return (items + chunk - 1) / chunk;
+uint32_t num_chunks(uint64_t items, uint32_t chunk) {
+  return static_cast<uint32_t>((items + chunk - 1) / chunk);
 }
 
 }  // namespace
 
-CpuBackend::CpuBackend(const IsaKernels& isa, ThreadPool& threads)
-    : isa_(isa), threads_(threads), scratch_(threads.num_threads()) {}
+CpuBackend::CpuBackend(const IsaKernels& isa, ThreadPool& threads, Precision precision)
+    : isa_(isa), threads_(threads), precision_(precision), scratch_(threads.num_threads()) {}
 
 float* CpuBackend::scratch(unsigned thread, uint64_t floats) {
   auto& memory = scratch_[thread];
   if (memory.size() < floats) memory.resize(floats);
   return memory.data();
+}
+
+bool CpuBackend::takes_integers(const WeightRows& w) const {
+  return precision_ == Precision::kDefault && isa_.takes_integers && isa_.takes_integers(w);
+}
+
+void CpuBackend::quantize(const WeightRows& w, const float* x, uint32_t num_rows) {
+  const uint64_t bytes = uint64_t{num_rows} * (w.cols / 32) * kQuantizedBlockBytes;
+  if (quantized_memory_.size() < bytes) quantized_memory_.resize(bytes);
+  quantized_.resize(num_rows);
+  threads_.parallel_for(num_rows, [&](uint32_t row, unsigned) {
+    quantized_[row] = quantized_row_at(quantized_memory_.data(), row, w.cols);
+    isa_.quantize(x + uint64_t{row} * w.cols, w, quantized_[row]);
+  });
+}
+
+uint64_t CpuBackend::gemm_scratch_floats(const WeightRows& w, uint32_t num_x) const {
+  return takes_integers(w) ? num_chunks(isa_.int_scratch_bytes(num_x), sizeof(float)) : gemm_panel_floats(w.cols);
+}
+
+void CpuBackend::gemm(const GemmArgs& args, uint32_t row_begin, uint32_t row_end, float* scratch) const {
+  args.quantized ? isa_.int_gemm(args, row_begin, row_end, scratch) : isa_.gemm(args, row_begin, row_end, scratch);
 }
 
 void CpuBackend::embed(const EmbedArgs& args) {
@@ -47,8 +69,8 @@ void CpuBackend::rmsnorm(const RmsNormArgs& args) {
 }
 
 void CpuBackend::matmul(const MatmulArgs& args) {
-  const bool native = isa_.takes_gemm(args.w);
-  count(Op::kMatmul, native);
+  const bool native = isa_.takes_gemm(args.w), integers = takes_integers(args.w);
+  count(Op::kMatmul, native, integers);
   if (!native) return ref_.matmul(args);
   input_rows_.resize(args.num_tokens);
   output_rows_.resize(args.num_tokens);
@@ -56,10 +78,20 @@ void CpuBackend::matmul(const MatmulArgs& args) {
     input_rows_[t] = args.x + static_cast<size_t>(t) * args.w.cols;
     output_rows_[t] = args.out + t * args.out_stride;
   }
-  const GemmArgs gemm{args.w, args.bias, input_rows_.data(), output_rows_.data(), 0, args.num_tokens, args.accumulate};
+  GemmArgs product{};
+  product.w = args.w;
+  product.bias = args.bias;
+  product.x = input_rows_.data();
+  product.out = output_rows_.data();
+  product.num_x = args.num_tokens;
+  product.accumulate = args.accumulate;
+  if (integers) {
+    quantize(args.w, args.x, args.num_tokens);
+    product.quantized = quantized_.data();
+  }
   threads_.parallel_for(num_chunks(args.w.rows, kChunkRows), [&](uint32_t chunk, unsigned thread) {
     const uint32_t begin = chunk * kChunkRows, end = std::min(begin + kChunkRows, args.w.rows);
-    isa_.gemm(gemm, begin, end, scratch(thread, gemm_panel_floats(args.w.cols)));
+    gemm(product, begin, end, scratch(thread, gemm_scratch_floats(args.w, args.num_tokens)));
   });
 }
 
@@ -249,7 +281,7 @@ void CpuBackend::router(const RouterArgs& args) {
 void CpuBackend::experts(const ExpertsArgs& args) {
   const bool native =
       isa_.takes_gemm(args.gate.first) && isa_.takes_gemm(args.up.first) && isa_.takes_gemm(args.down.first);
-  count(Op::kExperts, native);
+  count(Op::kExperts, native, takes_integers(args.gate.first) && takes_integers(args.down.first));
   if (!native) return ref_.experts(args);
   plan_experts({args.indices, static_cast<size_t>(args.num_tokens) * args.active}, args.gate.experts, plan_);
   expand_experts(args);
@@ -273,26 +305,43 @@ void CpuBackend::expand_experts(const ExpertsArgs& args) {
   input_rows_.resize(plan_.slots.size());
   for (size_t place = 0; place < plan_.slots.size(); ++place)
     input_rows_[place] = args.x + static_cast<size_t>(plan_.slots[place] / args.active) * hidden;
+  const bool alike = args.gate.first.dtype == args.up.first.dtype && args.gate.first.layout == args.up.first.layout;
+  const bool integers = alike && takes_integers(args.gate.first);
+  if (integers) {
+    quantize(args.gate.first, args.x, args.num_tokens);
+    quantized_slots_.resize(plan_.slots.size());
+    for (size_t place = 0; place < plan_.slots.size(); ++place)
+      quantized_slots_[place] = quantized_[plan_.slots[place] / args.active];
+  }
   threads_.parallel_for(static_cast<uint32_t>(plan_.groups.size()) * chunks, [&](uint32_t task, unsigned thread) {
     const ExpertPlan::Group& group = plan_.groups[task / chunks];
     const uint32_t begin = task % chunks * kChunkRows, end = std::min(begin + kChunkRows, width);
     const uint32_t inputs = group.end - group.begin;
-    // Scratch: the panel, then gate and up of this chunk for each input, then the two lists of their rows.
-    const uint64_t panel_floats = gemm_panel_floats(hidden), half = static_cast<uint64_t>(inputs) * kChunkRows;
-    float* panel = scratch(thread, panel_floats + 2 * half);
-    float *gates = panel + panel_floats, *ups = gates + half;
+    // Scratch: that of the product, then gate and up of this chunk for each input, then the two lists of their rows.
+    const uint64_t half = static_cast<uint64_t>(inputs) * kChunkRows;
+    const uint64_t gemm_floats =
+        std::max(gemm_scratch_floats(args.gate.first, inputs), gemm_scratch_floats(args.up.first, inputs));
+    float* of_gemm = scratch(thread, gemm_floats + 2 * half);
+    float *gates = of_gemm + gemm_floats, *ups = gates + half;
     std::vector<float*> rows(2 * inputs);
     for (uint32_t i = 0; i < inputs; ++i) {
       rows[i] = gates + static_cast<size_t>(i) * kChunkRows;
       rows[inputs + i] = ups + static_cast<size_t>(i) * kChunkRows;
     }
     const size_t bias = static_cast<size_t>(group.expert) * width;
-    const float* const* inputs_begin = input_rows_.data() + group.begin;
-    isa_.gemm({args.gate.expert(group.expert), args.gate_bias + bias, inputs_begin, rows.data(), begin, inputs, false},
-              begin, end, panel);
-    isa_.gemm(
-        {args.up.expert(group.expert), args.up_bias + bias, inputs_begin, rows.data() + inputs, begin, inputs, false},
-        begin, end, panel);
+    GemmArgs product{};
+    product.w = args.gate.expert(group.expert);
+    product.bias = args.gate_bias + bias;
+    product.x = input_rows_.data() + group.begin;
+    product.out = rows.data();
+    product.out_first_row = begin;
+    product.num_x = inputs;
+    product.quantized = integers ? quantized_slots_.data() + group.begin : nullptr;
+    gemm(product, begin, end, of_gemm);
+    product.w = args.up.expert(group.expert);
+    product.bias = args.up_bias + bias;
+    product.out = rows.data() + inputs;
+    gemm(product, begin, end, of_gemm);
     for (uint32_t i = 0; i < inputs; ++i)
       isa_.swiglu(gates + static_cast<size_t>(i) * kChunkRows, ups + static_cast<size_t>(i) * kChunkRows, end - begin,
                   args.limit, inner_.data() + static_cast<size_t>(group.begin + i) * width + begin);
@@ -308,17 +357,19 @@ void CpuBackend::contract_experts(const ExpertsArgs& args) {
     input_rows_[place] = inner_.data() + place * width;
     output_rows_[place] = contracted_.data() + place * hidden;
   }
+  const bool integers = takes_integers(args.down.first);
+  if (integers) quantize(args.down.first, inner_.data(), static_cast<uint32_t>(plan_.slots.size()));
   threads_.parallel_for(static_cast<uint32_t>(plan_.groups.size()) * chunks, [&](uint32_t task, unsigned thread) {
     const ExpertPlan::Group& group = plan_.groups[task / chunks];
     const uint32_t begin = task % chunks * kChunkRows, end = std::min(begin + kChunkRows, hidden);
-    const GemmArgs gemm{args.down.expert(group.expert),
-                        args.down_bias + static_cast<size_t>(group.expert) * hidden,
-                        input_rows_.data() + group.begin,
-                        output_rows_.data() + group.begin,
-                        0,
-                        group.end - group.begin,
-                        false};
-    isa_.gemm(gemm, begin, end, scratch(thread, gemm_panel_floats(width)));
+    GemmArgs product{};
+    product.w = args.down.expert(group.expert);
+    product.bias = args.down_bias + static_cast<size_t>(group.expert) * hidden;
+    product.x = input_rows_.data() + group.begin;
+    product.out = output_rows_.data() + group.begin;
+    product.num_x = group.end - group.begin;
+    product.quantized = integers ? quantized_.data() + group.begin : nullptr;
+    gemm(product, begin, end, scratch(thread, gemm_scratch_floats(args.down.first, product.num_x)));
   });
 }
 

@@ -14,7 +14,7 @@ namespace gossamer::kernels {
 class CpuBackend : public Backend {
  public:
   /// `threads` outlives the backend.
-  CpuBackend(const IsaKernels& isa, ThreadPool& threads);
+  CpuBackend(const IsaKernels& isa, ThreadPool& threads, Precision precision);
 
   std::string_view name() const override { return isa_.name; }
   void embed(const EmbedArgs& args) override;
@@ -29,6 +29,12 @@ class CpuBackend : public Backend {
  private:
   /// Scratch of one thread, at least `floats` long.
   float* scratch(unsigned thread, uint64_t floats);
+  bool takes_integers(const WeightRows& w) const;
+  /// Rounds num_rows rows of x for products with matrices like w; what an earlier call gave is gone.
+  void quantize(const WeightRows& w, const float* x, uint32_t num_rows);
+  uint64_t gemm_scratch_floats(const WeightRows& w, uint32_t num_x) const;
+  /// In integers where args.quantized is not null.
+  void gemm(const GemmArgs& args, uint32_t row_begin, uint32_t row_end, float* scratch) const;
   void expand_experts(const ExpertsArgs& args);    // gate, up and SwiGLU -> inner_
   void contract_experts(const ExpertsArgs& args);  // down -> contracted_
 
@@ -51,8 +57,11 @@ class CpuBackend : public Backend {
 
   const IsaKernels& isa_;
   ThreadPool& threads_;
+  const Precision precision_;
   RefBackend ref_;
   std::vector<std::vector<float>> scratch_;
+  std::vector<std::byte> quantized_memory_;
+  std::vector<QuantizedRow> quantized_;  // what quantize() made
   // Of store_kv() and attention().
   std::vector<TokenPlace> tokens_;  // [T]
   std::vector<AttentionUnit> units_;
@@ -62,6 +71,7 @@ class CpuBackend : public Backend {
   std::vector<float> inner_;              // [T * A, F]
   std::vector<float> contracted_;         // [T * A, D]
   std::vector<const float*> input_rows_;  // [T * A]
+  std::vector<QuantizedRow> quantized_slots_;
   std::vector<float*> output_rows_;
 };
 

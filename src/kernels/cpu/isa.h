@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "kernels/cpu/quantized_row.h"
 #include "kernels/ops.h"
 
 namespace gossamer::kernels {
@@ -19,6 +20,7 @@ struct GemmArgs {
   uint32_t out_first_row;  // row whose result is out[t][0]
   uint32_t num_x;
   bool accumulate;
+  const QuantizedRow* quantized;  // [num_x] the inputs for int_gemm(), which does not look at x
 };
 
 /// Softmax over some positions before its last division, for the query heads of one group.
@@ -48,6 +50,14 @@ struct IsaKernels {
   bool (*takes_gemm)(const WeightRows& w);
   /// `panel`: scratch of gemm_panel_floats(w.cols) floats.
   void (*gemm)(const GemmArgs& args, uint32_t row_begin, uint32_t row_end, float* panel);
+  /// True where int_gemm() takes this matrix: MXFP4 or Q8_0, columns a multiple of 32. Without integer products this
+  /// and the next three are null.
+  bool (*takes_integers)(const WeightRows& w);
+  /// `x`: w.cols floats; `out` is for products with matrices of w's format.
+  void (*quantize)(const float* x, const WeightRows& w, const QuantizedRow& out);
+  /// As gemm(), of args.quantized. `scratch`: int_scratch_bytes(args.num_x).
+  void (*int_gemm)(const GemmArgs& args, uint32_t row_begin, uint32_t row_end, void* scratch);
+  uint64_t (*int_scratch_bytes)(uint32_t num_x);
   /// True where attend_chunk() takes this head dimension.
   bool (*takes_attend)(uint32_t head_dim);
   /// Sets `state` to that of the chunk.

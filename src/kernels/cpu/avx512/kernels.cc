@@ -1,5 +1,6 @@
 /// The table of avx512: its simd.h under the loops that all instruction sets share.
 
+#include "kernels/cpu/avx512/int_simd.h"
 #include "kernels/cpu/avx512/simd.h"
 #include "kernels/cpu/isa.h"
 
@@ -8,14 +9,16 @@ namespace {
 // clang-format off: each builds on those before it
 #include "kernels/cpu/readers-inl.h"
 #include "kernels/cpu/gemm-inl.h"
+#include "kernels/cpu/int_gemm-inl.h"
 #include "kernels/cpu/elementwise-inl.h"
 #include "kernels/cpu/attend-inl.h"
 // clang-format on
 }  // namespace
 
 const IsaKernels& isa_kernels() {
-  static constexpr IsaKernels kKernels = {"avx512",        takes_gemm, gemm,    takes_attend, attend_chunk,
-                                          merge_attention, swiglu,     rmsnorm, add_weighted};
+  static constexpr IsaKernels kKernels = {"avx512", takes_gemm,        gemm,         takes_integers, quantize,
+                                          int_gemm, int_scratch_bytes, takes_attend, attend_chunk,   merge_attention,
+                                          swiglu,   rmsnorm,           add_weighted};
   return kKernels;
 }
 

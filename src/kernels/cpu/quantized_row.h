@@ -1,0 +1,34 @@
+#pragma once
+/// Inputs of the integer products.
+
+#include <cstdint>
+
+namespace gossamer::kernels {
+
+/// A row of K activations as whole numbers of 15 bits, every 32 of them with a scale of their own:
+/// x[k] = scale * (128 * high[k] + low[k]) to within scale / 2, where scale = max |x| of the 32 / 16319. Twenty times
+/// finer than bfloat16, and small enough that 32 products with a weight of 8 bits sum up exactly in an int32.
+struct QuantizedRow {
+  int8_t* halves;    // [K / 32][64]: 32 high halves, then 32 low ones, in the order in which the weights are unpacked
+  float* scales;     // [K / 32], times the unit of the weights' codes
+  int32_t* offsets;  // [K / 32], what the zero point of the weights' codes adds to the sum, negated
+};
+
+inline constexpr int32_t kQuantizedMax = 127 * 128 + 63;
+/// Blocks whose largest value is below this are zeros: their scale would not have a reciprocal.
+inline constexpr float kQuantizedMin = 1e-30f;
+
+/// Blocks of a row that are unpacked at a time: with 32 rows 8 KB of codes, which stay in L1.
+inline constexpr uint32_t kSlabBlocks = 8;
+
+inline constexpr uint64_t kQuantizedBlockBytes = 64 + sizeof(float) + sizeof(int32_t);
+
+/// The row number `row` of `memory`, which has kQuantizedBlockBytes for every 32 elements of every row.
+inline QuantizedRow quantized_row_at(void* memory, uint64_t row, uint32_t cols) {
+  const uint64_t blocks = cols / 32;
+  auto* begin = static_cast<int8_t*>(memory) + row * blocks * kQuantizedBlockBytes;
+  auto* scales = reinterpret_cast<float*>(begin + blocks * 64);
+  return {begin, scales, reinterpret_cast<int32_t*>(scales + blocks)};
+}
+
+}  // namespace gossamer::kernels
