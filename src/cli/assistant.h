@@ -33,6 +33,8 @@ class Assistant {
 
   const LoadedModel& model() const { return *loaded_; }
   double load_seconds() const { return load_seconds_; }
+  /// "KV cache: 0.07 GB of bf16, room for ...".
+  std::string capacity() { return session_.engine().capacity(); }
 
  private:
   Assistant(std::unique_ptr<LoadedModel> loaded, Session session, double load_seconds);

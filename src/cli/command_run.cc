@@ -75,7 +75,8 @@ Result<int> answer_prompt(const RunOptions& options, const std::string& prompt) 
   else
     printer.finish(answer);
   if (options.chat.verbose)
-    fmt::print(stderr, "{}load    {:.3f} s\n", describe_stats(answer, sampling.seed), assistant.load_seconds());
+    fmt::print(stderr, "{}load    {:.3f} s\n{}\n", describe_stats(answer, sampling.seed), assistant.load_seconds(),
+               assistant.capacity());
   const int code = out.close();
   return InterruptGuard::requested() ? kInterrupted : code;
 }

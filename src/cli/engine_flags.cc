@@ -11,6 +11,9 @@ void EngineFlags::declare(Options& options) {
                  "Keys and values in the cache (default: bf16; f32 with --precision f32)");
   options.text("--kv-memory", kv_memory, "Memory for the KV cache (default: what a few long conversations need)",
                "SIZE");
+  options.count("--tpot-goal", tpot_goal_ms,
+                "Milliseconds that a step may take while answers are written; sets how much of a prompt it computes "
+                "(default: 1.8 times a step without prompts)");
   options.flag(
       "--exact", exact,
       "The same answer whatever else runs, to the bit. Costs nothing so far: it is always so, see docs/forward.md");
@@ -20,6 +23,7 @@ Result<EngineOptions> EngineFlags::resolve(kernels::Precision precision) const {
   EngineOptions options;
   if (precision == kernels::Precision::kF32) options.kv_dtype = kernels::KvDtype::kF32;
   if (!kv_dtype.empty()) options.kv_dtype = *kernels::parse_kv_dtype(kv_dtype);
+  options.tpot_goal_seconds = tpot_goal_ms / 1e3;
   if (!kv_memory.empty()) {
     GOS_TRY(options.kv_bytes, parse_bytes(kv_memory));
   }

@@ -30,9 +30,8 @@ Logprobs logprobs_of(std::span<const float> logits, TokenId chosen, uint32_t num
   for (TokenId token = 0; token < logits.size(); ++token)
     if (logits[token] > -std::numeric_limits<float>::infinity()) likeliest.push_back(token);
   const auto end = likeliest.begin() + std::min<ptrdiff_t>(num_top, std::ssize(likeliest));
-  std::partial_sort(likeliest.begin(), end, likeliest.end(), [&](TokenId a, TokenId b) {
-    return logits[a] != logits[b] ? logits[a] > logits[b] : a < b;
-  });
+  std::partial_sort(likeliest.begin(), end, likeliest.end(),
+                    [&](TokenId a, TokenId b) { return logits[a] != logits[b] ? logits[a] > logits[b] : a < b; });
   for (auto token = likeliest.begin(); token != end; ++token) result.top.push_back({*token, logprob(*token)});
   return result;
 }

@@ -55,7 +55,7 @@ class Answer(unittest.TestCase):
         self.assertGreater(result["timings"]["first_token_seconds"], 0)
 
     def test_verbose_says_how_fast_and_which_seed(self):
-        done = run("run", "--verbose", QUESTION)
+        done = run("run", "--verbose", "--tpot-goal", "50", QUESTION)
         self.assertRegex(done.stderr.decode(), r"tok/s")
         seed = done.stderr.decode().split("seed")[1].split()[0]
         self.assertEqual(run("run", "--seed", seed, QUESTION).stdout, done.stdout)

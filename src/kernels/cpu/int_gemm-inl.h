@@ -1,7 +1,8 @@
 // Part of one ISA's file: included inside its namespace, after its int_simd.h.
 //
-// Products in whole numbers, exact within each block of 32: sum over the blocks of scale * sum(code * input), the blocks
-// in their order. So a result's bits depend on K alone: not on how many inputs there are, nor on the tile they meet in.
+// Products in whole numbers, exact within each block of 32: sum over the blocks of scale * sum(code * input), the
+// blocks in their order. So a result's bits depend on K alone: not on how many inputs there are, nor on the tile they
+// meet in.
 //
 // Weights stay in the file's layout. A slab (kSlabBlocks blocks of kStepRows rows) is turned so that each lane holds a
 // row, lies in L1 as codes of 8 bits, and meets all inputs there: no sum over lanes is needed, and results are
@@ -95,8 +96,7 @@ inline PanelRows panel_rows(const WeightRows& w, uint32_t first, uint32_t end) {
 /// Asks for what the slab after the next will read of each row, which is the beginning of the rows of the next step
 /// once these end. Rows are short streams that the hardware meets late.
 template <class Panel>
-void prefetch_slab(const PanelRows& rows, const WeightRows& w, uint32_t block, uint32_t step_rows,
-                   bool last_step) {
+void prefetch_slab(const PanelRows& rows, const WeightRows& w, uint32_t block, uint32_t step_rows, bool last_step) {
   constexpr uint64_t kSlabBytes = kSlabBlocks * Panel::kBlockBytes;
   const uint64_t row_bytes = w.cols / 32 * Panel::kBlockBytes;
   uint64_t offset = block * Panel::kBlockBytes + 2 * kSlabBytes;

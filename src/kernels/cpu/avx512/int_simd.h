@@ -43,9 +43,7 @@ inline __m512 join_halves(IntVec high, IntVec low) {
 inline void transpose(const std::byte* const* rows, uint64_t offset, IntVec out[4]) {
   __m512i quarter[4];  // [i] lane of 128 bits q: row 4 q + i
   for (uint32_t i = 0; i < 4; ++i) {
-    const auto at = [&](uint32_t row) {
-      return _mm_loadu_si128(reinterpret_cast<const __m128i*>(rows[row] + offset));
-    };
+    const auto at = [&](uint32_t row) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(rows[row] + offset)); };
     __m512i joined = _mm512_castsi128_si512(at(i));
     joined = _mm512_mask_broadcast_i32x4(joined, 0x00f0, at(4 + i));
     joined = _mm512_mask_broadcast_i32x4(joined, 0x0f00, at(8 + i));
@@ -126,8 +124,7 @@ struct Mxfp4GgmlPanel {
       __m512i of_rows[2] = {_mm512_setzero_si512(), _mm512_setzero_si512()};
       for (uint32_t r = 0; r < kPanelLanes; ++r) {
         const std::byte* at = rows.data[r] + block * kBlockBytes;
-        const __m512i picked =
-            _mm512_permutex2var_epi8(_mm512_loadu_si512(at), places, _mm512_loadu_si512(at + 64));
+        const __m512i picked = _mm512_permutex2var_epi8(_mm512_loadu_si512(at), places, _mm512_loadu_si512(at + 64));
         of_rows[r / 8] = _mm512_mask_mov_epi64(of_rows[r / 8], static_cast<__mmask8>(1u << r % 8), picked);
       }
       return spread_scales(of_rows[0], of_rows[1], out);
@@ -236,8 +233,8 @@ inline void quantize_block(const float* x, const InputOrder& order, int8_t* halv
   };
   const __m256i place = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(order.element));
   const __m256i highs = bytes(high_a, high_b);
-  const __m256i lows = bytes(_mm512_sub_epi32(a, _mm512_slli_epi32(high_a, 7)),
-                             _mm512_sub_epi32(b, _mm512_slli_epi32(high_b, 7)));
+  const __m256i lows =
+      bytes(_mm512_sub_epi32(a, _mm512_slli_epi32(high_a, 7)), _mm512_sub_epi32(b, _mm512_slli_epi32(high_b, 7)));
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(halves), _mm256_permutexvar_epi8(place, highs));
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(halves + 32), _mm256_permutexvar_epi8(place, lows));
 }
