@@ -45,6 +45,33 @@ Result<MmapFile> MmapFile::open(const std::string& path) {
   return result;
 }
 
+namespace {
+
+/// The whole pages of memory inside `bytes`, or around it.
+std::span<std::byte> pages_of(std::span<const std::byte> bytes, bool around) {
+  constexpr uintptr_t kPageBytes = 4096;
+  const auto begin = reinterpret_cast<uintptr_t>(bytes.data()), end = begin + bytes.size();
+  const uintptr_t up = kPageBytes - 1;
+  const uintptr_t first = (around ? begin : begin + up) & ~up, last = (around ? end + up : end) & ~up;
+  return {reinterpret_cast<std::byte*>(first), last > first ? last - first : 0};
+}
+
+}  // namespace
+
+void read_ahead(std::span<const std::byte> bytes) {
+  const std::span<std::byte> pages = pages_of(bytes, true);
+  if (pages.empty()) return;
+#ifdef MADV_POPULATE_READ
+  if (madvise(pages.data(), pages.size(), MADV_POPULATE_READ) == 0) return;
+#endif
+  madvise(pages.data(), pages.size(), MADV_WILLNEED);
+}
+
+void drop_resident(std::span<const std::byte> bytes) {
+  const std::span<std::byte> pages = pages_of(bytes, false);
+  if (!pages.empty()) madvise(pages.data(), pages.size(), MADV_DONTNEED);
+}
+
 Result<std::string> read_file(const std::string& path, uint64_t max_bytes) {
   GOS_TRY(MmapFile file, MmapFile::open(path));
   if (file.size_bytes() > max_bytes)

@@ -26,6 +26,11 @@ class MmapFile {
   std::string path_;
 };
 
+/// Advice about a part of a mapped file, which is there in any case: bring it into memory in one go, in the order of
+/// the disk; or let this process's hold on it go, so that it counts once where a copy was made.
+void read_ahead(std::span<const std::byte> bytes);
+void drop_resident(std::span<const std::byte> bytes);
+
 /// The whole file as text, for small files (JSON). Errors as MmapFile::open, and a size above `max_bytes`.
 Result<std::string> read_file(const std::string& path, uint64_t max_bytes);
 

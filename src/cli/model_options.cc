@@ -16,6 +16,8 @@ void ModelOptions::declare(Options& options) {
 void ModelOptions::declare_computing(Options& options) {
   options.count("--threads", threads, "Threads that compute (default: every processor this process may use)");
   options.text("--backend", backend, "Kernels: ref, avx2 or avx512 (default: the best this machine has)", "NAME");
+  options.flag("--no-repack", no_repack,
+               "Compute with the weights as they lie in the file: loads faster, computes slower, same answers");
   options.choice("--precision", precision, {"default", "f32"},
                  "Activations in products: rounded to 15 bits where that is faster, or float32 (docs/forward.md)");
 }
@@ -32,6 +34,7 @@ Result<std::unique_ptr<LoadedModel>> ModelOptions::load(bool need_tokenizer) con
   options.backend = backend;
   options.precision = chosen_precision();
   options.need_tokenizer = need_tokenizer;
+  options.pack_weights = !no_repack;
   return LoadedModel::load(path, options, progress.callback());
 }
 

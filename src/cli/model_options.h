@@ -16,6 +16,7 @@ struct ModelOptions {
   uint32_t threads = 0;
   std::string backend;
   std::string precision = "default";
+  bool no_repack = false;
 
   void declare(Options& options);
   void declare_computing(Options& options);  ///< all but --model

@@ -16,6 +16,7 @@ struct LoadOptions {
   std::string backend;         // "ref", "avx2", "avx512"; empty: $GOSSAMER_ISA, else the best this machine has
   bool need_tokenizer = true;  // false: a model without a tokenizer loads all the same
   kernels::Precision precision = kernels::Precision::kDefault;
+  bool pack_weights = true;  // a copy in the backend's own order, where it wants one and memory is free for it
 };
 
 /// A model that is ready to run: files, weights, tokenizer and threads. One user at a time.

@@ -35,6 +35,13 @@ class Backend {
   /// The order of bytes in its KV cache; caches of one id can be read by any backend that gives the same.
   virtual std::string_view kv_layout_id() const { return KvLayout::kLayoutId; }
 
+  /// Bytes of a copy of `w` in the order in which this backend reads it fastest; 0 where the file's order serves as
+  /// well. Products have the same bits either way.
+  virtual uint64_t packed_bytes(const WeightRows& /*w*/) const { return 0; }
+  /// Makes that copy at `out` (packed_bytes(w), aligned to 64) and gives the rows that stand for w from then on: for
+  /// matmul() and experts(), not for embed().
+  virtual WeightRows pack(const WeightRows& w, std::byte* /*out*/) { return w; }
+
   virtual void embed(const EmbedArgs& args) = 0;
   virtual void rmsnorm(const RmsNormArgs& args) = 0;
   virtual void matmul(const MatmulArgs& args) = 0;

@@ -30,6 +30,9 @@ struct WeightRows {
   uint64_t row_stride_bytes = 0;
   const std::byte* scales = nullptr;
   uint64_t scale_stride_bytes = 0;
+  /// As Backend::pack() made it: all of it from `data` on, in an order that only that backend knows. Strides and scales
+  /// mean nothing then; dtype and layout are still those of the file.
+  bool packed = false;
 };
 
 /// The same matrix of every expert: expert e begins expert_stride_bytes further.

@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 
+#include "base/big_memory.h"
 #include "base/result.h"
 #include "kernels/kv_layout.h"
 #include "kv/kv_shape.h"
@@ -13,11 +14,6 @@
 namespace gossamer {
 
 static_assert(kPageTokens == kernels::kKvBlockTokens, "a block is what one layer keeps of a page");
-
-struct UnmapMemory {
-  uint64_t size_bytes = 0;
-  void operator()(std::byte* memory) const;
-};
 
 /// The bytes behind the pages: page after page, in each one block a layer of its group. The system gives memory as it
 /// is first written (or all of it, populate()), and never more than was asked for here.
@@ -35,7 +31,7 @@ class KvMemory {
 
   /// The block of a layer, counted within its group.
   std::byte* block(PageId page, uint32_t layer_of_group) const {
-    return memory_.get() + page * page_bytes_ + layer_of_group * layout_.block_bytes();
+    return memory_.data() + page * page_bytes_ + layer_of_group * layout_.block_bytes();
   }
 
   /// Writes `value` to every byte: tests fill pages with nonsense that nobody may read.
@@ -47,7 +43,7 @@ class KvMemory {
   kernels::KvLayout layout_;
   uint32_t num_pages_ = 0;
   uint64_t page_bytes_ = 0;
-  std::unique_ptr<std::byte, UnmapMemory> memory_;
+  BigMemory memory_;
 };
 
 /// Where a sequence's keys and values are: entry i of a table is the page of positions 32 i .. 32 i + 31. In `sliding`

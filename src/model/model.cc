@@ -47,6 +47,14 @@ Model::Model(const Checkpoint& checkpoint, std::unique_ptr<kernels::Backend> bac
     layer_of_group_.push_back(of_kind[config_.is_sliding(layer)]++);
 }
 
+Status Model::pack(const ProgressFn& progress) {
+  const uint64_t bytes = packed_bytes();
+  if (bytes == 0) return {};
+  GOS_TRY(packed_memory_, BigMemory::allocate(bytes, "the copy of the weights"));
+  pack_weights(weights_, *backend_, packed_memory_, progress);
+  return {};
+}
+
 KvShape Model::kv_shape(kernels::KvDtype dtype) const {
   KvShape shape;
   for (uint32_t layer = 0; layer < config_.num_layers; ++layer)

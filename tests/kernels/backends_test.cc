@@ -99,6 +99,16 @@ bool of_8_bits(Dtype dtype) {
   return dtype == Dtype::kMxfp4 || dtype == Dtype::kQ8_0;
 }
 
+/// A copy of `w` in the backend's own order; w itself where it wants none.
+struct PackedCopy {
+  std::vector<std::byte> memory;
+  WeightRows rows;
+  PackedCopy(Backend& backend, const WeightRows& w) : memory(backend.packed_bytes(w) + 64), rows(w) {
+    if (memory.size() > 64)
+      rows = backend.pack(w, memory.data() + (64 - reinterpret_cast<uintptr_t>(memory.data()) % 64));
+  }
+};
+
 class Backends : public EachBackend {};
 class Products : public EachBackend {
  protected:
@@ -161,6 +171,15 @@ TEST_P(Products, MatmulHasTheSameBitsAloneAndInABatch) {
         ASSERT_EQ(std::memcmp(alone.data(), together.data() + t * kRows, kRows * sizeof(float)), 0)
             << dtype_name(format.dtype) << " token " << t << " of " << tokens;
       }
+    }
+    PackedCopy packed(*backend_, w.rows);
+    EXPECT_EQ(packed.rows.packed, rounded() && of_8_bits(format.dtype));
+    for (uint32_t tokens : {1u, 4u, kTokens}) {  // one tile, and several
+      backend_->matmul({w.rows, nullptr, x.data(), kTokens, together.data(), kRows, false});
+      std::vector<float> of_copy(kTokens * kRows);
+      backend_->matmul({packed.rows, nullptr, x.data(), tokens, of_copy.data(), kRows, false});
+      ASSERT_EQ(std::memcmp(of_copy.data(), together.data(), tokens * kRows * sizeof(float)), 0)
+          << dtype_name(format.dtype) << " packed, " << tokens << " tokens";
     }
     const OpCounts before = counts_;
     counts_ = backend_->counts(Op::kMatmul);

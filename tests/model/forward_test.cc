@@ -92,6 +92,15 @@ TEST_P(Forward, ChunksOfAnySizeGiveTheSameBits) {
   }
 }
 
+TEST_P(Forward, PackedWeightsGiveTheSameBits) {
+  const auto want = whole(60, kernels::KvDtype::kF32);
+  EXPECT_EQ(model_->packed_bytes() > 0, rounded());
+  size_t calls = 0;
+  ASSERT_TRUE(model_->pack([&](std::string_view, uint64_t, uint64_t) { ++calls; }).ok());
+  EXPECT_EQ(calls > 0, rounded());
+  expect_same_bits(whole(60, kernels::KvDtype::kF32), want);
+}
+
 /// What a page holds beyond the tokens that were written to it is never read.
 TEST_P(Forward, NonsenseInFreshPagesChangesNothing) {
   for (const kernels::KvDtype dtype : {kernels::KvDtype::kF32, kernels::KvDtype::kBf16, kernels::KvDtype::kInt8}) {

@@ -36,6 +36,28 @@ bool CpuBackend::takes_integers(const WeightRows& w) const {
   return precision_ == Precision::kDefault && isa_.takes_integers && isa_.takes_integers(w);
 }
 
+uint64_t CpuBackend::packed_bytes(const WeightRows& w) const {
+  return takes_integers(w) ? num_chunks(w.rows, isa_.panel_rows) * isa_.packed_panel_bytes(w) : 0;
+}
+
+WeightRows CpuBackend::pack(const WeightRows& w, std::byte* out) {
+  if (!takes_integers(w)) return w;
+  constexpr uint32_t kChunkPanels = 4;
+  const uint32_t panels = num_chunks(w.rows, isa_.panel_rows);
+  const uint64_t panel_bytes = isa_.packed_panel_bytes(w);
+  threads_.parallel_for(num_chunks(panels, kChunkPanels), [&](uint32_t chunk, unsigned) {
+    const uint32_t end = std::min((chunk + 1) * kChunkPanels, panels);
+    for (uint32_t panel = chunk * kChunkPanels; panel < end; ++panel)
+      isa_.pack_panel(w, panel * isa_.panel_rows, out + panel * panel_bytes);
+  });
+  WeightRows packed = w;
+  packed.data = out;
+  packed.scales = nullptr;
+  packed.row_stride_bytes = packed.scale_stride_bytes = 0;
+  packed.packed = true;
+  return packed;
+}
+
 void CpuBackend::quantize(const WeightRows& w, const float* x, uint32_t num_rows) {
   const uint64_t bytes = uint64_t{num_rows} * (w.cols / 32) * kQuantizedBlockBytes;
   if (quantized_memory_.size() < bytes) quantized_memory_.resize(bytes);
@@ -69,7 +91,7 @@ void CpuBackend::rmsnorm(const RmsNormArgs& args) {
 }
 
 void CpuBackend::matmul(const MatmulArgs& args) {
-  const bool native = isa_.takes_gemm(args.w), integers = takes_integers(args.w);
+  const bool integers = takes_integers(args.w), native = integers || isa_.takes_gemm(args.w);
   count(Op::kMatmul, native, integers);
   if (!native) return ref_.matmul(args);
   input_rows_.resize(args.num_tokens);
@@ -279,8 +301,8 @@ void CpuBackend::router(const RouterArgs& args) {
 }
 
 void CpuBackend::experts(const ExpertsArgs& args) {
-  const bool native =
-      isa_.takes_gemm(args.gate.first) && isa_.takes_gemm(args.up.first) && isa_.takes_gemm(args.down.first);
+  const auto takes = [&](const ExpertRows& rows) { return takes_integers(rows.first) || isa_.takes_gemm(rows.first); };
+  const bool native = takes(args.gate) && takes(args.up) && takes(args.down);
   count(Op::kExperts, native, takes_integers(args.gate.first) && takes_integers(args.down.first));
   if (!native) return ref_.experts(args);
   plan_experts({args.indices, static_cast<size_t>(args.num_tokens) * args.active}, args.gate.experts, plan_);

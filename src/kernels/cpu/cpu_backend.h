@@ -17,6 +17,8 @@ class CpuBackend : public Backend {
   CpuBackend(const IsaKernels& isa, ThreadPool& threads, Precision precision);
 
   std::string_view name() const override { return isa_.name; }
+  uint64_t packed_bytes(const WeightRows& w) const override;
+  WeightRows pack(const WeightRows& w, std::byte* out) override;
   void embed(const EmbedArgs& args) override;
   void rmsnorm(const RmsNormArgs& args) override;
   void matmul(const MatmulArgs& args) override;

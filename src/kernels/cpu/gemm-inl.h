@@ -137,7 +137,7 @@ void gemm_with(const GemmArgs& args, uint32_t row_begin, uint32_t row_end, float
 }
 
 bool takes_gemm(const WeightRows& w) {
-  return w.cols % 32 == 0 && w.dtype != Dtype::kU8;
+  return w.cols % 32 == 0 && w.dtype != Dtype::kU8 && !w.packed;
 }
 
 void gemm(const GemmArgs& args, uint32_t row_begin, uint32_t row_end, float* panel) {

@@ -4,14 +4,16 @@
 // blocks in their order. So a result's bits depend on K alone: not on how many inputs there are, nor on the tile they
 // meet in.
 //
-// Weights stay in the file's layout. A slab (kSlabBlocks blocks of kStepRows rows) is turned so that each lane holds a
-// row, lies in L1 as codes of 8 bits, and meets all inputs there: no sum over lanes is needed, and results are
-// neighbours in memory.
+// Each lane holds a row: no sum over lanes is needed, and results are neighbours in memory. Weights in the file's
+// layout are turned on the way, packed ones lie that way already. Up to six inputs meet the weights in registers. For
+// more, weights in the file's layout lie in L1 as codes of 8 bits, a slab (kSlabBlocks blocks of kStepRows rows) at a
+// time, and meet all inputs there; packed ones are cheap enough to be read again for every six.
 #pragma once
 
 constexpr uint32_t kStepPanels = 2;
 constexpr uint32_t kStepRows = kStepPanels * kPanelLanes;
 constexpr uint32_t kIntTileInputs = 4;  // with 2 panels: 16 + 8 sums
+constexpr uint32_t kDirectInputs = 6;   // with 1 panel: 12 + 6 sums, and 8 vectors of weights on their way
 constexpr uint64_t kSlabCodeBytes = uint64_t{kSlabBlocks} * kBlockCodes * kPanelLanes * 4;  // of one panel
 
 /// Unpacked weights of kStepPanels panels and the sums of all inputs so far.
@@ -83,124 +85,118 @@ void multiply_slab(const GemmArgs& args, uint32_t block, uint32_t num_blocks, co
   }
 }
 
-inline PanelRows panel_rows(const WeightRows& w, uint32_t first, uint32_t end) {
-  PanelRows rows;
-  for (uint32_t r = 0; r < kPanelLanes; ++r) {
-    const uint64_t row = first + r < end ? first + r : end - 1;
-    rows.data[r] = w.data + row * w.row_stride_bytes;
-    rows.scales[r] = w.scales ? w.scales + row * w.scale_stride_bytes : nullptr;
+/// Bias and residual, then out: `rows` results of one input.
+inline void put_sums(const GemmArgs& args, uint32_t input, uint32_t row, uint32_t rows, const Vec* sums) {
+  for (uint32_t done = 0; done < rows; done += kPanelLanes, ++sums) {
+    const uint32_t n = rows - done < kPanelLanes ? rows - done : kPanelLanes;
+    float* out = args.out[input] + (row + done - args.out_first_row);
+    const auto get = [&](const float* p) { return n == kPanelLanes ? load(p) : load_first(p, n); };
+    Vec value = *sums;
+    if (args.bias) value = add(value, get(args.bias + row + done));
+    if (args.accumulate) value = add(get(out), value);
+    n == kPanelLanes ? store(out, value) : store_first(out, value, n);
   }
-  return rows;
 }
 
-/// Asks for what the slab after the next will read of each row, which is the beginning of the rows of the next step
-/// once these end. Rows are short streams that the hardware meets late.
-template <class Panel>
-void prefetch_slab(const PanelRows& rows, const WeightRows& w, uint32_t block, uint32_t step_rows, bool last_step) {
-  constexpr uint64_t kSlabBytes = kSlabBlocks * Panel::kBlockBytes;
-  const uint64_t row_bytes = w.cols / 32 * Panel::kBlockBytes;
-  uint64_t offset = block * Panel::kBlockBytes + 2 * kSlabBytes;
-  if (offset >= row_bytes) {
-    if (last_step) return;
-    offset += step_rows * w.row_stride_bytes - row_bytes;
-  }
-  for (uint32_t r = 0; r < kPanelLanes; ++r)
-    for (uint64_t at = 0; at < kSlabBytes; at += 64)
-      _mm_prefetch(reinterpret_cast<const char*>(rows.data[r] + offset + at), _MM_HINT_T0);
-}
-
-/// Bias and residual, then out.
-inline void put_sums(const GemmArgs& args, uint32_t row, uint32_t rows, const float* sums) {
-  for (uint32_t t = 0; t < args.num_x; ++t, sums += kStepRows)
-    for (uint32_t done = 0; done < rows; done += kPanelLanes) {
-      const uint32_t n = rows - done < kPanelLanes ? rows - done : kPanelLanes;
-      float* out = args.out[t] + (row + done - args.out_first_row);
-      const auto get = [&](const float* p) { return n == kPanelLanes ? load(p) : load_first(p, n); };
-      Vec value = load(sums + done);
-      if (args.bias) value = add(value, get(args.bias + row + done));
-      if (args.accumulate) value = add(get(out), value);
-      n == kPanelLanes ? store(out, value) : store_first(out, value, n);
-    }
-}
-
-/// One panel from memory through registers into the sums of few inputs: the memory-bound case of decode. From seven
-/// inputs on the sums do not fit the registers and unpacked slabs win.
+/// One panel of rows times kInputs inputs, from memory through registers into the sums.
 template <class Panel, uint32_t kInputs>
-void int_direct(const GemmArgs& args, uint32_t row_begin, uint32_t row_end) {
+void int_direct_tile(const GemmArgs& args, const Panel& panel, uint32_t row, uint32_t row_end, uint32_t input) {
   alignas(64) float scales[kSlabBlocks * kPanelLanes];
+  const QuantizedRow* inputs = args.quantized + input;
   const uint32_t blocks = args.w.cols / 32;
-  for (uint32_t row = row_begin; row < row_end; row += kPanelLanes) {
-    const PanelRows panel = panel_rows(args.w, row, row_end);
-    Vec total[kInputs];
-    for (Vec& t : total) t = zero();
-    for (uint32_t slab = 0; slab < blocks; slab += kSlabBlocks) {
-      const uint32_t end = blocks - slab < kSlabBlocks ? blocks : slab + kSlabBlocks;
-      prefetch_slab<Panel>(panel, args.w, slab, kPanelLanes, row + kPanelLanes >= row_end);
-      Panel::scales(panel, slab, end - slab, scales);
-      for (uint32_t b = slab; b < end; ++b) {
-        IntVec codes[kBlockCodes], high[kInputs], low[kInputs];
-        Panel::codes(panel, b, codes);
-        for (uint32_t t = 0; t < kInputs; ++t) {
-          high[t] = int_zero();
-          low[t] = int_set1(args.quantized[t].offsets[b]);
-        }
-        for (uint32_t v = 0; v < kBlockCodes; ++v)
-          for (uint32_t t = 0; t < kInputs; ++t) {
-            const int8_t* x = args.quantized[t].halves + b * 64 + v * 4;
-            high[t] = dot4(high[t], codes[v], x);
-            low[t] = dot4(low[t], codes[v], x + 32);
-          }
-        const Vec of_block = load(scales + (b - slab) * kPanelLanes);
-        for (uint32_t t = 0; t < kInputs; ++t)
-          total[t] = fma(join_halves(high[t], low[t]), mul(of_block, set1(args.quantized[t].scales[b])), total[t]);
+  Vec total[kInputs];
+  for (Vec& t : total) t = zero();
+  for (uint32_t slab = 0; slab < blocks; slab += kSlabBlocks) {
+    const uint32_t end = blocks - slab < kSlabBlocks ? blocks : slab + kSlabBlocks;
+    if (input == 0) panel.prefetch(args.w, slab, kPanelLanes, row + kPanelLanes >= row_end);
+    panel.scales(slab, end - slab, scales);
+    for (uint32_t b = slab; b < end; ++b) {
+      IntVec codes[kBlockCodes], high[kInputs], low[kInputs];
+      panel.codes(b, codes);
+      for (uint32_t t = 0; t < kInputs; ++t) {
+        high[t] = int_zero();
+        low[t] = int_set1(inputs[t].offsets[b]);
       }
+      for (uint32_t v = 0; v < kBlockCodes; ++v)
+        for (uint32_t t = 0; t < kInputs; ++t) {
+          const int8_t* x = inputs[t].halves + b * 64 + v * 4;
+          high[t] = dot4(high[t], codes[v], x);
+          low[t] = dot4(low[t], codes[v], x + 32);
+        }
+      const Vec of_block = load(scales + (b - slab) * kPanelLanes);
+      for (uint32_t t = 0; t < kInputs; ++t)
+        total[t] = fma(join_halves(high[t], low[t]), mul(of_block, set1(inputs[t].scales[b])), total[t]);
     }
-    alignas(64) float sums[kInputs * kStepRows];
-    for (uint32_t t = 0; t < kInputs; ++t) store(sums + t * kStepRows, total[t]);
-    put_sums(args, row, row_end - row < kPanelLanes ? row_end - row : kPanelLanes, sums);
+  }
+  for (uint32_t t = 0; t < kInputs; ++t)
+    put_sums(args, input + t, row, row_end - row < kPanelLanes ? row_end - row : kPanelLanes, &total[t]);
+}
+
+/// The memory-bound case of decode, and packed weights whatever the number of inputs: tiles of at most
+/// kDirectInputs, as even as they get.
+template <class Panel>
+void int_direct(const GemmArgs& args, uint32_t row_begin, uint32_t row_end) {
+  const uint32_t tiles = (args.num_x + kDirectInputs - 1) / kDirectInputs;
+  for (uint32_t row = row_begin; row < row_end; row += kPanelLanes) {
+    const Panel panel(args.w, row, row_end);
+    uint32_t input = 0;
+    for (uint32_t tile = 0; tile < tiles; ++tile) {
+      const uint32_t inputs = (args.num_x - input + tiles - tile - 1) / (tiles - tile);
+      switch (inputs) {
+        case 1:
+          int_direct_tile<Panel, 1>(args, panel, row, row_end, input);
+          break;
+        case 2:
+          int_direct_tile<Panel, 2>(args, panel, row, row_end, input);
+          break;
+        case 3:
+          int_direct_tile<Panel, 3>(args, panel, row, row_end, input);
+          break;
+        case 4:
+          int_direct_tile<Panel, 4>(args, panel, row, row_end, input);
+          break;
+        case 5:
+          int_direct_tile<Panel, 5>(args, panel, row, row_end, input);
+          break;
+        default:
+          int_direct_tile<Panel, 6>(args, panel, row, row_end, input);
+          break;
+      }
+      input += inputs;
+    }
   }
 }
 
+/// Slabs of the file's layout, unpacked once for all inputs: turning rows costs as much as three inputs do.
 template <class Panel>
-void int_gemm_with(const GemmArgs& args, uint32_t row_begin, uint32_t row_end, const IntScratch& scratch) {
-  switch (args.num_x) {
-    case 1:
-      return int_direct<Panel, 1>(args, row_begin, row_end);
-    case 2:
-      return int_direct<Panel, 2>(args, row_begin, row_end);
-    case 3:
-      return int_direct<Panel, 3>(args, row_begin, row_end);
-    case 4:
-      return int_direct<Panel, 4>(args, row_begin, row_end);
-    case 5:
-      return int_direct<Panel, 5>(args, row_begin, row_end);
-    case 6:
-      return int_direct<Panel, 6>(args, row_begin, row_end);
-    default:
-      break;
-  }
+void int_slabs(const GemmArgs& args, uint32_t row_begin, uint32_t row_end, const IntScratch& scratch) {
+  if (args.num_x <= kDirectInputs) return int_direct<Panel>(args, row_begin, row_end);
   const uint32_t blocks = args.w.cols / 32;
   for (uint32_t row = row_begin; row < row_end; row += kStepRows) {
     const uint32_t rows = row_end - row < kStepRows ? row_end - row : kStepRows;
     const uint32_t panels = rows > kPanelLanes ? 2 : 1;
-    PanelRows panel[kStepPanels];
-    for (uint32_t p = 0; p < panels; ++p) panel[p] = panel_rows(args.w, row + p * kPanelLanes, row_end);
+    Panel panel[kStepPanels];
+    for (uint32_t p = 0; p < panels; ++p) panel[p] = Panel(args.w, row + p * kPanelLanes, row_end);
     __builtin_memset(scratch.sums, 0, static_cast<uint64_t>(args.num_x) * kStepRows * sizeof(float));
     for (uint32_t block = 0; block < blocks; block += kSlabBlocks) {
       const uint32_t n = blocks - block < kSlabBlocks ? blocks - block : kSlabBlocks;
       for (uint32_t p = 0; p < panels; ++p) {
-        prefetch_slab<Panel>(panel[p], args.w, block, kStepRows, row + kStepRows >= row_end);
-        Panel::scales(panel[p], block, n, scratch.scales + p * kSlabBlocks * kPanelLanes);
+        panel[p].prefetch(args.w, block, kStepRows, row + kStepRows >= row_end);
+        panel[p].scales(block, n, scratch.scales + p * kSlabBlocks * kPanelLanes);
         for (uint32_t b = 0; b < n; ++b) {
           IntVec codes[kBlockCodes];
-          Panel::codes(panel[p], block + b, codes);
+          panel[p].codes(block + b, codes);
           for (uint32_t v = 0; v < kBlockCodes; ++v)
             store_codes(scratch.codes + p * kSlabCodeBytes + (b * kBlockCodes + v) * 64, codes[v]);
         }
       }
       panels == 2 ? multiply_slab<2>(args, block, n, scratch) : multiply_slab<1>(args, block, n, scratch);
     }
-    put_sums(args, row, rows, scratch.sums);
+    for (uint32_t t = 0; t < args.num_x; ++t) {
+      const float* of_input = scratch.sums + static_cast<uint64_t>(t) * kStepRows;
+      const Vec sums[kStepPanels] = {load(of_input), load(of_input + kPanelLanes)};
+      put_sums(args, t, row, rows, sums);
+    }
   }
 }
 
@@ -214,7 +210,11 @@ void int_gemm(const GemmArgs& args, uint32_t row_begin, uint32_t row_end, void* 
   auto* aligned = reinterpret_cast<uint8_t*>((reinterpret_cast<uintptr_t>(memory) + 63) / 64 * 64);
   auto* scales = reinterpret_cast<float*>(aligned + kStepPanels * kSlabCodeBytes);
   const IntScratch scratch{aligned, scales, scales + kStepPanels * kSlabBlocks * kPanelLanes};
-  if (args.w.dtype == Dtype::kQ8_0) return int_gemm_with<Q8Panel>(args, row_begin, row_end, scratch);
-  if (args.w.layout == Mxfp4Layout::kGgml) return int_gemm_with<Mxfp4GgmlPanel>(args, row_begin, row_end, scratch);
-  int_gemm_with<Mxfp4SplitPanel>(args, row_begin, row_end, scratch);
+  const bool is_q8 = args.w.dtype == Dtype::kQ8_0;
+  if (args.w.packed)
+    return is_q8 ? int_direct<PackedQ8Panel>(args, row_begin, row_end)
+                 : int_direct<PackedMxfp4Panel>(args, row_begin, row_end);
+  if (is_q8) return int_slabs<Q8Panel>(args, row_begin, row_end, scratch);
+  if (args.w.layout == Mxfp4Layout::kGgml) return int_slabs<Mxfp4GgmlPanel>(args, row_begin, row_end, scratch);
+  int_slabs<Mxfp4SplitPanel>(args, row_begin, row_end, scratch);
 }

@@ -14,9 +14,9 @@ namespace {
 }  // namespace
 
 const IsaKernels& isa_kernels() {
-  static constexpr IsaKernels kKernels = {"avx2",  takes_gemm, gemm,         nullptr,      nullptr,
-                                          nullptr, nullptr,    takes_attend, attend_chunk, merge_attention,
-                                          swiglu,  rmsnorm,    add_weighted};
+  static constexpr IsaKernels kKernels = {"avx2",          takes_gemm, gemm,    nullptr,     nullptr,      nullptr,
+                                          nullptr,         0,          nullptr, nullptr,     takes_attend, attend_chunk,
+                                          merge_attention, swiglu,     rmsnorm, add_weighted};
   return kKernels;
 }
 

@@ -16,9 +16,10 @@ namespace {
 }  // namespace
 
 const IsaKernels& isa_kernels() {
-  static constexpr IsaKernels kKernels = {"avx512", takes_gemm,        gemm,         takes_integers, quantize,
-                                          int_gemm, int_scratch_bytes, takes_attend, attend_chunk,   merge_attention,
-                                          swiglu,   rmsnorm,           add_weighted};
+  static constexpr IsaKernels kKernels = {
+      "avx512",    takes_gemm,         gemm,       takes_integers, quantize,     int_gemm,        int_scratch_bytes,
+      kPanelLanes, packed_panel_bytes, pack_panel, takes_attend,   attend_chunk, merge_attention, swiglu,
+      rmsnorm,     add_weighted};
   return kKernels;
 }
 

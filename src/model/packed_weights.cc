@@ -1,0 +1,106 @@
+#include "model/packed_weights.h"
+
+#include "base/mmap_file.h"
+
+namespace gossamer {
+namespace {
+
+using kernels::ExpertRows;
+using kernels::WeightRows;
+
+/// Where rows lie in the file, others between them included.
+std::span<const std::byte> file_bytes(const WeightRows& rows) {
+  return {rows.data, rows.rows * rows.row_stride_bytes};
+}
+std::span<const std::byte> file_bytes(const ExpertRows& rows) {
+  return {rows.first.data, (rows.experts - 1) * rows.expert_stride_bytes + file_bytes(rows.first).size()};
+}
+
+/// gate and up meet the same inputs, so they are packed alike or not at all.
+bool packs_experts(const LayerWeights& layer) {
+  return layer.gate.first.dtype == layer.up.first.dtype && layer.gate.first.layout == layer.up.first.layout;
+}
+
+/// The matrices of a layer, and the experts.
+template <class Layer, class Dense, class Experts>
+void for_each_matrix(Layer& layer, Dense&& dense, Experts&& experts) {
+  for (auto* rows : {&layer.q, &layer.k, &layer.v, &layer.o}) dense(*rows);
+  if (!packs_experts(layer)) return;
+  for (auto* rows : {&layer.gate, &layer.up, &layer.down}) experts(*rows);
+}
+
+/// Hands out the memory of the copies and remembers what of the file they replace.
+class Packer {
+ public:
+  Packer(kernels::Backend& backend, BigMemory& memory) : backend_(backend), next_(memory.data()) {}
+
+  void pack(WeightRows& rows) {
+    if (backend_.packed_bytes(rows) == 0) return;
+    replace(file_bytes(rows));
+    rows = take(rows);
+  }
+  void pack(ExpertRows& rows) {
+    const uint64_t bytes = backend_.packed_bytes(rows.first);
+    if (bytes == 0) return;
+    replace(file_bytes(rows));
+    ExpertRows packed = rows;
+    for (uint32_t e = 0; e < rows.experts; ++e) {
+      const WeightRows expert = take(rows.expert(e));
+      if (e == 0) packed.first = expert;
+    }
+    packed.expert_stride_bytes = bytes;
+    packed.expert_scale_stride_bytes = 0;
+    rows = packed;
+  }
+  /// Nothing that was packed so far is needed in the file any more.
+  void let_go() {
+    for (const std::span<const std::byte> bytes : replaced_) drop_resident(bytes);
+    replaced_.clear();
+  }
+
+ private:
+  WeightRows take(const WeightRows& rows) {
+    const WeightRows packed = backend_.pack(rows, next_);
+    next_ += backend_.packed_bytes(rows);
+    return packed;
+  }
+  void replace(std::span<const std::byte> bytes) {
+    read_ahead(bytes);
+    replaced_.push_back(bytes);
+  }
+
+  kernels::Backend& backend_;
+  std::byte* next_;
+  std::vector<std::span<const std::byte>> replaced_;
+};
+
+}  // namespace
+
+uint64_t packed_bytes(const Weights& weights, const kernels::Backend& backend) {
+  uint64_t bytes = backend.packed_bytes(weights.lm_head);
+  for (const LayerWeights& layer : weights.layers)
+    for_each_matrix(
+        layer, [&](const WeightRows& rows) { bytes += backend.packed_bytes(rows); },
+        [&](const ExpertRows& rows) { bytes += rows.experts * backend.packed_bytes(rows.first); });
+  return bytes;
+}
+
+void pack_weights(Weights& weights, kernels::Backend& backend, BigMemory& memory, const ProgressFn& progress) {
+  Packer packer(backend, memory);
+  const uint64_t steps = weights.layers.size() + 1;
+  uint64_t done = 0;
+  const auto finish = [&] {
+    packer.let_go();
+    if (progress) progress("loading", ++done, steps);
+  };
+  for (LayerWeights& layer : weights.layers) {
+    const auto pack = [&](auto& rows) { packer.pack(rows); };
+    for_each_matrix(layer, pack, pack);
+    finish();
+  }
+  // Where the head is the embedding too, rows of it are still looked up in the file.
+  packer.pack(weights.lm_head);
+  finish();
+}
+
+}  // namespace gossamer
