@@ -41,7 +41,9 @@ TEST_F(SafetensorsWriterTest, OurOwnReaderReadsIt) {
     read.resize(old_size + tensor.size_bytes / sizeof(float));
     if (tensor.size_bytes > 0)
       std::memcpy(read.data() + old_size, file->bytes().data() + tensor.begin, tensor.size_bytes);
-    if (tensor.name == "a \"quoted\" name") EXPECT_THAT(tensor.shape, ::testing::ElementsAre(2, 3));
+    if (tensor.name == "a \"quoted\" name") {
+      EXPECT_THAT(tensor.shape, ::testing::ElementsAre(2, 3));
+    }
   }
   EXPECT_EQ(read, values);
 }
