@@ -8,8 +8,11 @@ namespace gossamer::kernels {
 namespace {
 
 /// Rows of a matrix that one chunk of a loop computes: some tens of microseconds of streaming, and a multiple of
-/// kPanelRows.
-constexpr uint32_t kChunkRows = 64;
+/// kPanelRows. A chunk's first kilobytes come late, so longer ones stream faster; many threads need more of them to
+/// share the work evenly.
+uint32_t rows_of_chunk(unsigned num_threads) {
+  return num_threads <= 4 ? 128 : 64;
+}
 
 /// Tokens of a row whose attention one task computes: 8 tokens of 8 heads keep 16 KB of state beside 64 KB of keys and
 /// values.
@@ -24,7 +27,11 @@ uint32_t num_chunks(uint64_t items, uint32_t chunk) {
 }  // namespace
 
 CpuBackend::CpuBackend(const IsaKernels& isa, ThreadPool& threads, Precision precision)
-    : isa_(isa), threads_(threads), precision_(precision), scratch_(threads.num_threads()) {}
+    : isa_(isa),
+      threads_(threads),
+      precision_(precision),
+      chunk_rows_(rows_of_chunk(threads.num_threads())),
+      scratch_(threads.num_threads()) {}
 
 float* CpuBackend::scratch(unsigned thread, uint64_t floats) {
   auto& memory = scratch_[thread];
@@ -111,8 +118,8 @@ void CpuBackend::matmul(const MatmulArgs& args) {
     quantize(args.w, args.x, args.num_tokens);
     product.quantized = quantized_.data();
   }
-  threads_.parallel_for(num_chunks(args.w.rows, kChunkRows), [&](uint32_t chunk, unsigned thread) {
-    const uint32_t begin = chunk * kChunkRows, end = std::min(begin + kChunkRows, args.w.rows);
+  threads_.parallel_for(num_chunks(args.w.rows, chunk_rows_), [&](uint32_t chunk, unsigned thread) {
+    const uint32_t begin = chunk * chunk_rows_, end = std::min(begin + chunk_rows_, args.w.rows);
     gemm(product, begin, end, scratch(thread, gemm_scratch_floats(args.w, args.num_tokens)));
   });
 }
@@ -322,7 +329,7 @@ void CpuBackend::experts(const ExpertsArgs& args) {
 
 void CpuBackend::expand_experts(const ExpertsArgs& args) {
   const uint32_t width = args.gate.first.rows, hidden = args.gate.first.cols;
-  const uint32_t chunks = num_chunks(width, kChunkRows);
+  const uint32_t chunks = num_chunks(width, chunk_rows_);
   inner_.resize(plan_.slots.size() * width);
   input_rows_.resize(plan_.slots.size());
   for (size_t place = 0; place < plan_.slots.size(); ++place)
@@ -337,18 +344,18 @@ void CpuBackend::expand_experts(const ExpertsArgs& args) {
   }
   threads_.parallel_for(static_cast<uint32_t>(plan_.groups.size()) * chunks, [&](uint32_t task, unsigned thread) {
     const ExpertPlan::Group& group = plan_.groups[task / chunks];
-    const uint32_t begin = task % chunks * kChunkRows, end = std::min(begin + kChunkRows, width);
+    const uint32_t begin = task % chunks * chunk_rows_, end = std::min(begin + chunk_rows_, width);
     const uint32_t inputs = group.end - group.begin;
     // Scratch: that of the product, then gate and up of this chunk for each input, then the two lists of their rows.
-    const uint64_t half = static_cast<uint64_t>(inputs) * kChunkRows;
+    const uint64_t half = static_cast<uint64_t>(inputs) * chunk_rows_;
     const uint64_t gemm_floats =
         std::max(gemm_scratch_floats(args.gate.first, inputs), gemm_scratch_floats(args.up.first, inputs));
     float* of_gemm = scratch(thread, gemm_floats + 2 * half);
     float *gates = of_gemm + gemm_floats, *ups = gates + half;
     std::vector<float*> rows(2 * inputs);
     for (uint32_t i = 0; i < inputs; ++i) {
-      rows[i] = gates + static_cast<size_t>(i) * kChunkRows;
-      rows[inputs + i] = ups + static_cast<size_t>(i) * kChunkRows;
+      rows[i] = gates + static_cast<size_t>(i) * chunk_rows_;
+      rows[inputs + i] = ups + static_cast<size_t>(i) * chunk_rows_;
     }
     const size_t bias = static_cast<size_t>(group.expert) * width;
     GemmArgs product{};
@@ -365,14 +372,14 @@ void CpuBackend::expand_experts(const ExpertsArgs& args) {
     product.out = rows.data() + inputs;
     gemm(product, begin, end, of_gemm);
     for (uint32_t i = 0; i < inputs; ++i)
-      isa_.swiglu(gates + static_cast<size_t>(i) * kChunkRows, ups + static_cast<size_t>(i) * kChunkRows, end - begin,
+      isa_.swiglu(gates + static_cast<size_t>(i) * chunk_rows_, ups + static_cast<size_t>(i) * chunk_rows_, end - begin,
                   args.limit, inner_.data() + static_cast<size_t>(group.begin + i) * width + begin);
   });
 }
 
 void CpuBackend::contract_experts(const ExpertsArgs& args) {
   const uint32_t width = args.down.first.cols, hidden = args.down.first.rows;
-  const uint32_t chunks = num_chunks(hidden, kChunkRows);
+  const uint32_t chunks = num_chunks(hidden, chunk_rows_);
   contracted_.resize(plan_.slots.size() * hidden);
   output_rows_.resize(plan_.slots.size());
   for (size_t place = 0; place < plan_.slots.size(); ++place) {
@@ -383,7 +390,7 @@ void CpuBackend::contract_experts(const ExpertsArgs& args) {
   if (integers) quantize(args.down.first, inner_.data(), static_cast<uint32_t>(plan_.slots.size()));
   threads_.parallel_for(static_cast<uint32_t>(plan_.groups.size()) * chunks, [&](uint32_t task, unsigned thread) {
     const ExpertPlan::Group& group = plan_.groups[task / chunks];
-    const uint32_t begin = task % chunks * kChunkRows, end = std::min(begin + kChunkRows, hidden);
+    const uint32_t begin = task % chunks * chunk_rows_, end = std::min(begin + chunk_rows_, hidden);
     GemmArgs product{};
     product.w = args.down.expert(group.expert);
     product.bias = args.down_bias + static_cast<size_t>(group.expert) * hidden;

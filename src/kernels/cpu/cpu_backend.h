@@ -60,6 +60,7 @@ class CpuBackend : public Backend {
   const IsaKernels& isa_;
   ThreadPool& threads_;
   const Precision precision_;
+  const uint32_t chunk_rows_;
   RefBackend ref_;
   std::vector<std::vector<float>> scratch_;
   std::vector<std::byte> quantized_memory_;

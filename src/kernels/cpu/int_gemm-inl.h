@@ -108,10 +108,11 @@ void int_direct_tile(const GemmArgs& args, const Panel& panel, uint32_t row, uin
   for (Vec& t : total) t = zero();
   for (uint32_t slab = 0; slab < blocks; slab += kSlabBlocks) {
     const uint32_t end = blocks - slab < kSlabBlocks ? blocks : slab + kSlabBlocks;
-    if (input == 0) panel.prefetch(args.w, slab, kPanelLanes, row + kPanelLanes >= row_end);
+    if (input == 0) panel.prefetch_slab(args.w, slab, kPanelLanes, row + kPanelLanes >= row_end);
     panel.scales(slab, end - slab, scales);
     for (uint32_t b = slab; b < end; ++b) {
       IntVec codes[kBlockCodes], high[kInputs], low[kInputs];
+      if (input == 0) panel.prefetch_block(b);
       panel.codes(b, codes);
       for (uint32_t t = 0; t < kInputs; ++t) {
         high[t] = int_zero();
@@ -181,7 +182,7 @@ void int_slabs(const GemmArgs& args, uint32_t row_begin, uint32_t row_end, const
     for (uint32_t block = 0; block < blocks; block += kSlabBlocks) {
       const uint32_t n = blocks - block < kSlabBlocks ? blocks - block : kSlabBlocks;
       for (uint32_t p = 0; p < panels; ++p) {
-        panel[p].prefetch(args.w, block, kStepRows, row + kStepRows >= row_end);
+        panel[p].prefetch_slab(args.w, block, kStepRows, row + kStepRows >= row_end);
         panel[p].scales(block, n, scratch.scales + p * kSlabBlocks * kPanelLanes);
         for (uint32_t b = 0; b < n; ++b) {
           IntVec codes[kBlockCodes];

@@ -121,7 +121,7 @@ struct FilePanel {
 
   /// Asks for what the slab after the next will read of each row, which is the beginning of the rows `step_rows`
   /// further once these end. Rows are short streams that the hardware meets late.
-  void prefetch_slab(const WeightRows& w, uint64_t block_bytes, uint32_t block, uint32_t step_rows, bool last) const {
+  void prefetch_rows(const WeightRows& w, uint64_t block_bytes, uint32_t block, uint32_t step_rows, bool last) const {
     const uint64_t slab_bytes = kSlabBlocks * block_bytes, row_bytes = w.cols / 32 * block_bytes;
     uint64_t offset = block * block_bytes + 2 * slab_bytes;
     if (offset >= row_bytes) {
@@ -132,6 +132,7 @@ struct FilePanel {
       for (uint64_t at = 0; at < slab_bytes; at += 64)
         _mm_prefetch(reinterpret_cast<const char*>(data[r] + offset + at), _MM_HINT_T0);
   }
+  void prefetch_block(uint32_t /*block*/) const {}
 };
 
 /// Scale bytes of a slab as floats.
@@ -176,8 +177,8 @@ struct Mxfp4GgmlPanel : FilePanel {
     packed(block, nibbles);
     unpack_fp4(nibbles, out);
   }
-  void prefetch(const WeightRows& w, uint32_t block, uint32_t step_rows, bool last) const {
-    prefetch_slab(w, kBlockBytes, block, step_rows, last);
+  void prefetch_slab(const WeightRows& w, uint32_t block, uint32_t step_rows, bool last) const {
+    prefetch_rows(w, kBlockBytes, block, step_rows, last);
   }
 };
 
@@ -207,8 +208,8 @@ struct Mxfp4SplitPanel : FilePanel {
     packed(block, nibbles);
     unpack_fp4(nibbles, out);
   }
-  void prefetch(const WeightRows& w, uint32_t block, uint32_t step_rows, bool last) const {
-    prefetch_slab(w, kBlockBytes, block, step_rows, last);
+  void prefetch_slab(const WeightRows& w, uint32_t block, uint32_t step_rows, bool last) const {
+    prefetch_rows(w, kBlockBytes, block, step_rows, last);
   }
 };
 
@@ -232,8 +233,8 @@ struct Q8Panel : FilePanel {
     transpose(data, block * kBlockBytes + 18, out + 4);
     for (uint32_t v = 0; v < kBlockCodes; ++v) out[v] = _mm512_xor_si512(out[v], zero_point);
   }
-  void prefetch(const WeightRows& w, uint32_t block, uint32_t step_rows, bool last) const {
-    prefetch_slab(w, kBlockBytes, block, step_rows, last);
+  void prefetch_slab(const WeightRows& w, uint32_t block, uint32_t step_rows, bool last) const {
+    prefetch_rows(w, kBlockBytes, block, step_rows, last);
   }
 };
 
@@ -252,11 +253,13 @@ struct PackedPanel {
       : block_codes(w.data + first / kPanelLanes * panel_bytes(w)),
         block_scales(block_codes + w.cols / 32 * kCodeBytes) {}
 
-  /// What the slab after the next will read. Panels follow one another, so after the last slabs it is the next panel.
-  void prefetch(const WeightRows& /*w*/, uint32_t block, uint32_t /*step_rows*/, bool /*last*/) const {
-    const std::byte* ahead = block_codes + (block + 2 * kSlabBlocks) * kCodeBytes;
-    for (uint64_t at = 0; at < kSlabBlocks * kCodeBytes; at += 64)
-      _mm_prefetch(reinterpret_cast<const char*>(ahead + at), _MM_HINT_T0);
+  void prefetch_slab(const WeightRows& /*w*/, uint32_t /*block*/, uint32_t /*step_rows*/, bool /*last*/) const {}
+  /// What is read 8 KB later, into L2. Panels follow one another, so at the end it is the next panel. A slab at once,
+  /// or into L1: 26 instead of 32 GB/s.
+  void prefetch_block(uint32_t block) const {
+    const std::byte* ahead = block_codes + block * kCodeBytes + 8192;
+    for (uint64_t at = 0; at < kCodeBytes; at += 64)
+      _mm_prefetch(reinterpret_cast<const char*>(ahead + at), _MM_HINT_T1);
   }
 };
 
