@@ -318,6 +318,7 @@ TEST_P(Products, InputsOfAnySize) {
     for (float value : product(1e-38f, 0.f)) EXPECT_LT(std::fabs(value), 1e-30f);
     for (float value : product(1e30f, 1e-30f)) EXPECT_FALSE(std::isnan(value));
     for (float value : product(NAN, 1.f)) EXPECT_TRUE(std::isnan(value)) << dtype_name(format.dtype);
+    for (float value : product(INFINITY, 1.f)) EXPECT_FALSE(std::isfinite(value)) << dtype_name(format.dtype);
   }
 }
 

@@ -52,16 +52,16 @@ struct IsaKernels {
   void (*gemm)(const GemmArgs& args, uint32_t row_begin, uint32_t row_end, float* panel);
   /// True where int_gemm() takes this matrix: MXFP4 or Q8_0, columns a multiple of 32. Without integer products this
   /// and all to pack_panel are null.
-  bool (*takes_integers)(const WeightRows& w);
+  bool (*takes_integers)(const WeightRows& w) = nullptr;
   /// `x`: w.cols floats; `out` is for products with matrices of w's format.
-  void (*quantize)(const float* x, const WeightRows& w, const QuantizedRow& out);
+  void (*quantize)(const float* x, const WeightRows& w, const QuantizedRow& out) = nullptr;
   /// As gemm(), of args.quantized. `scratch`: int_scratch_bytes(args.num_x).
-  void (*int_gemm)(const GemmArgs& args, uint32_t row_begin, uint32_t row_end, void* scratch);
-  uint64_t (*int_scratch_bytes)(uint32_t num_x);
+  void (*int_gemm)(const GemmArgs& args, uint32_t row_begin, uint32_t row_end, void* scratch) = nullptr;
+  uint64_t (*int_scratch_bytes)(uint32_t num_x) = nullptr;
   /// Rows of a panel of a packed matrix, bytes of one, and how the panel from `first_row` on is made.
-  uint32_t panel_rows;
-  uint64_t (*packed_panel_bytes)(const WeightRows& w);
-  void (*pack_panel)(const WeightRows& w, uint32_t first_row, std::byte* out);
+  uint32_t panel_rows = 0;
+  uint64_t (*packed_panel_bytes)(const WeightRows& w) = nullptr;
+  void (*pack_panel)(const WeightRows& w, uint32_t first_row, std::byte* out) = nullptr;
   /// True where attend_chunk() takes this head dimension.
   bool (*takes_attend)(uint32_t head_dim);
   /// Sets `state` to that of the chunk.

@@ -14,9 +14,17 @@ namespace {
 }  // namespace
 
 const IsaKernels& isa_kernels() {
-  static constexpr IsaKernels kKernels = {"avx2",          takes_gemm, gemm,    nullptr,     nullptr,      nullptr,
-                                          nullptr,         0,          nullptr, nullptr,     takes_attend, attend_chunk,
-                                          merge_attention, swiglu,     rmsnorm, add_weighted};
+  static constexpr IsaKernels kKernels = {
+      .name = "avx2",
+      .takes_gemm = takes_gemm,
+      .gemm = gemm,
+      .takes_attend = takes_attend,
+      .attend_chunk = attend_chunk,
+      .merge_attention = merge_attention,
+      .swiglu = swiglu,
+      .rmsnorm = rmsnorm,
+      .add_weighted = add_weighted,
+  };
   return kKernels;
 }
 

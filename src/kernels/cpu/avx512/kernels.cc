@@ -1,6 +1,6 @@
 /// The table of avx512: its simd.h under the loops that all instruction sets share.
 
-#include "kernels/cpu/avx512/int_simd.h"
+#include "kernels/cpu/avx512/panels.h"
 #include "kernels/cpu/avx512/simd.h"
 #include "kernels/cpu/isa.h"
 
@@ -17,9 +17,23 @@ namespace {
 
 const IsaKernels& isa_kernels() {
   static constexpr IsaKernels kKernels = {
-      "avx512",    takes_gemm,         gemm,       takes_integers, quantize,     int_gemm,        int_scratch_bytes,
-      kPanelLanes, packed_panel_bytes, pack_panel, takes_attend,   attend_chunk, merge_attention, swiglu,
-      rmsnorm,     add_weighted};
+      .name = "avx512",
+      .takes_gemm = takes_gemm,
+      .gemm = gemm,
+      .takes_integers = takes_integers,
+      .quantize = quantize,
+      .int_gemm = int_gemm,
+      .int_scratch_bytes = int_scratch_bytes,
+      .panel_rows = kPanelLanes,
+      .packed_panel_bytes = packed_panel_bytes,
+      .pack_panel = pack_panel,
+      .takes_attend = takes_attend,
+      .attend_chunk = attend_chunk,
+      .merge_attention = merge_attention,
+      .swiglu = swiglu,
+      .rmsnorm = rmsnorm,
+      .add_weighted = add_weighted,
+  };
   return kKernels;
 }
 
