@@ -60,6 +60,16 @@ class Answer(unittest.TestCase):
         seed = done.stderr.decode().split("seed")[1].split()[0]
         self.assertEqual(run("run", "--seed", seed, QUESTION).stdout, done.stdout)
 
+    def test_weights_answer_the_same_where_they_lie(self):
+        drawn = ["run", "--temperature", "1", "--seed", "3", "--show-reasoning", QUESTION]
+        copied, in_file = run(*drawn), run(*drawn, "--no-repack")
+        self.assertEqual((copied.stdout, copied.stderr), (in_file.stdout, in_file.stderr))
+
+    def test_float32_goes_all_the_way(self):
+        done = run("run", *FIXED, "--precision", "f32", "--verbose", QUESTION)
+        self.assertEqual(done.stdout, run("run", *FIXED, QUESTION).stdout)
+        self.assertRegex(done.stderr.decode(), r"KV cache: [\d.]+ GB of f32")
+
     def test_a_short_answer_says_so(self):
         done = run("run", "--max-tokens", "3", QUESTION)
         self.assertEqual(done.returncode, 0)
