@@ -75,8 +75,8 @@ void CpuBackend::quantize(const WeightRows& w, const float* x, uint32_t num_rows
   });
 }
 
-uint64_t CpuBackend::gemm_scratch_floats(const WeightRows& w, uint32_t num_x) const {
-  return takes_integers(w) ? num_chunks(isa_.int_scratch_bytes(num_x), sizeof(float)) : gemm_panel_floats(w.cols);
+uint64_t CpuBackend::gemm_scratch_floats(const WeightRows& w, bool integers) const {
+  return integers ? num_chunks(isa_.int_scratch_bytes(w), sizeof(float)) : gemm_panel_floats(w.cols);
 }
 
 void CpuBackend::gemm(const GemmArgs& args, uint32_t row_begin, uint32_t row_end, float* scratch) const {
@@ -120,7 +120,7 @@ void CpuBackend::matmul(const MatmulArgs& args) {
   }
   threads_.parallel_for(num_chunks(args.w.rows, chunk_rows_), [&](uint32_t chunk, unsigned thread) {
     const uint32_t begin = chunk * chunk_rows_, end = std::min(begin + chunk_rows_, args.w.rows);
-    gemm(product, begin, end, scratch(thread, gemm_scratch_floats(args.w, args.num_tokens)));
+    gemm(product, begin, end, scratch(thread, gemm_scratch_floats(args.w, integers)));
   });
 }
 
@@ -349,7 +349,7 @@ void CpuBackend::expand_experts(const ExpertsArgs& args) {
     // Scratch: that of the product, then gate and up of this chunk for each input, then the two lists of their rows.
     const uint64_t half = static_cast<uint64_t>(inputs) * chunk_rows_;
     const uint64_t gemm_floats =
-        std::max(gemm_scratch_floats(args.gate.first, inputs), gemm_scratch_floats(args.up.first, inputs));
+        std::max(gemm_scratch_floats(args.gate.first, integers), gemm_scratch_floats(args.up.first, integers));
     float* of_gemm = scratch(thread, gemm_floats + 2 * half);
     float *gates = of_gemm + gemm_floats, *ups = gates + half;
     std::vector<float*> rows(2 * inputs);
@@ -398,7 +398,7 @@ void CpuBackend::contract_experts(const ExpertsArgs& args) {
     product.out = output_rows_.data() + group.begin;
     product.num_x = group.end - group.begin;
     product.quantized = integers ? quantized_.data() + group.begin : nullptr;
-    gemm(product, begin, end, scratch(thread, gemm_scratch_floats(args.down.first, product.num_x)));
+    gemm(product, begin, end, scratch(thread, gemm_scratch_floats(args.down.first, integers)));
   });
 }
 

@@ -34,7 +34,7 @@ class CpuBackend : public Backend {
   bool takes_integers(const WeightRows& w) const;
   /// Rounds num_rows rows of x for products with matrices like w; what an earlier call gave is gone.
   void quantize(const WeightRows& w, const float* x, uint32_t num_rows);
-  uint64_t gemm_scratch_floats(const WeightRows& w, uint32_t num_x) const;
+  uint64_t gemm_scratch_floats(const WeightRows& w, bool integers) const;
   /// In integers where args.quantized is not null.
   void gemm(const GemmArgs& args, uint32_t row_begin, uint32_t row_end, float* scratch) const;
   void expand_experts(const ExpertsArgs& args);    // gate, up and SwiGLU -> inner_

@@ -55,9 +55,9 @@ struct IsaKernels {
   bool (*takes_integers)(const WeightRows& w) = nullptr;
   /// `x`: w.cols floats; `out` is for products with matrices of w's format.
   void (*quantize)(const float* x, const WeightRows& w, const QuantizedRow& out) = nullptr;
-  /// As gemm(), of args.quantized. `scratch`: int_scratch_bytes(args.num_x).
+  /// As gemm(), of args.quantized. `scratch`: int_scratch_bytes(args.w).
   void (*int_gemm)(const GemmArgs& args, uint32_t row_begin, uint32_t row_end, void* scratch) = nullptr;
-  uint64_t (*int_scratch_bytes)(uint32_t num_x) = nullptr;
+  uint64_t (*int_scratch_bytes)(const WeightRows& w) = nullptr;
   /// Rows of a panel of a packed matrix, bytes of one, and how the panel from `first_row` on is made.
   uint32_t panel_rows = 0;
   uint64_t (*packed_panel_bytes)(const WeightRows& w) = nullptr;

@@ -18,7 +18,7 @@ inline constexpr int32_t kQuantizedMax = 127 * 128 + 63;
 /// Blocks whose largest value is below this are zeros: their scale would not have a reciprocal.
 inline constexpr float kQuantizedMin = 1e-30f;
 
-/// Blocks of a row that are unpacked at a time: with 32 rows 8 KB of codes, which stay in L1.
+/// Blocks of a row whose scales are unpacked, and which are asked for in the file, at a time.
 inline constexpr uint32_t kSlabBlocks = 8;
 
 inline constexpr uint64_t kQuantizedBlockBytes = 64 + sizeof(float) + sizeof(int32_t);

@@ -21,12 +21,6 @@ inline IntVec int_zero() {
 inline IntVec int_set1(int32_t x) {
   return _mm512_set1_epi32(x);
 }
-inline IntVec load_codes(const uint8_t* p) {
-  return _mm512_load_si512(p);
-}
-inline void store_codes(uint8_t* p, IntVec codes) {
-  _mm512_store_si512(p, codes);
-}
 /// sum + the 4 products of each lane's unsigned codes with the 4 signed bytes at x.
 inline IntVec dot4(IntVec sum, IntVec codes, const int8_t* x) {
   int32_t four;

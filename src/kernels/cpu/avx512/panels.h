@@ -174,9 +174,10 @@ struct PackedPanel {
     return (w.cols / 32 * (kCodeBytes + kPanelLanes * kScaleBytes) + 63) / 64 * 64;
   }
   PackedPanel() = default;
+  PackedPanel(const std::byte* panel, uint32_t cols)
+      : block_codes(panel), block_scales(panel + cols / 32 * kCodeBytes) {}
   PackedPanel(const WeightRows& w, uint32_t first, uint32_t /*end*/)
-      : block_codes(w.data + first / kPanelLanes * panel_bytes(w)),
-        block_scales(block_codes + w.cols / 32 * kCodeBytes) {}
+      : PackedPanel(w.data + first / kPanelLanes * panel_bytes(w), w.cols) {}
 
   void prefetch_slab(const WeightRows& /*w*/, uint32_t /*block*/, uint32_t /*step_rows*/, bool /*last*/) const {}
   /// What is read 8 KB later, into L2. Panels follow one another, so at the end it is the next panel. A slab at once,
