@@ -322,6 +322,25 @@ TEST_P(Products, InputsOfAnySize) {
   }
 }
 
+/// Whole numbers are exact, and blocks add up in one order: even the instruction set does not show in the result.
+TEST(WholeNumbers, HaveTheSameBitsOnEveryInstructionSet) {
+  ThreadPool threads(2);
+  std::mt19937 rng(11);
+  for (const Format& format : kFormats) {
+    if (!of_8_bits(format.dtype)) continue;
+    RandomMatrix w(format.dtype, format.layout, 67, 288, rng);
+    const auto x = random_floats(5 * 288, rng);
+    std::vector<std::vector<float>> results;
+    for (std::string_view name : available_backends()) {
+      if (name == "ref") continue;
+      const auto backend = make_backend(name, threads).value();
+      backend->matmul({w.rows, nullptr, x.data(), 5, results.emplace_back(5 * 67).data(), 67, false});
+      EXPECT_EQ(backend->counts(Op::kMatmul).rounded, 1u) << name;
+      EXPECT_EQ(std::memcmp(results.front().data(), results.back().data(), 5 * 67 * sizeof(float)), 0) << name;
+    }
+  }
+}
+
 /// Nobody publishes such a file, but a header may say it.
 TEST_P(Products, GateAndUpNeedNotBeStoredAlike) {
   std::mt19937 rng(10);

@@ -47,7 +47,7 @@ inline auto all_backends() {
 /// The same, and those that round activations.
 inline auto all_backends_and_precisions() {
   return ::testing::Values(std::string("ref"), std::string("avx2"), std::string("avx512"),
-                           std::string("avx512_rounded"));
+                           std::string("avx512_rounded"), std::string("avx2_rounded"));
 }
 inline std::string backend_test_name(const ::testing::TestParamInfo<std::string>& info) {
   return info.param;

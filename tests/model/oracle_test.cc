@@ -217,7 +217,7 @@ TEST_P(RoundingOracle, RoundedActivationsChangeLittle) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, RoundingOracle, ::testing::Values("avx512_rounded"), backend_test_name);
+INSTANTIATE_TEST_SUITE_P(All, RoundingOracle, ::testing::Values("avx2_rounded", "avx512_rounded"), backend_test_name);
 INSTANTIATE_TEST_SUITE_P(All, Oracle, all_backends(), backend_test_name);
 
 }  // namespace

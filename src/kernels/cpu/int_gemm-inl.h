@@ -1,4 +1,4 @@
-// Part of one ISA's file: included inside its namespace, after its int_simd.h.
+// Part of one ISA's file: included inside its namespace, after panels-inl.h.
 //
 // Products in whole numbers, exact within each block of 32: sum over the blocks of scale * sum(code * input), the
 // blocks in their order. So a result's bits depend on K alone: not on how many inputs there are, nor on the tile they
@@ -9,10 +9,14 @@
 // inputs.
 #pragma once
 
-/// Inputs that meet a panel at once: 12 + 6 sums, and 8 vectors of weights on their way.
-constexpr uint32_t kIntTileInputs = 6;
 bool takes_integers(const WeightRows& w) {
   return w.cols % 32 == 0 && (w.dtype == Dtype::kMxfp4 || w.dtype == Dtype::kQ8_0);
+}
+
+inline const InputOrder& input_order(const WeightRows& w) {
+  static constexpr InputOrder kGgmlOrder = ggml_order(), kSplitOrder = split_order();
+  if (w.dtype == Dtype::kQ8_0) return kQ8Order;
+  return w.layout == Mxfp4Layout::kGgml ? kGgmlOrder : kSplitOrder;
 }
 
 void quantize(const float* x, const WeightRows& w, const QuantizedRow& out) {
@@ -43,22 +47,16 @@ void int_tile(const GemmArgs& args, const Panel& panel, uint32_t row, uint32_t r
     if (input == 0) panel.prefetch_slab(args.w, slab, kPanelLanes, row + kPanelLanes >= row_end);
     panel.scales(slab, end - slab, scales);
     for (uint32_t b = slab; b < end; ++b) {
-      IntVec codes[kBlockCodes], high[kInputs], low[kInputs];
+      IntVec codes[kBlockCodes];
+      typename Panel::Product products[kInputs];
       if (input == 0) panel.prefetch_block(b);
       panel.codes(b, codes);
-      for (uint32_t t = 0; t < kInputs; ++t) {
-        high[t] = int_zero();
-        low[t] = int_set1(inputs[t].offsets[b]);
-      }
-      for (uint32_t v = 0; v < kBlockCodes; ++v)
-        for (uint32_t t = 0; t < kInputs; ++t) {
-          const int8_t* x = inputs[t].halves + b * 64 + v * 4;
-          high[t] = dot4(high[t], codes[v], x);
-          low[t] = dot4(low[t], codes[v], x + 32);
-        }
+      for (uint32_t t = 0; t < kInputs; ++t) products[t].start(inputs[t].offsets[b]);
+      for (uint32_t v = 0; v < kBlockCodes; v += Panel::Product::kCodes)
+        for (uint32_t t = 0; t < kInputs; ++t) products[t].add(codes, v, inputs[t].halves + b * 64);
       const Vec of_block = load(scales + (b - slab) * kPanelLanes);
       for (uint32_t t = 0; t < kInputs; ++t)
-        total[t] = fma(join_halves(high[t], low[t]), mul(of_block, set1(inputs[t].scales[b])), total[t]);
+        total[t] = fma(products[t].value(), mul(of_block, set1(inputs[t].scales[b])), total[t]);
     }
   }
   const uint32_t rows = row_end - row < kPanelLanes ? row_end - row : kPanelLanes;

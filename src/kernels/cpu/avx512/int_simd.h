@@ -11,7 +11,7 @@ namespace gossamer::kernels::avx512 {
 namespace {
 
 constexpr uint32_t kPanelLanes = 16;
-constexpr uint32_t kBlockCodes = 8;  // vectors of unpacked codes in a block: 4 elements a lane each
+constexpr uint32_t kIntTileInputs = 6;  // inputs that meet a panel at once: 12 + 6 sums, and 8 vectors of weights
 
 using IntVec = __m512i;
 
@@ -21,15 +21,37 @@ inline IntVec int_zero() {
 inline IntVec int_set1(int32_t x) {
   return _mm512_set1_epi32(x);
 }
-/// sum + the 4 products of each lane's unsigned codes with the 4 signed bytes at x.
-inline IntVec dot4(IntVec sum, IntVec codes, const int8_t* x) {
-  int32_t four;
-  __builtin_memcpy(&four, x, sizeof four);
-  return _mm512_dpbusd_epi32(sum, codes, _mm512_set1_epi32(four));
+inline IntVec int_load(const std::byte* p) {
+  return _mm512_load_si512(p);
 }
-/// 128 * high + low, as floats.
-inline __m512 join_halves(IntVec high, IntVec low) {
-  return _mm512_cvtepi32_ps(_mm512_add_epi32(_mm512_slli_epi32(high, 7), low));
+inline void int_store(std::byte* p, IntVec v) {
+  _mm512_store_si512(p, v);
+}
+
+/// The sum of one block: codes of 16 rows times the halves of 32 numbers.
+struct HalvesProduct {
+  static constexpr uint32_t kCodes = 1;  // vectors that add() takes at a time
+  IntVec high = int_zero(), low = int_zero();
+
+  void start(int32_t offset) { low = int_set1(offset); }
+  /// Vector number v of the block's unsigned codes; x: the block's halves.
+  void add(const IntVec* codes, uint32_t v, const int8_t* x) {
+    const auto four = [&](const int8_t* bytes) {
+      int32_t word;
+      __builtin_memcpy(&word, bytes, sizeof word);
+      return int_set1(word);
+    };
+    high = _mm512_dpbusd_epi32(high, codes[v], four(x + 4 * v));
+    low = _mm512_dpbusd_epi32(low, codes[v], four(x + 32 + 4 * v));
+  }
+  __m512 value() const { return _mm512_cvtepi32_ps(_mm512_add_epi32(_mm512_slli_epi32(high, 7), low)); }
+};
+using Q8Product = HalvesProduct;
+constexpr InputOrder kQ8Order = q8_order(128);
+
+/// Signed bytes as the product wants them: unsigned, 128 more.
+inline IntVec q8_codes(IntVec codes) {
+  return _mm512_xor_si512(codes, _mm512_set1_epi8(static_cast<char>(0x80)));
 }
 
 /// From 16 bytes of each of 16 rows, the 4 bytes number g of each, one row a lane: out[g]. Masked broadcasts join rows
@@ -63,7 +85,7 @@ inline __m512 e8m0_scales(const uint8_t* bytes) {
 }
 
 /// Low nibbles, then high ones, of each vector.
-inline void unpack_fp4(const IntVec nibbles[4], IntVec codes[kBlockCodes]) {
+inline void unpack_fp4(const IntVec nibbles[4], IntVec codes[8]) {
   const IntVec values = fp4_codes();
   for (uint32_t g = 0; g < 4; ++g) {
     codes[2 * g] = _mm512_permutexvar_epi8(nibbles[g], values);
@@ -76,33 +98,59 @@ inline __m512 f16_scales(const std::byte* halves) {
   return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(halves)));
 }
 
-/// How the codes of a format are to be met by inputs.
-struct InputOrder {
-  uint8_t element[32];  // which element of the block comes at this place
-  int32_t zero_point;   // what the codes have too much
-  float unit;           // what a code of 1 is worth
-};
+/// Scale bytes of 8 blocks of 16 rows, 8 bytes a row (rows 0 .. 7, then the others), as floats: [block][row].
+inline void spread_scales(__m512i rows_0_7, __m512i rows_8_15, float* out) {
+  static constexpr auto kPlaces = [] {
+    struct Places {
+      uint8_t byte[2][64];
+    } places{};
+    for (uint8_t b = 0; b < 8; ++b)
+      for (uint8_t r = 0; r < 16; ++r) places.byte[b / 4][b % 4 * 16 + r] = static_cast<uint8_t>(r * 8 + b);
+    return places;
+  }();
+  for (uint32_t half = 0; half < 2; ++half) {
+    const __m512i bytes = _mm512_permutex2var_epi8(rows_0_7, _mm512_loadu_si512(kPlaces.byte[half]), rows_8_15);
+    const auto put = [&](uint32_t b, __m128i of_block) {
+      const __m512i wide = _mm512_slli_epi32(_mm512_cvtepu8_epi32(of_block), 23);
+      _mm512_store_ps(out + (half * 4 + b) * kPanelLanes, _mm512_castsi512_ps(wide));
+    };
+    put(0, _mm512_castsi512_si128(bytes));
+    put(1, _mm512_extracti32x4_epi32(bytes, 1));
+    put(2, _mm512_extracti32x4_epi32(bytes, 2));
+    put(3, _mm512_extracti32x4_epi32(bytes, 3));
+  }
+}
 
-constexpr InputOrder ggml_order() {
-  InputOrder order{{}, 12, 0.5f};
-  for (uint8_t i = 0; i < 32; ++i) order.element[i] = static_cast<uint8_t>(i / 8 * 4 + i % 4 + (i / 4 % 2) * 16);
-  return order;
+/// Scales of 8 blocks of 17 bytes: they lie in 120 bytes, one permutation a row. True: done.
+inline bool gather_ggml_scales(const std::byte* const* rows, uint64_t offset, float* out) {
+  static constexpr auto kPlaces = [] {
+    struct Places {
+      uint8_t byte[64];
+    } places{};
+    for (uint8_t i = 0; i < 64; ++i) places.byte[i] = static_cast<uint8_t>(i % 8 * kMxfp4GgmlBlockBytes);
+    return places;
+  }();
+  const __m512i places = _mm512_loadu_si512(kPlaces.byte);
+  __m512i of_rows[2] = {_mm512_setzero_si512(), _mm512_setzero_si512()};
+  for (uint32_t r = 0; r < kPanelLanes; ++r) {
+    const std::byte* at = rows[r] + offset;
+    const __m512i picked = _mm512_permutex2var_epi8(_mm512_loadu_si512(at), places, _mm512_loadu_si512(at + 64));
+    of_rows[r / 8] = _mm512_mask_mov_epi64(of_rows[r / 8], static_cast<__mmask8>(1u << r % 8), picked);
+  }
+  spread_scales(of_rows[0], of_rows[1], out);
+  return true;
 }
-constexpr InputOrder split_order() {
-  InputOrder order{{}, 12, 0.5f};
-  for (uint8_t i = 0; i < 32; ++i) order.element[i] = static_cast<uint8_t>(i / 8 * 8 + i % 4 * 2 + i / 4 % 2);
-  return order;
-}
-constexpr InputOrder q8_order() {
-  InputOrder order{{}, 128, 1.f};
-  for (uint8_t i = 0; i < 32; ++i) order.element[i] = i;
-  return order;
-}
-constexpr InputOrder kGgmlOrder = ggml_order(), kSplitOrder = split_order(), kQ8Order = q8_order();
 
-inline const InputOrder& input_order(const WeightRows& w) {
-  if (w.dtype == Dtype::kQ8_0) return kQ8Order;
-  return w.layout == Mxfp4Layout::kGgml ? kGgmlOrder : kSplitOrder;
+/// Scales of 8 blocks that lie side by side.
+inline bool gather_split_scales(const std::byte* const* rows, uint64_t block, float* out) {
+  __m512i of_rows[2] = {_mm512_setzero_si512(), _mm512_setzero_si512()};
+  for (uint32_t r = 0; r < kPanelLanes; ++r) {
+    int64_t eight;
+    __builtin_memcpy(&eight, rows[r] + block, sizeof eight);
+    of_rows[r / 8] = _mm512_mask_set1_epi64(of_rows[r / 8], static_cast<__mmask8>(1u << r % 8), eight);
+  }
+  spread_scales(of_rows[0], of_rows[1], out);
+  return true;
 }
 
 /// One block of 32 inputs. One that is infinite or no number makes the scale no number.

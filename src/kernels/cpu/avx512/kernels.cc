@@ -1,6 +1,6 @@
 /// The table of avx512: its simd.h under the loops that all instruction sets share.
 
-#include "kernels/cpu/avx512/panels.h"
+#include "kernels/cpu/avx512/int_simd.h"
 #include "kernels/cpu/avx512/simd.h"
 #include "kernels/cpu/isa.h"
 
@@ -9,6 +9,7 @@ namespace {
 // clang-format off: each builds on those before it
 #include "kernels/cpu/readers-inl.h"
 #include "kernels/cpu/gemm-inl.h"
+#include "kernels/cpu/panels-inl.h"
 #include "kernels/cpu/int_gemm-inl.h"
 #include "kernels/cpu/elementwise-inl.h"
 #include "kernels/cpu/attend-inl.h"

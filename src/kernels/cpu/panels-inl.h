@@ -1,36 +1,13 @@
+// Part of one ISA's file: included inside its namespace, after its int_simd.h.
+//
+// Panels: kPanelLanes rows of a matrix as the integer products read them, a block of 32 columns at a time, from the
+// file's own layouts and from the packed one.
 #pragma once
-/// Panels: 16 rows of a matrix as the integer products read them, a block of 32 columns at a time, from the file's own
-/// layouts and from the packed one. After int_simd.h.
 
-#include "kernels/cpu/avx512/int_simd.h"
+constexpr uint32_t kBlockCodes = 8;  // vectors of unpacked codes in a block: 4 elements a lane each
+constexpr uint64_t kVectorBytes = 4 * kPanelLanes;
 
-namespace gossamer::kernels::avx512 {
-namespace {
-
-/// Scale bytes of 8 blocks of 16 rows, 8 bytes a row (rows 0 .. 7, then the others), as floats: [block][row].
-inline void spread_scales(__m512i rows_0_7, __m512i rows_8_15, float* out) {
-  static constexpr auto kPlaces = [] {
-    struct Places {
-      uint8_t byte[2][64];
-    } places{};
-    for (uint8_t b = 0; b < 8; ++b)
-      for (uint8_t r = 0; r < 16; ++r) places.byte[b / 4][b % 4 * 16 + r] = static_cast<uint8_t>(r * 8 + b);
-    return places;
-  }();
-  for (uint32_t half = 0; half < 2; ++half) {
-    const __m512i bytes = _mm512_permutex2var_epi8(rows_0_7, _mm512_loadu_si512(kPlaces.byte[half]), rows_8_15);
-    const auto put = [&](uint32_t b, __m128i of_block) {
-      const __m512i wide = _mm512_slli_epi32(_mm512_cvtepu8_epi32(of_block), 23);
-      _mm512_store_ps(out + (half * 4 + b) * kPanelLanes, _mm512_castsi512_ps(wide));
-    };
-    put(0, _mm512_castsi512_si128(bytes));
-    put(1, _mm512_extracti32x4_epi32(bytes, 1));
-    put(2, _mm512_extracti32x4_epi32(bytes, 2));
-    put(3, _mm512_extracti32x4_epi32(bytes, 3));
-  }
-}
-
-/// 16 rows of the file's own layout; a panel with fewer repeats its last row.
+/// Rows of the file's own layout; a panel with fewer than its lanes repeats its last row.
 struct FilePanel {
   const std::byte* data[kPanelLanes];
   const std::byte* scale_rows[kPanelLanes];
@@ -62,35 +39,19 @@ struct FilePanel {
 
 /// Scale bytes of a slab as floats.
 inline void e8m0_slab(const uint8_t* bytes, uint32_t num_blocks, float* out) {
-  for (uint32_t b = 0; b < num_blocks; ++b)
-    _mm512_store_ps(out + b * kPanelLanes, e8m0_scales(bytes + b * kPanelLanes));
+  for (uint32_t b = 0; b < num_blocks; ++b) store(out + b * kPanelLanes, e8m0_scales(bytes + b * kPanelLanes));
 }
 
 /// 17-byte blocks. Unpacked: elements 4g .. 4g + 3, then 16 + 4g .. 19 + 4g, g = 0 .. 3.
 struct Mxfp4GgmlPanel : FilePanel {
+  using Product = HalvesProduct;
   static constexpr uint64_t kBlockBytes = kMxfp4GgmlBlockBytes;
   using FilePanel::FilePanel;
   uint8_t scale_byte(uint32_t row, uint32_t block) const {
     return static_cast<uint8_t>(data[row][block * kBlockBytes]);
   }
   void scales(uint32_t block, uint32_t num_blocks, float* out) const {
-    if (num_blocks == 8) {  // their scales lie in 120 bytes: one permutation a row
-      static constexpr auto kPlaces = [] {
-        struct Places {
-          uint8_t byte[64];
-        } places{};
-        for (uint8_t i = 0; i < 64; ++i) places.byte[i] = static_cast<uint8_t>(i % 8 * kBlockBytes);
-        return places;
-      }();
-      const __m512i places = _mm512_loadu_si512(kPlaces.byte);
-      __m512i of_rows[2] = {_mm512_setzero_si512(), _mm512_setzero_si512()};
-      for (uint32_t r = 0; r < kPanelLanes; ++r) {
-        const std::byte* at = data[r] + block * kBlockBytes;
-        const __m512i picked = _mm512_permutex2var_epi8(_mm512_loadu_si512(at), places, _mm512_loadu_si512(at + 64));
-        of_rows[r / 8] = _mm512_mask_mov_epi64(of_rows[r / 8], static_cast<__mmask8>(1u << r % 8), picked);
-      }
-      return spread_scales(of_rows[0], of_rows[1], out);
-    }
+    if (num_blocks == 8 && gather_ggml_scales(data, block * kBlockBytes, out)) return;
     alignas(64) uint8_t bytes[kSlabBlocks * kPanelLanes];
     for (uint32_t b = 0; b < num_blocks; ++b)
       for (uint32_t r = 0; r < kPanelLanes; ++r) bytes[b * kPanelLanes + r] = scale_byte(r, block + b);
@@ -109,19 +70,12 @@ struct Mxfp4GgmlPanel : FilePanel {
 
 /// 16-byte blocks, scales apart. Unpacked: elements 8g, 8g + 2, 8g + 4, 8g + 6, then the odd ones, g = 0 .. 3.
 struct Mxfp4SplitPanel : FilePanel {
+  using Product = HalvesProduct;
   static constexpr uint64_t kBlockBytes = kMxfp4SplitBlockBytes;
   using FilePanel::FilePanel;
   uint8_t scale_byte(uint32_t row, uint32_t block) const { return static_cast<uint8_t>(scale_rows[row][block]); }
   void scales(uint32_t block, uint32_t num_blocks, float* out) const {
-    if (num_blocks == 8) {
-      __m512i of_rows[2] = {_mm512_setzero_si512(), _mm512_setzero_si512()};
-      for (uint32_t r = 0; r < kPanelLanes; ++r) {
-        int64_t eight;
-        __builtin_memcpy(&eight, scale_rows[r] + block, sizeof eight);
-        of_rows[r / 8] = _mm512_mask_set1_epi64(of_rows[r / 8], static_cast<__mmask8>(1u << r % 8), eight);
-      }
-      return spread_scales(of_rows[0], of_rows[1], out);
-    }
+    if (num_blocks == 8 && gather_split_scales(scale_rows, block, out)) return;
     alignas(64) uint8_t bytes[kSlabBlocks * kPanelLanes];
     for (uint32_t b = 0; b < num_blocks; ++b)
       for (uint32_t r = 0; r < kPanelLanes; ++r) bytes[b * kPanelLanes + r] = scale_byte(r, block + b);
@@ -138,8 +92,9 @@ struct Mxfp4SplitPanel : FilePanel {
   }
 };
 
-/// 34-byte blocks. Unpacked: elements 4v .. 4v + 3, v = 0 .. 7, plus 128.
+/// 34-byte blocks. Unpacked: elements 4v .. 4v + 3, v = 0 .. 7.
 struct Q8Panel : FilePanel {
+  using Product = Q8Product;
   static constexpr uint64_t kBlockBytes = kQ8BlockBytes;
   using FilePanel::FilePanel;
   /// The scales of a block, a half a row.
@@ -149,14 +104,12 @@ struct Q8Panel : FilePanel {
   void scales(uint32_t block, uint32_t num_blocks, float* out) const {
     alignas(64) std::byte halves[kSlabBlocks * kPanelLanes * 2];
     for (uint32_t b = 0; b < num_blocks; ++b) scale_halves(block + b, halves + b * kPanelLanes * 2);
-    for (uint32_t b = 0; b < num_blocks; ++b)
-      _mm512_store_ps(out + b * kPanelLanes, f16_scales(halves + b * kPanelLanes * 2));
+    for (uint32_t b = 0; b < num_blocks; ++b) store(out + b * kPanelLanes, f16_scales(halves + b * kPanelLanes * 2));
   }
   void codes(uint32_t block, IntVec out[kBlockCodes]) const {
-    const IntVec zero_point = _mm512_set1_epi8(static_cast<char>(0x80));
     transpose(data, block * kBlockBytes + 2, out);
     transpose(data, block * kBlockBytes + 18, out + 4);
-    for (uint32_t v = 0; v < kBlockCodes; ++v) out[v] = _mm512_xor_si512(out[v], zero_point);
+    for (uint32_t v = 0; v < kBlockCodes; ++v) out[v] = q8_codes(out[v]);
   }
   void prefetch_slab(const WeightRows& w, uint32_t block, uint32_t step_rows, bool last) const {
     prefetch_rows(w, kBlockBytes, block, step_rows, last);
@@ -164,9 +117,10 @@ struct Q8Panel : FilePanel {
 };
 
 /// A panel in the order of the products: for every block the vectors that codes() gives (MXFP4: two nibbles a byte),
-/// then the scales of all blocks, 16 side by side. One stream, aligned, nothing left to turn.
-template <uint64_t kCodeBytes, uint64_t kScaleBytes>
+/// then the scales of all blocks, those of a block side by side. One stream, aligned, nothing left to turn.
+template <uint64_t kVectors, uint64_t kScaleBytes>
 struct PackedPanel {
+  static constexpr uint64_t kCodeBytes = kVectors * kVectorBytes;  // of a block
   const std::byte* block_codes;
   const std::byte* block_scales;
 
@@ -189,14 +143,15 @@ struct PackedPanel {
   }
 };
 
-struct PackedMxfp4Panel : PackedPanel<256, 1> {
+struct PackedMxfp4Panel : PackedPanel<4, 1> {
+  using Product = HalvesProduct;
   using PackedPanel::PackedPanel;
   void scales(uint32_t block, uint32_t num_blocks, float* out) const {
     e8m0_slab(reinterpret_cast<const uint8_t*>(block_scales) + block * kPanelLanes, num_blocks, out);
   }
   void codes(uint32_t block, IntVec out[kBlockCodes]) const {
     IntVec nibbles[4];
-    for (uint32_t g = 0; g < 4; ++g) nibbles[g] = _mm512_load_si512(block_codes + block * 256 + g * 64);
+    for (uint32_t g = 0; g < 4; ++g) nibbles[g] = int_load(block_codes + block * kCodeBytes + g * kVectorBytes);
     unpack_fp4(nibbles, out);
   }
   template <class Panel>
@@ -206,21 +161,22 @@ struct PackedMxfp4Panel : PackedPanel<256, 1> {
     for (uint32_t b = 0; b < blocks; ++b) {
       IntVec nibbles[4];
       panel.packed(b, nibbles);
-      for (uint32_t g = 0; g < 4; ++g) _mm512_store_si512(out + b * 256 + g * 64, nibbles[g]);
+      for (uint32_t g = 0; g < 4; ++g) int_store(out + b * kCodeBytes + g * kVectorBytes, nibbles[g]);
       for (uint32_t r = 0; r < kPanelLanes; ++r)
-        out[blocks * 256 + b * kPanelLanes + r] = static_cast<std::byte>(panel.scale_byte(r, b));
+        out[blocks * kCodeBytes + b * kPanelLanes + r] = static_cast<std::byte>(panel.scale_byte(r, b));
     }
   }
 };
 
-struct PackedQ8Panel : PackedPanel<512, 2> {
+struct PackedQ8Panel : PackedPanel<kBlockCodes, 2> {
+  using Product = Q8Product;
   using PackedPanel::PackedPanel;
   void scales(uint32_t block, uint32_t num_blocks, float* out) const {
     for (uint32_t b = 0; b < num_blocks; ++b)
-      _mm512_store_ps(out + b * kPanelLanes, f16_scales(block_scales + (block + b) * kPanelLanes * 2));
+      store(out + b * kPanelLanes, f16_scales(block_scales + (block + b) * kPanelLanes * 2));
   }
   void codes(uint32_t block, IntVec out[kBlockCodes]) const {
-    for (uint32_t v = 0; v < kBlockCodes; ++v) out[v] = _mm512_load_si512(block_codes + block * 512 + v * 64);
+    for (uint32_t v = 0; v < kBlockCodes; ++v) out[v] = int_load(block_codes + block * kCodeBytes + v * kVectorBytes);
   }
   static void pack(const WeightRows& w, uint32_t first, std::byte* out) {
     const Q8Panel panel(w, first, w.rows);
@@ -228,8 +184,8 @@ struct PackedQ8Panel : PackedPanel<512, 2> {
     for (uint32_t b = 0; b < blocks; ++b) {
       IntVec codes[kBlockCodes];
       panel.codes(b, codes);
-      for (uint32_t v = 0; v < kBlockCodes; ++v) _mm512_store_si512(out + b * 512 + v * 64, codes[v]);
-      panel.scale_halves(b, out + blocks * 512 + b * kPanelLanes * 2);
+      for (uint32_t v = 0; v < kBlockCodes; ++v) int_store(out + b * kCodeBytes + v * kVectorBytes, codes[v]);
+      panel.scale_halves(b, out + blocks * kCodeBytes + b * kPanelLanes * 2);
     }
   }
 };
@@ -243,6 +199,3 @@ void pack_panel(const WeightRows& w, uint32_t first_row, std::byte* out) {
   if (w.layout == Mxfp4Layout::kGgml) return PackedMxfp4Panel::pack<Mxfp4GgmlPanel>(w, first_row, out);
   PackedMxfp4Panel::pack<Mxfp4SplitPanel>(w, first_row, out);
 }
-
-}  // namespace
-}  // namespace gossamer::kernels::avx512
