@@ -25,8 +25,10 @@ NEWEST = "kv_.settle(sequence.pages, sequence.known, sequence.settled, newest_st
 
 # name, file, what stands there, what the mutant says instead
 MUTANTS = [
-    ("sliding pages are dropped by what is scheduled", "engine/scheduler.cc", NEWEST,
-     NEWEST.replace("sequence.settled", "std::min<uint32_t>(sequence.scheduled, sequence.known.size())")),
+    ("sliding pages are freed by what is scheduled", "engine/scheduler.cc", NEWEST,
+     NEWEST + " for (uint32_t b = sequence.scheduled / 32, window = kv_.shape().window_pages(); sequence.pages.sliding_begin + window < b;"
+     " ++sequence.pages.sliding_begin) { PageId& page = sequence.pages.sliding[sequence.pages.sliding_begin];"
+     " if (page != kNoPage) const_cast<PagePool&>(kv_.pool()).drop_reference(page); page = kNoPage; }"),
     ("a hit without its window", "kv/kv_manager.cc", "if (hit.nodes[i]->sliding == kNoPage) end = i;", "{}"),
     ("a hit with a short window", "kv/kv_manager.cc", "end - i <= window;)", "end - i < window;)"),
     ("one group is touched before the other is held", "kv/kv_manager.cc",
@@ -40,7 +42,7 @@ MUTANTS = [
     ("R3: the first in line is preempted", "engine/scheduler.cc", "preempt(*running_.back());", "preempt(*running_.front());\n    return false;"),
     ("R4: pages that are coming are taken from others", "engine/scheduler.cc",
      "if (kv_.pool().num_available() + kv_.pool().num_coming() >= pages) return false;", ""),
-    ("R5: somebody new is admitted while others wait for a page", "engine/scheduler.cc", "if (!blocked_) admit_waiting", "admit_waiting"),
+    # R5 alone cannot be broken: what a blocked sequence needs is among the pages that admission sets aside for running ones.
     ("pages are reused while a step reads them", "kv/kv_manager.cc", "if (newest <= retired_) return", "if (newest < ~0ull) return"),
     ("no sliding pages are kept for the end of a prompt", "kv/kv_manager.cc", "if (page < boundary && page + window >= boundary) return true;", ""),
     ("the window is one page short", "kv/kv_manager.cc", "if (page + window >= lowest_settled / kPageTokens) return true;",
