@@ -99,6 +99,9 @@ def try_mutant(mutant: tuple[str, str, str, str], objects: Path) -> tuple[str, s
 
 def main() -> int:
     chosen = [m for m in MUTANTS if not sys.argv[1:] or m[0] in sys.argv[1:]]
+    if not chosen:
+        print("no such mutant; there are:", *(m[0] for m in MUTANTS), sep="\n  ")
+        return 2
     wrong = 0
     with tempfile.TemporaryDirectory() as folder:
         objects = Path(folder)
