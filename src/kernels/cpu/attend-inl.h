@@ -15,15 +15,19 @@ using KvF32 = KvReader<f32, 128>;
 using KvBf16 = KvReader<bf16, 64>;
 using KvInt8 = KvReader<int8, 32>;
 
-/// Scores of kHeads query heads against the 32 positions of a block, to scores[h][0 .. 31].
+/// Scores of kHeads query heads against the 32 positions of a block, to scores[h][0 .. 31]. Blocks lie anywhere, and 4
+/// KB are too short a stream for the hardware to see coming: meanwhile the keys of the block after it and this block's
+/// values are asked for.
 template <class Kv, uint32_t kHeads>
-void score_block(const AttendArgs& args, const std::byte* block, uint32_t head, float* scores) {
+void score_block(const AttendArgs& args, const std::byte* block, const std::byte* next, uint32_t head, float* scores) {
   const float* q = args.q + static_cast<uint64_t>(head) * args.head_dim;
   Vec sums[kHeads][kBlockVectors];
   for (auto& line : sums)
     for (Vec& s : line) s = zero();
   for (uint32_t d = 0; d < args.head_dim; ++d) {
     const Block keys = Kv::run(block + args.keys, d);
+    _mm_prefetch(reinterpret_cast<const char*>(next + args.keys + d * Kv::kRunBytes), _MM_HINT_T0);
+    _mm_prefetch(reinterpret_cast<const char*>(block + args.values + d * Kv::kRunBytes), _MM_HINT_T1);
     for (uint32_t h = 0; h < kHeads; ++h) {
       const Vec x = set1(q[h * args.head_dim + d]);
       for (uint32_t i = 0; i < kBlockVectors; ++i) sums[h][i] = fma(x, keys.v[i], sums[h][i]);
@@ -41,10 +45,11 @@ void score_block(const AttendArgs& args, const std::byte* block, uint32_t head, 
 }
 
 template <class Kv>
-void score_block_all_heads(const AttendArgs& args, const std::byte* block, float* scores) {
+void score_block_all_heads(const AttendArgs& args, const std::byte* block, const std::byte* next, float* scores) {
   uint32_t head = 0;
-  for (; head + kScoreHeads <= args.group; head += kScoreHeads) score_block<Kv, kScoreHeads>(args, block, head, scores);
-  for (; head < args.group; ++head) score_block<Kv, 1>(args, block, head, scores);
+  for (; head + kScoreHeads <= args.group; head += kScoreHeads)
+    score_block<Kv, kScoreHeads>(args, block, next, head, scores);
+  for (; head < args.group; ++head) score_block<Kv, 1>(args, block, next, head, scores);
 }
 
 /// `n` scores (a multiple of 32) to weights e^(score - largest); what lies outside of [begin, end) may be anything and
@@ -101,7 +106,7 @@ void attend_chunk_with(const AttendArgs& args, const AttentionState& state) {
   const uint32_t begin = args.begin - first_block * kKvBlockTokens, end = args.end - first_block * kKvBlockTokens;
   const uint32_t begin_block = begin / kKvBlockTokens, end_block = (end + kKvBlockTokens - 1) / kKvBlockTokens;
   for (uint32_t b = begin_block; b < end_block; ++b)
-    score_block_all_heads<Kv>(args, blocks[b], args.scores + b * kKvBlockTokens);
+    score_block_all_heads<Kv>(args, blocks[b], blocks[b + 1 < end_block ? b + 1 : b], args.scores + b * kKvBlockTokens);
   const uint32_t from = begin_block * kKvBlockTokens, n = end_block * kKvBlockTokens - from;
   for (uint32_t h = 0; h < args.group; ++h) {
     float* weights = args.scores + h * kAttentionChunkTokens + from;
