@@ -19,11 +19,11 @@ CostModel::Terms CostModel::terms(const Step& step) const {
           static_cast<double>(step.attended_tokens) / 1e6, distinct};
 }
 
-CostModel::Kind& CostModel::kind_of(const Step& step) {
+size_t CostModel::kind_of(const Step& step) const {
   const size_t tokens = std::min<size_t>(std::bit_width(step.tokens), kTokenKinds - 1);
   const uint64_t depth = step.attended_tokens / std::max(1u, step.tokens);
   const size_t deep = std::min<size_t>(std::bit_width(depth / 512), kDepthKinds - 1);
-  return kinds_[tokens * kDepthKinds + deep];
+  return ((step.has_prompt ? kTokenKinds : 0) + tokens) * kDepthKinds + deep;
 }
 
 void CostModel::add(const Kind& kind, double sign) {
@@ -38,11 +38,9 @@ void CostModel::add(const Kind& kind, double sign) {
 void CostModel::observe(const Step& step, double seconds) {
   largest_step_tokens_ = std::max(largest_step_tokens_, step.tokens);
   // One fit for all kinds of steps is off by a part for each; what it was off by lately is made up for.
-  if (const double expected = fitted(step); expected > 0) {
-    double& bias = bias_[step.has_prompt];
-    bias += kLearning * (std::clamp(seconds / expected, 0.1, 10.0) - bias);
-  }
-  Kind& kind = kind_of(step);
+  if (const double expected = fitted(step); expected > 0 && step.has_prompt)
+    prompt_bias_ += kLearning * (std::clamp(seconds / expected, 0.1, 10.0) - prompt_bias_);
+  Kind& kind = kinds_[kind_of(step)];
   add(kind, -1);
   const double share = std::max(kLearning, 1.0 / ++kind.seen);
   const Terms x = terms(step);
@@ -64,13 +62,26 @@ void CostModel::fit() {
 }
 
 double CostModel::seconds(const Step& step) const {
-  return fitted(step) * bias_[step.has_prompt];
+  return fitted(step) * (step.has_prompt ? prompt_bias_ : answers_correction(step));
 }
 
-double CostModel::fitted(const Step& step) const {
-  const Terms x = terms(step);
+/// What the fit is off by for answers alone, seen at the nearest depth. While a long prompt is read there are no such
+/// steps, and the fit, which then learns of others only, would drift away from what was measured of them: the goal for
+/// steps with prompts is made of it, so it would run after itself.
+double CostModel::answers_correction(const Step& step) const {
+  const size_t kind = kind_of(step), first = kind / kDepthKinds * kDepthKinds;
+  for (size_t distance = 0; distance < kDepthKinds; ++distance)
+    for (const size_t at : {kind - distance, kind + distance}) {
+      if (at < first || at >= first + kDepthKinds || kinds_[at].seen == 0) continue;
+      const double expected = weighted(kinds_[at].terms);
+      return expected > 0 ? kinds_[at].seconds / expected : 1;
+    }
+  return 1;
+}
+
+double CostModel::weighted(const Terms& terms) const {
   double sum = 0;
-  for (size_t i = 0; i < kTerms; ++i) sum += weights_[i] * x[i];
+  for (size_t i = 0; i < kTerms; ++i) sum += weights_[i] * terms[i];
   return sum;
 }
 

@@ -52,19 +52,21 @@ class CostModel {
     uint32_t seen = 0;
   };
   Terms terms(const Step& step) const;
-  double fitted(const Step& step) const;
-  Kind& kind_of(const Step& step);
+  double fitted(const Step& step) const { return weighted(terms(step)); }
+  double weighted(const Terms& terms) const;
+  size_t kind_of(const Step& step) const;
+  double answers_correction(const Step& step) const;
   void add(const Kind& kind, double sign);
   void fit();
 
   double experts_, active_;
   uint32_t largest_step_tokens_ = 0;
-  std::array<Kind, kTokenKinds * kDepthKinds> kinds_{};
+  std::array<Kind, 2 * kTokenKinds * kDepthKinds> kinds_{};  // steps of answers alone, then those with prompts
   std::array<Terms, kTerms>
       products_{};   // sum over kinds of terms * terms' / seconds^2: errors count relative to the step
   Terms targets_{};  // sum over kinds of terms / seconds
   Terms weights_{};
-  double bias_[2] = {1, 1};  // measured against fitted, lately: steps of answers alone, steps with prompts
+  double prompt_bias_ = 1;  // measured against fitted, lately, of steps with prompts
 };
 
 }  // namespace gossamer
