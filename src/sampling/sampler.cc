@@ -8,6 +8,21 @@
 
 namespace gossamer {
 
+namespace {
+
+/// Largest first, the lower id among equals: the order does not depend on how it was sorted.
+constexpr auto before = [](const auto& a, const auto& b) {
+  return a.logit != b.logit ? a.logit > b.logit : a.token < b.token;
+};
+
+constexpr auto mass = [](const auto& candidates) {
+  double sum = 0;
+  for (const auto& candidate : candidates) sum += candidate.weight;
+  return sum;
+};
+
+}  // namespace
+
 Sampler::Sampler(const SamplingParams& params, std::span<const TokenId> prompt) : params_(params) {
   for (TokenId token : prompt) ++seen_[token];
 }
@@ -34,10 +49,6 @@ void Sampler::adjust(std::span<const float> logits) {
 
 Result<TokenId> Sampler::sample(std::span<const float> logits, uint32_t position) {
   adjust(logits);
-  // Largest first, the lower id among equals: the order does not depend on how it was sorted.
-  const auto before = [](const Candidate& a, const Candidate& b) {
-    return a.logit != b.logit ? a.logit > b.logit : a.token < b.token;
-  };
   candidates_.clear();
   for (TokenId token = 0; token < adjusted_.size(); ++token)
     if (adjusted_[token] > -std::numeric_limits<float>::infinity()) candidates_.push_back({token, adjusted_[token]});
@@ -49,36 +60,38 @@ Result<TokenId> Sampler::sample(std::span<const float> logits, uint32_t position
   if (params_.top_k > 0 && params_.top_k < candidates_.size()) {
     std::nth_element(candidates_.begin(), candidates_.begin() + (params_.top_k - 1), candidates_.end(), before);
     candidates_.resize(params_.top_k);
+    std::sort(candidates_.begin(), candidates_.end(), before);
   }
-  // Tokens e^-40 times less likely than the first are beyond the resolution of the draw: not worth sorting.
+  // Tokens e^-40 times less likely than the first are beyond the resolution of the draw.
   const float largest = std::min_element(candidates_.begin(), candidates_.end(), before)->logit;
   const float cut = largest - 40.f * params_.temperature;
   std::erase_if(candidates_, [&](const Candidate& c) { return !(c.logit >= cut); });
-  std::sort(candidates_.begin(), candidates_.end(), before);
+  for (Candidate& c : candidates_) c.weight = std::exp((static_cast<double>(c.logit) - largest) / params_.temperature);
+  if (params_.top_p < 1.f) keep_top_p();
+  if (params_.min_p > 0) std::erase_if(candidates_, [&](const Candidate& c) { return c.weight < params_.min_p; });
 
-  probability_.resize(candidates_.size());
-  double total = 0;
-  for (size_t i = 0; i < candidates_.size(); ++i)
-    total += probability_[i] = std::exp((static_cast<double>(candidates_[i].logit) - largest) / params_.temperature);
-  for (double& p : probability_) p /= total;
-  size_t kept = keep_top_p(probability_);
-  while (kept > 1 && probability_[kept - 1] < params_.min_p * probability_[0]) --kept;
-
-  double mass = 0;
-  for (size_t i = 0; i < kept; ++i) mass += probability_[i];
-  double left = uniform_at(params_.seed, params_.choice_index, position) * mass;
-  for (size_t i = 0; i + 1 < kept; ++i)
-    if ((left -= probability_[i]) < 0) return candidates_[i].token;
-  return candidates_[kept - 1].token;
+  double left = uniform_at(params_.seed, params_.choice_index, position) * mass(candidates_);
+  for (const Candidate& c : candidates_)
+    if ((left -= c.weight) < 0) return c.token;
+  return candidates_.back().token;
 }
 
-/// The smallest number of candidates, likeliest first, whose probabilities reach top_p.
-size_t Sampler::keep_top_p(std::span<const double> probability) const {
-  if (params_.top_p >= 1.f) return probability.size();
+/// The smallest number of candidates, likeliest first, whose probabilities reach top_p. Most of the mass is in few of
+/// them: more and more of the likeliest are sorted until it is reached, never the whole vocabulary for its own sake.
+void Sampler::keep_top_p() {
+  const double wanted = params_.top_p * mass(candidates_);
   double sum = 0;
-  size_t kept = 0;
-  while (kept < probability.size() && sum < params_.top_p) sum += probability[kept++];
-  return std::max<size_t>(kept, 1);
+  size_t sorted = 0, kept = 0;
+  while (kept < candidates_.size() && (kept == 0 || sum < wanted)) {
+    if (kept == sorted) {
+      const size_t end = std::min(candidates_.size(), std::max<size_t>(64, 4 * sorted));
+      std::partial_sort(candidates_.begin() + static_cast<ptrdiff_t>(sorted),
+                        candidates_.begin() + static_cast<ptrdiff_t>(end), candidates_.end(), before);
+      sorted = end;
+    }
+    sum += candidates_[kept++].weight;
+  }
+  candidates_.resize(kept);
 }
 
 }  // namespace gossamer

@@ -27,16 +27,16 @@ class Sampler {
   struct Candidate {
     TokenId token;
     float logit;
+    double weight = 0;  // e^((logit - largest) / temperature)
   };
   void adjust(std::span<const float> logits);
-  size_t keep_top_p(std::span<const double> probability) const;
+  void keep_top_p();
 
   SamplingParams params_;
   std::unordered_map<TokenId, uint32_t> answer_counts_;  // of tokens in the answer
   std::unordered_map<TokenId, uint32_t> seen_;           // of tokens in prompt and answer
   std::vector<float> adjusted_;                          // [V]
   std::vector<Candidate> candidates_;
-  std::vector<double> probability_;
 };
 
 }  // namespace gossamer
