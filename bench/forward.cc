@@ -1,7 +1,8 @@
 /// Prefill and decode rates of a model, with random tokens and no sampler, and the share of the memory limit that
 /// decode reaches.
 ///
-///   bench_forward MODEL [--pp 128,512] [--tg 32] [--depth 0] [--repeat 3] [--threads N] [--backend NAME] [--json]
+///   bench_forward MODEL [--pp 128,512] [--tg 32] [--depth 0] [--repeat 3] [--threads N] [--backend NAME]
+///     [--precision default|f32] [--json]
 
 #include <fmt/ranges.h>
 #include <sys/resource.h>
@@ -166,9 +167,10 @@ Options parse_options(int argc, char** argv) {
 
 int main_with(const Options& options) {
   if (options.model.empty()) {
-    fmt::print(stderr,
-               "usage: bench_forward MODEL [--pp 128,512] [--tg 32] [--depth 0] [--repeat 3] [--threads N] [--backend "
-               "NAME] [--json]\n");
+    fmt::print(
+        stderr,
+        "usage: bench_forward MODEL [--pp 128,512] [--tg 32] [--depth 0] [--repeat 3] [--threads N] [--backend NAME]\n"
+        "       [--precision default|f32] [--json]\n");
     return 2;
   }
   const auto start = std::chrono::steady_clock::now();

@@ -50,6 +50,11 @@ struct ExpertRows {
   }
 };
 
+/// True where inputs that were rounded for one matrix are right for the other.
+inline bool stored_alike(const ExpertRows& a, const ExpertRows& b) {
+  return a.first.dtype == b.first.dtype && a.first.layout == b.first.layout;
+}
+
 /// out[t] = row tokens[t] of the table, as float32.
 struct EmbedArgs {
   WeightRows table;                  // [V, D]

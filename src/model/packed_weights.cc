@@ -6,6 +6,7 @@ namespace gossamer {
 namespace {
 
 using kernels::ExpertRows;
+using kernels::stored_alike;
 using kernels::WeightRows;
 
 /// Where rows lie in the file, others between them included.
@@ -16,16 +17,12 @@ std::span<const std::byte> file_bytes(const ExpertRows& rows) {
   return {rows.first.data, (rows.experts - 1) * rows.expert_stride_bytes + file_bytes(rows.first).size()};
 }
 
-/// gate and up meet the same inputs, so they are packed alike or not at all.
-bool packs_experts(const LayerWeights& layer) {
-  return layer.gate.first.dtype == layer.up.first.dtype && layer.gate.first.layout == layer.up.first.layout;
-}
-
 /// The matrices of a layer, and the experts.
 template <class Layer, class Dense, class Experts>
 void for_each_matrix(Layer& layer, Dense&& dense, Experts&& experts) {
   for (auto* rows : {&layer.q, &layer.k, &layer.v, &layer.o}) dense(*rows);
-  if (!packs_experts(layer)) return;
+  // Gate and up meet the same rounded inputs, so they are packed alike or not at all.
+  if (!stored_alike(layer.gate, layer.up)) return;
   for (auto* rows : {&layer.gate, &layer.up, &layer.down}) experts(*rows);
 }
 

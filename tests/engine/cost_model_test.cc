@@ -75,6 +75,23 @@ TEST(CostModel, ALongStretchOfDecodeDoesNotWashAwayWhatPromptsCost) {
   EXPECT_NEAR(costs.seconds(prompt) / machine.seconds(prompt), 1, 0.2);
 }
 
+/// While a long prompt is read every step has some of it. What answers alone cost must stay what was measured of them:
+/// the goal for steps with prompts is a multiple of it.
+TEST(CostModel, StepsWithPromptsDoNotMoveWhatAnswersAloneCost) {
+  CostModel costs(32, 4);
+  CostModel::Step answers;
+  for (int row = 0; row < 8; ++row) answers.add_row(200, 1);
+  for (int i = 0; i < 200; ++i) costs.observe(answers, 0.002);
+  EXPECT_NEAR(costs.seconds(answers), 0.002, 0.0001);
+  // A machine for which the model of costs is not made: four tokens more and it is another step altogether.
+  for (uint32_t depth = 0; depth < 100'000; depth += 4) {
+    CostModel::Step step = answers;
+    step.add_row(depth, 4);
+    costs.observe(step, 0.006 + 1e-5 * std::sqrt(depth));
+  }
+  EXPECT_NEAR(costs.seconds(answers), 0.002, 0.0002);
+}
+
 TEST(CostModel, NoticesThatTheMachineGotSlower) {
   CostModel costs(32, 4);
   Machine machine;

@@ -355,7 +355,9 @@ TEST_P(Products, GateAndUpNeedNotBeStoredAlike) {
     largest = std::max<double>(largest, std::fabs(want[i]));
     worst = std::max(worst, std::fabs(static_cast<double>(want[i]) - got[i]));
   }
-  EXPECT_LE(worst, 1e-3 * largest);  // rounding of inputs, as in ExpertsMatchRef, is below half of that
+  EXPECT_LE(worst, 1e-3 * largest);  // inputs of down are rounded: 1e-4 was seen
+  RecordProperty("worst_of_largest", std::to_string(worst / largest));
+  EXPECT_EQ(backend_->counts(Op::kExperts).rounded, 0u) << "gate and up are products in float32";
 }
 
 TEST_P(Products, ExpertsHaveTheSameBitsAloneAndInABatch) {

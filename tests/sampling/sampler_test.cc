@@ -2,9 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <map>
+#include <numeric>
+#include <random>
 #include <set>
 
 namespace gossamer {
@@ -73,6 +76,28 @@ TEST(Sampler, TopKTopPAndMinPCutTheTail) {
   EXPECT_EQ(support(params, logits), (std::set<TokenId>{0, 2, 3}));
   params.min_p = 1.f;
   EXPECT_EQ(support(params, logits), (std::set<TokenId>{2}));
+}
+
+/// More candidates than are looked at first, in no order: the same ones as by sorting all of them.
+TEST(Sampler, TopPKeepsTheLikeliestOfManyCandidates) {
+  constexpr size_t kTokens = 3000;
+  std::vector<float> logits(kTokens);
+  std::mt19937 random(3);
+  for (float& logit : logits) logit = std::uniform_real_distribution<float>(-1, 1)(random);
+  std::vector<TokenId> by_likelihood(kTokens);
+  std::iota(by_likelihood.begin(), by_likelihood.end(), 0u);
+  std::sort(by_likelihood.begin(), by_likelihood.end(), [&](TokenId a, TokenId b) { return logits[a] > logits[b]; });
+  double total = 0;
+  for (const float logit : logits) total += std::exp(logit);
+  for (const size_t kept : {1u, 63u, 64u, 65u, 257u}) {
+    double sum = 0;
+    for (size_t i = 0; i < kept; ++i) sum += std::exp(logits[by_likelihood[i]]);
+    SamplingParams params;
+    params.top_p = static_cast<float>((sum - 0.5 * std::exp(logits[by_likelihood[kept - 1]])) / total);
+    std::set<TokenId> drawn;  // some thirty draws a candidate: one is left out with probability e^-12 or less
+    for (const auto& [token, count] : draw(params, logits, static_cast<int>(30 * kept))) drawn.insert(token);
+    EXPECT_EQ(drawn, (std::set<TokenId>(by_likelihood.begin(), by_likelihood.begin() + static_cast<ptrdiff_t>(kept))));
+  }
 }
 
 TEST(Sampler, TopKAmongEqualsKeepsTheLowestIds) {

@@ -40,7 +40,11 @@ float* CpuBackend::scratch(unsigned thread, uint64_t floats) {
 }
 
 bool CpuBackend::takes_integers(const WeightRows& w) const {
-  return precision_ == Precision::kDefault && isa_.takes_integers && isa_.takes_integers(w);
+  return precision_ == Precision::kDefault && isa_.takes_integers(w);
+}
+
+bool CpuBackend::expands_in_integers(const ExpertsArgs& args) const {
+  return stored_alike(args.gate, args.up) && takes_integers(args.gate.first);
 }
 
 uint64_t CpuBackend::packed_bytes(const WeightRows& w) const {
@@ -310,7 +314,7 @@ void CpuBackend::router(const RouterArgs& args) {
 void CpuBackend::experts(const ExpertsArgs& args) {
   const auto takes = [&](const ExpertRows& rows) { return takes_integers(rows.first) || isa_.takes_gemm(rows.first); };
   const bool native = takes(args.gate) && takes(args.up) && takes(args.down);
-  count(Op::kExperts, native, takes_integers(args.gate.first) && takes_integers(args.down.first));
+  count(Op::kExperts, native, expands_in_integers(args) && takes_integers(args.down.first));
   if (!native) return ref_.experts(args);
   plan_experts({args.indices, static_cast<size_t>(args.num_tokens) * args.active}, args.gate.experts, plan_);
   expand_experts(args);
@@ -334,8 +338,7 @@ void CpuBackend::expand_experts(const ExpertsArgs& args) {
   input_rows_.resize(plan_.slots.size());
   for (size_t place = 0; place < plan_.slots.size(); ++place)
     input_rows_[place] = args.x + static_cast<size_t>(plan_.slots[place] / args.active) * hidden;
-  const bool alike = args.gate.first.dtype == args.up.first.dtype && args.gate.first.layout == args.up.first.layout;
-  const bool integers = alike && takes_integers(args.gate.first);
+  const bool integers = expands_in_integers(args);
   if (integers) {
     quantize(args.gate.first, args.x, args.num_tokens);
     quantized_slots_.resize(plan_.slots.size());

@@ -44,7 +44,7 @@ void int_tile(const GemmArgs& args, const Panel& panel, uint32_t row, uint32_t r
   for (Vec& t : total) t = zero();
   for (uint32_t slab = 0; slab < blocks; slab += kSlabBlocks) {
     const uint32_t end = blocks - slab < kSlabBlocks ? blocks : slab + kSlabBlocks;
-    if (input == 0) panel.prefetch_slab(args.w, slab, kPanelLanes, row + kPanelLanes >= row_end);
+    if (input == 0) panel.prefetch_slab(args.w, slab, row + kPanelLanes >= row_end);
     panel.scales(slab, end - slab, scales);
     for (uint32_t b = slab; b < end; ++b) {
       IntVec codes[kBlockCodes];
@@ -63,6 +63,14 @@ void int_tile(const GemmArgs& args, const Panel& panel, uint32_t row, uint32_t r
   for (uint32_t t = 0; t < kInputs; ++t) put_panel(args, input + t, row, rows, total[t]);
 }
 
+/// int_tile() of `inputs` inputs, which are at most kMost.
+template <class Panel, uint32_t kMost = kIntTileInputs>
+void int_tile_of(uint32_t inputs, const GemmArgs& args, const Panel& panel, uint32_t row, uint32_t row_end,
+                 uint32_t input) {
+  if (inputs == kMost) return int_tile<Panel, kMost>(args, panel, row, row_end, input);
+  if constexpr (kMost > 1) int_tile_of<Panel, kMost - 1>(inputs, args, panel, row, row_end, input);
+}
+
 /// One panel times all inputs, in tiles as even as they get.
 template <class Panel>
 void int_panel(const GemmArgs& args, const Panel& panel, uint32_t row, uint32_t row_end) {
@@ -70,26 +78,7 @@ void int_panel(const GemmArgs& args, const Panel& panel, uint32_t row, uint32_t 
   uint32_t input = 0;
   for (uint32_t tile = 0; tile < tiles; ++tile) {
     const uint32_t inputs = (args.num_x - input + tiles - tile - 1) / (tiles - tile);
-    switch (inputs) {
-      case 1:
-        int_tile<Panel, 1>(args, panel, row, row_end, input);
-        break;
-      case 2:
-        int_tile<Panel, 2>(args, panel, row, row_end, input);
-        break;
-      case 3:
-        int_tile<Panel, 3>(args, panel, row, row_end, input);
-        break;
-      case 4:
-        int_tile<Panel, 4>(args, panel, row, row_end, input);
-        break;
-      case 5:
-        int_tile<Panel, 5>(args, panel, row, row_end, input);
-        break;
-      default:
-        int_tile<Panel, 6>(args, panel, row, row_end, input);
-        break;
-    }
+    int_tile_of(inputs, args, panel, row, row_end, input);
     input += inputs;
   }
 }
@@ -102,9 +91,9 @@ void int_panels(const GemmArgs& args, uint32_t row_begin, uint32_t row_end) {
 
 /// Weights as the file has them. Turning rows costs as much as three inputs do: for more than a tile of inputs each
 /// panel is packed first.
-template <class FilePanel, class Packed>
+template <class Panel, class Packed>
 void int_file_panels(const GemmArgs& args, uint32_t row_begin, uint32_t row_end, std::byte* scratch) {
-  if (args.num_x <= kIntTileInputs) return int_panels<FilePanel>(args, row_begin, row_end);
+  if (args.num_x <= kIntTileInputs) return int_panels<Panel>(args, row_begin, row_end);
   for (uint32_t row = row_begin; row < row_end; row += kPanelLanes) {
     pack_panel(args.w, row, scratch);
     int_panel(args, Packed(scratch, args.w.cols), row, row_end);
@@ -123,6 +112,6 @@ void int_gemm(const GemmArgs& args, uint32_t row_begin, uint32_t row_end, void* 
   auto* scratch = reinterpret_cast<std::byte*>((reinterpret_cast<uintptr_t>(memory) + 63) / 64 * 64);
   if (is_q8) return int_file_panels<Q8Panel, PackedQ8Panel>(args, row_begin, row_end, scratch);
   if (args.w.layout == Mxfp4Layout::kGgml)
-    return int_file_panels<Mxfp4GgmlPanel, PackedMxfp4Panel>(args, row_begin, row_end, scratch);
-  int_file_panels<Mxfp4SplitPanel, PackedMxfp4Panel>(args, row_begin, row_end, scratch);
+    return int_file_panels<Mxfp4Panel<Mxfp4Layout::kGgml>, PackedMxfp4Panel>(args, row_begin, row_end, scratch);
+  int_file_panels<Mxfp4Panel<Mxfp4Layout::kSplit>, PackedMxfp4Panel>(args, row_begin, row_end, scratch);
 }

@@ -50,18 +50,17 @@ struct IsaKernels {
   bool (*takes_gemm)(const WeightRows& w);
   /// `panel`: scratch of gemm_panel_floats(w.cols) floats.
   void (*gemm)(const GemmArgs& args, uint32_t row_begin, uint32_t row_end, float* panel);
-  /// True where int_gemm() takes this matrix: MXFP4 or Q8_0, columns a multiple of 32. Without integer products this
-  /// and all to pack_panel are null.
-  bool (*takes_integers)(const WeightRows& w) = nullptr;
+  /// True where int_gemm() takes this matrix: MXFP4 or Q8_0, columns a multiple of 32.
+  bool (*takes_integers)(const WeightRows& w);
   /// `x`: w.cols floats; `out` is for products with matrices of w's format.
-  void (*quantize)(const float* x, const WeightRows& w, const QuantizedRow& out) = nullptr;
+  void (*quantize)(const float* x, const WeightRows& w, const QuantizedRow& out);
   /// As gemm(), of args.quantized. `scratch`: int_scratch_bytes(args.w).
-  void (*int_gemm)(const GemmArgs& args, uint32_t row_begin, uint32_t row_end, void* scratch) = nullptr;
-  uint64_t (*int_scratch_bytes)(const WeightRows& w) = nullptr;
+  void (*int_gemm)(const GemmArgs& args, uint32_t row_begin, uint32_t row_end, void* scratch);
+  uint64_t (*int_scratch_bytes)(const WeightRows& w);
   /// Rows of a panel of a packed matrix, bytes of one, and how the panel from `first_row` on is made.
-  uint32_t panel_rows = 0;
-  uint64_t (*packed_panel_bytes)(const WeightRows& w) = nullptr;
-  void (*pack_panel)(const WeightRows& w, uint32_t first_row, std::byte* out) = nullptr;
+  uint32_t panel_rows;
+  uint64_t (*packed_panel_bytes)(const WeightRows& w);
+  void (*pack_panel)(const WeightRows& w, uint32_t first_row, std::byte* out);
   /// True where attend_chunk() takes this head dimension.
   bool (*takes_attend)(uint32_t head_dim);
   /// Sets `state` to that of the chunk.

@@ -7,12 +7,13 @@
 constexpr uint32_t kBlockCodes = 8;  // vectors of unpacked codes in a block: 4 elements a lane each
 constexpr uint64_t kVectorBytes = 4 * kPanelLanes;
 
-/// Rows of the file's own layout; a panel with fewer than its lanes repeats its last row.
+/// Rows of the file's own layout, in blocks of kBytes; a panel with fewer than its lanes repeats its last row.
+template <uint64_t kBytes>
 struct FilePanel {
+  static constexpr uint64_t kBlockBytes = kBytes;
   const std::byte* data[kPanelLanes];
   const std::byte* scale_rows[kPanelLanes];
 
-  FilePanel() = default;
   FilePanel(const WeightRows& w, uint32_t first, uint32_t end) {
     for (uint32_t r = 0; r < kPanelLanes; ++r) {
       const uint64_t row = first + r < end ? first + r : end - 1;
@@ -21,17 +22,18 @@ struct FilePanel {
     }
   }
 
-  /// Asks for what the slab after the next will read of each row, which is the beginning of the rows `step_rows`
-  /// further once these end. Rows are short streams that the hardware meets late.
-  void prefetch_rows(const WeightRows& w, uint64_t block_bytes, uint32_t block, uint32_t step_rows, bool last) const {
-    const uint64_t slab_bytes = kSlabBlocks * block_bytes, row_bytes = w.cols / 32 * block_bytes;
-    uint64_t offset = block * block_bytes + 2 * slab_bytes;
+  /// Asks for what the slab after the next will read of each row, which is the beginning of the next panel's rows
+  /// once these end. Rows are short streams that the hardware meets late.
+  void prefetch_slab(const WeightRows& w, uint32_t block, bool last_panel) const {
+    constexpr uint64_t kSlabBytes = kSlabBlocks * kBlockBytes;
+    const uint64_t row_bytes = w.cols / 32 * kBlockBytes;
+    uint64_t offset = block * kBlockBytes + 2 * kSlabBytes;
     if (offset >= row_bytes) {
-      if (last) return;
-      offset += step_rows * w.row_stride_bytes - row_bytes;
+      if (last_panel) return;
+      offset += kPanelLanes * w.row_stride_bytes - row_bytes;
     }
     for (uint32_t r = 0; r < kPanelLanes; ++r)
-      for (uint64_t at = 0; at < slab_bytes; at += 64)
+      for (uint64_t at = 0; at < kSlabBytes; at += 64)
         _mm_prefetch(reinterpret_cast<const char*>(data[r] + offset + at), _MM_HINT_T0);
   }
   void prefetch_block(uint32_t /*block*/) const {}
@@ -42,61 +44,42 @@ inline void e8m0_slab(const uint8_t* bytes, uint32_t num_blocks, float* out) {
   for (uint32_t b = 0; b < num_blocks; ++b) store(out + b * kPanelLanes, e8m0_scales(bytes + b * kPanelLanes));
 }
 
-/// 17-byte blocks. Unpacked: elements 4g .. 4g + 3, then 16 + 4g .. 19 + 4g, g = 0 .. 3.
-struct Mxfp4GgmlPanel : FilePanel {
+/// kGgml: blocks of 17 bytes, the scale first. Unpacked: elements 4g .. 4g + 3, then 16 + 4g .. 19 + 4g, g = 0 .. 3.
+/// kSplit: blocks of 16 bytes, scales apart. Unpacked: elements 8g, 8g + 2, 8g + 4, 8g + 6, then the odd ones.
+template <Mxfp4Layout kLayout>
+struct Mxfp4Panel : FilePanel<kLayout == Mxfp4Layout::kGgml ? kMxfp4GgmlBlockBytes : kMxfp4SplitBlockBytes> {
+  static constexpr bool kGgml = kLayout == Mxfp4Layout::kGgml;
+  using Base = FilePanel<kGgml ? kMxfp4GgmlBlockBytes : kMxfp4SplitBlockBytes>;
+  using Base::Base, Base::data, Base::scale_rows, Base::kBlockBytes;
   using Product = HalvesProduct;
-  static constexpr uint64_t kBlockBytes = kMxfp4GgmlBlockBytes;
-  using FilePanel::FilePanel;
-  uint8_t scale_byte(uint32_t row, uint32_t block) const {
-    return static_cast<uint8_t>(data[row][block * kBlockBytes]);
-  }
-  void scales(uint32_t block, uint32_t num_blocks, float* out) const {
-    if (num_blocks == 8 && gather_ggml_scales(data, block * kBlockBytes, out)) return;
-    alignas(64) uint8_t bytes[kSlabBlocks * kPanelLanes];
-    for (uint32_t b = 0; b < num_blocks; ++b)
-      for (uint32_t r = 0; r < kPanelLanes; ++r) bytes[b * kPanelLanes + r] = scale_byte(r, block + b);
-    e8m0_slab(bytes, num_blocks, out);
-  }
-  void packed(uint32_t block, IntVec out[4]) const { transpose(data, block * kBlockBytes + 1, out); }
-  void codes(uint32_t block, IntVec out[kBlockCodes]) const {
-    IntVec nibbles[4];
-    packed(block, nibbles);
-    unpack_fp4(nibbles, out);
-  }
-  void prefetch_slab(const WeightRows& w, uint32_t block, uint32_t step_rows, bool last) const {
-    prefetch_rows(w, kBlockBytes, block, step_rows, last);
-  }
-};
 
-/// 16-byte blocks, scales apart. Unpacked: elements 8g, 8g + 2, 8g + 4, 8g + 6, then the odd ones, g = 0 .. 3.
-struct Mxfp4SplitPanel : FilePanel {
-  using Product = HalvesProduct;
-  static constexpr uint64_t kBlockBytes = kMxfp4SplitBlockBytes;
-  using FilePanel::FilePanel;
-  uint8_t scale_byte(uint32_t row, uint32_t block) const { return static_cast<uint8_t>(scale_rows[row][block]); }
+  uint8_t scale_byte(uint32_t row, uint32_t block) const {
+    return static_cast<uint8_t>(kGgml ? data[row][block * kBlockBytes] : scale_rows[row][block]);
+  }
+  /// Of a whole slab: false where one by one is as fast.
+  bool gather_scales(uint32_t block, float* out) const {
+    return kGgml ? gather_ggml_scales(data, block * kBlockBytes, out) : gather_split_scales(scale_rows, block, out);
+  }
   void scales(uint32_t block, uint32_t num_blocks, float* out) const {
-    if (num_blocks == 8 && gather_split_scales(scale_rows, block, out)) return;
+    if (num_blocks == kSlabBlocks && gather_scales(block, out)) return;
     alignas(64) uint8_t bytes[kSlabBlocks * kPanelLanes];
     for (uint32_t b = 0; b < num_blocks; ++b)
       for (uint32_t r = 0; r < kPanelLanes; ++r) bytes[b * kPanelLanes + r] = scale_byte(r, block + b);
     e8m0_slab(bytes, num_blocks, out);
   }
-  void packed(uint32_t block, IntVec out[4]) const { transpose(data, block * kBlockBytes, out); }
+  void nibbles(uint32_t block, IntVec out[4]) const { transpose(data, block * kBlockBytes + (kGgml ? 1 : 0), out); }
   void codes(uint32_t block, IntVec out[kBlockCodes]) const {
-    IntVec nibbles[4];
-    packed(block, nibbles);
-    unpack_fp4(nibbles, out);
-  }
-  void prefetch_slab(const WeightRows& w, uint32_t block, uint32_t step_rows, bool last) const {
-    prefetch_rows(w, kBlockBytes, block, step_rows, last);
+    IntVec packed[4];
+    nibbles(block, packed);
+    unpack_fp4(packed, out);
   }
 };
 
 /// 34-byte blocks. Unpacked: elements 4v .. 4v + 3, v = 0 .. 7.
-struct Q8Panel : FilePanel {
-  using Product = Q8Product;
-  static constexpr uint64_t kBlockBytes = kQ8BlockBytes;
+struct Q8Panel : FilePanel<kQ8BlockBytes> {
   using FilePanel::FilePanel;
+  using Product = Q8Product;
+
   /// The scales of a block, a half a row.
   void scale_halves(uint32_t block, std::byte* out) const {
     for (uint32_t r = 0; r < kPanelLanes; ++r) __builtin_memcpy(out + 2 * r, data[r] + block * kBlockBytes, 2);
@@ -111,9 +94,6 @@ struct Q8Panel : FilePanel {
     transpose(data, block * kBlockBytes + 18, out + 4);
     for (uint32_t v = 0; v < kBlockCodes; ++v) out[v] = q8_codes(out[v]);
   }
-  void prefetch_slab(const WeightRows& w, uint32_t block, uint32_t step_rows, bool last) const {
-    prefetch_rows(w, kBlockBytes, block, step_rows, last);
-  }
 };
 
 /// A panel in the order of the products: for every block the vectors that codes() gives (MXFP4: two nibbles a byte),
@@ -127,13 +107,12 @@ struct PackedPanel {
   static uint64_t panel_bytes(const WeightRows& w) {
     return (w.cols / 32 * (kCodeBytes + kPanelLanes * kScaleBytes) + 63) / 64 * 64;
   }
-  PackedPanel() = default;
   PackedPanel(const std::byte* panel, uint32_t cols)
       : block_codes(panel), block_scales(panel + cols / 32 * kCodeBytes) {}
   PackedPanel(const WeightRows& w, uint32_t first, uint32_t /*end*/)
       : PackedPanel(w.data + first / kPanelLanes * panel_bytes(w), w.cols) {}
 
-  void prefetch_slab(const WeightRows& /*w*/, uint32_t /*block*/, uint32_t /*step_rows*/, bool /*last*/) const {}
+  void prefetch_slab(const WeightRows& /*w*/, uint32_t /*block*/, bool /*last_panel*/) const {}
   /// What is read 8 KB later, into L2. Panels follow one another, so at the end it is the next panel. A slab at once,
   /// or into L1: 26 instead of 32 GB/s.
   void prefetch_block(uint32_t block) const {
@@ -160,7 +139,7 @@ struct PackedMxfp4Panel : PackedPanel<4, 1> {
     const uint32_t blocks = w.cols / 32;
     for (uint32_t b = 0; b < blocks; ++b) {
       IntVec nibbles[4];
-      panel.packed(b, nibbles);
+      panel.nibbles(b, nibbles);
       for (uint32_t g = 0; g < 4; ++g) int_store(out + b * kCodeBytes + g * kVectorBytes, nibbles[g]);
       for (uint32_t r = 0; r < kPanelLanes; ++r)
         out[blocks * kCodeBytes + b * kPanelLanes + r] = static_cast<std::byte>(panel.scale_byte(r, b));
@@ -196,6 +175,6 @@ uint64_t packed_panel_bytes(const WeightRows& w) {
 
 void pack_panel(const WeightRows& w, uint32_t first_row, std::byte* out) {
   if (w.dtype == Dtype::kQ8_0) return PackedQ8Panel::pack(w, first_row, out);
-  if (w.layout == Mxfp4Layout::kGgml) return PackedMxfp4Panel::pack<Mxfp4GgmlPanel>(w, first_row, out);
-  PackedMxfp4Panel::pack<Mxfp4SplitPanel>(w, first_row, out);
+  if (w.layout == Mxfp4Layout::kGgml) return PackedMxfp4Panel::pack<Mxfp4Panel<Mxfp4Layout::kGgml>>(w, first_row, out);
+  PackedMxfp4Panel::pack<Mxfp4Panel<Mxfp4Layout::kSplit>>(w, first_row, out);
 }

@@ -13,28 +13,12 @@ namespace {
 #include "kernels/cpu/int_gemm-inl.h"
 #include "kernels/cpu/elementwise-inl.h"
 #include "kernels/cpu/attend-inl.h"
+#include "kernels/cpu/table-inl.h"
 // clang-format on
 }  // namespace
 
 const IsaKernels& isa_kernels() {
-  static constexpr IsaKernels kKernels = {
-      .name = "avx512",
-      .takes_gemm = takes_gemm,
-      .gemm = gemm,
-      .takes_integers = takes_integers,
-      .quantize = quantize,
-      .int_gemm = int_gemm,
-      .int_scratch_bytes = int_scratch_bytes,
-      .panel_rows = kPanelLanes,
-      .packed_panel_bytes = packed_panel_bytes,
-      .pack_panel = pack_panel,
-      .takes_attend = takes_attend,
-      .attend_chunk = attend_chunk,
-      .merge_attention = merge_attention,
-      .swiglu = swiglu,
-      .rmsnorm = rmsnorm,
-      .add_weighted = add_weighted,
-  };
+  static constexpr IsaKernels kKernels = table("avx512");
   return kKernels;
 }
 
