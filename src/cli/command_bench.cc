@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "base/mmap_file.h"
+#include "cli/bench_model.h"
 #include "cli/bench_throughput.h"
 #include "cli/command.h"
 #include "cli/failure.h"
@@ -21,6 +22,7 @@ struct BenchOptions {
   std::string text_file;
   bool json = false;
   ThroughputOptions throughput;
+  ModelBenchOptions rates;
 };
 
 constexpr uint64_t kLargestTextBytes = 1ull << 30;
@@ -71,13 +73,21 @@ int bench(BenchOptions options) {
     options.throughput.json = options.json;
     return bench_throughput(std::move(options.throughput));
   }
-  return fail_usage("bench", "what is to be measured, tokenizer or throughput?", "gossamer bench throughput");
+  if (!options.words.empty() && options.words[0] == "model") {
+    options.rates.model = options.throughput.model;
+    options.rates.model.model = options.model.empty() ? kDemoModel : options.model;
+    options.rates.kv_dtype = options.throughput.engine.kv_dtype;
+    options.rates.json = options.json;
+    return bench_model(options.rates);
+  }
+  return fail_usage("bench", "what is to be measured: model, throughput or tokenizer?", "gossamer bench model");
 }
 
 }  // namespace
 
 Command bench_command() {
   return {"bench", "Measure a part of gossamer on this machine",
+          "  gossamer bench model gpt-oss:20b --pp 128,512 --tg 32 --depth 0,1024 --parallel 4,8\n"
           "  gossamer bench throughput --requests 32 --concurrency 8 --input-len 100-300 --output-len 64\n"
           "  gossamer bench throughput gpt-oss:20b --dataset sharegpt.json --json\n"
           "  gossamer bench tokenizer --text book.txt",
@@ -85,13 +95,14 @@ Command bench_command() {
             auto chosen = std::make_shared<BenchOptions>();
             options.words(
                 "what", chosen->words, 2,
-                "throughput (requests through the engine, offline) or tokenizer (one thread that encodes and decodes "
-                "a text), and perhaps the model");
+                "model (prefill and decode against what the machine could do), throughput (requests through the "
+                "engine, offline) or tokenizer (one thread that encodes and decodes a text), and perhaps the model");
             options.text("-m,--model", chosen->model,
                          std::string(kModelHelp) + " (default: the demo model; its tokenizer: o200k_harmony)", "NAME");
             options.text("--text", chosen->text_file,
                          "tokenizer: the text (default: made-up prose, code and other scripts)", "FILE");
             chosen->throughput.declare(options);
+            chosen->rates.declare(options);
             options.flag("--json", chosen->json, "Print one JSON object");
             return [chosen] { return bench(*chosen); };
           }};

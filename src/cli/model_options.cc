@@ -26,15 +26,24 @@ kernels::Precision ModelOptions::chosen_precision() const {
   return precision == "f32" ? kernels::Precision::kF32 : kernels::Precision::kDefault;
 }
 
-Result<std::unique_ptr<LoadedModel>> ModelOptions::load(bool need_tokenizer) const {
-  GOS_TRY(const std::string path, find_model(model));
-  ProgressLine progress;
+LoadOptions ModelOptions::load_options() const {
   LoadOptions options;
   options.num_threads = threads;
   options.backend = backend;
   options.precision = chosen_precision();
-  options.need_tokenizer = need_tokenizer;
   options.pack_weights = !no_repack;
+  return options;
+}
+
+Result<std::unique_ptr<LoadedModel>> ModelOptions::load(bool need_tokenizer) const {
+  LoadOptions options = load_options();
+  options.need_tokenizer = need_tokenizer;
+  return load(options);
+}
+
+Result<std::unique_ptr<LoadedModel>> ModelOptions::load(const LoadOptions& options) const {
+  GOS_TRY(const std::string path, find_model(model));
+  ProgressLine progress;
   return LoadedModel::load(path, options, progress.callback());
 }
 

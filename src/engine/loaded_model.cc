@@ -38,6 +38,7 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::string& path, 
   }
   loaded->threads = std::make_unique<ThreadPool>(options.num_threads);
   GOS_TRY(auto backend, kernels::make_backend(options.backend, *loaded->threads, options.precision));
+  if (options.instrument) backend = options.instrument(std::move(backend));
   loaded->model = std::make_unique<Model>(loaded->checkpoint, std::move(backend));
   const uint64_t packed_bytes = options.pack_weights ? loaded->model->packed_bytes() : 0;
   const bool has_room = packed_bytes + kLeftFreeBytes <= free_memory_bytes();

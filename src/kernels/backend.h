@@ -27,6 +27,12 @@ struct OpCounts {
 /// the same way for every token in every batch.
 enum class Precision : uint8_t { kF32, kDefault };
 
+/// Operations a second that all threads together can do, by kind of product; 0: not known.
+struct ArithmeticLimits {
+  double float_flops = 0;
+  double integer_flops = 0;  ///< with rounded activations, both of their halves
+};
+
 /// One way of computing all ops. Not shared between threads that compute at the same time (it keeps scratch memory).
 class Backend {
  public:
@@ -41,6 +47,9 @@ class Backend {
   /// Makes that copy at `out` (packed_bytes(w), aligned to 64) and gives the rows that stand for w from then on: for
   /// matmul() and experts(), not for embed().
   virtual WeightRows pack(const WeightRows& w, std::byte* /*out*/) { return w; }
+
+  /// Takes some tenths of a second.
+  virtual ArithmeticLimits measure_arithmetic() { return {}; }
 
   virtual void embed(const EmbedArgs& args) = 0;
   virtual void rmsnorm(const RmsNormArgs& args) = 0;

@@ -27,6 +27,7 @@ class Model {
   /// Makes that copy and computes with it from then on: faster, the same bits. Errors: no memory; nothing has changed
   /// then.
   Status pack(const ProgressFn& progress);
+  bool is_packed() const { return packed_memory_.size_bytes() > 0; }
 
   /// How the cache of this model looks, in bytes and in pages.
   kernels::KvLayout kv_layout(kernels::KvDtype dtype) const { return {dtype, config_.num_kv_heads, config_.head_dim}; }

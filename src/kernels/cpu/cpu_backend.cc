@@ -1,6 +1,7 @@
 #include "kernels/cpu/cpu_backend.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include "kernels/read_row.h"
 
@@ -67,6 +68,26 @@ WeightRows CpuBackend::pack(const WeightRows& w, std::byte* out) {
   packed.row_stride_bytes = packed.scale_stride_bytes = 0;
   packed.packed = true;
   return packed;
+}
+
+ArithmeticLimits CpuBackend::measure_arithmetic() {
+  return {most_flops(isa_.float_peak, isa_.float_peak_flops), most_flops(isa_.integer_peak, isa_.integer_peak_flops)};
+}
+
+/// The best of some tries, each of some milliseconds, all threads at once.
+double CpuBackend::most_flops(float (*peak)(uint64_t), double flops_of_round) {
+  constexpr uint64_t kRounds = 200'000;
+  constexpr int kTries = 20;
+  const uint32_t chunks = 4 * threads_.num_threads();
+  std::vector<float> results(chunks);  // looked at by nobody, but the compiler cannot know
+  double best = 0;
+  for (int i = 0; i < kTries; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    threads_.parallel_for(chunks, [&](uint32_t chunk, unsigned) { results[chunk] = peak(kRounds); });
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    best = std::max(best, flops_of_round * static_cast<double>(kRounds * chunks) / seconds);
+  }
+  return best;
 }
 
 void CpuBackend::quantize(const WeightRows& w, const float* x, uint32_t num_rows) {

@@ -19,6 +19,7 @@ class CpuBackend : public Backend {
   std::string_view name() const override { return isa_.name; }
   uint64_t packed_bytes(const WeightRows& w) const override;
   WeightRows pack(const WeightRows& w, std::byte* out) override;
+  ArithmeticLimits measure_arithmetic() override;
   void embed(const EmbedArgs& args) override;
   void rmsnorm(const RmsNormArgs& args) override;
   void matmul(const MatmulArgs& args) override;
@@ -29,6 +30,7 @@ class CpuBackend : public Backend {
   void experts(const ExpertsArgs& args) override;
 
  private:
+  double most_flops(float (*peak)(uint64_t rounds), double flops_of_round);
   /// Scratch of one thread, at least `floats` long.
   float* scratch(unsigned thread, uint64_t floats);
   bool takes_integers(const WeightRows& w) const;
