@@ -19,11 +19,16 @@ void ModelOptions::declare_computing(Options& options) {
   options.flag("--no-repack", no_repack,
                "Compute with the weights as they lie in the file: loads faster, computes slower, same answers");
   options.choice("--precision", precision, {"default", "f32"},
-                 "Activations in products: rounded to 15 bits where that is faster, or float32 (docs/forward.md)");
+                 "Activations in products: rounded where that is faster, or float32 (docs/forward.md)");
+  options.flag(
+      "--exact", exact,
+      "The same answer whatever else runs, to the bit: activations in 15 bits everywhere, where by default many "
+      "tokens together have 8 (docs/forward.md)");
 }
 
 kernels::Precision ModelOptions::chosen_precision() const {
-  return precision == "f32" ? kernels::Precision::kF32 : kernels::Precision::kDefault;
+  if (precision == "f32") return kernels::Precision::kF32;
+  return exact ? kernels::Precision::kExact : kernels::Precision::kDefault;
 }
 
 LoadOptions ModelOptions::load_options() const {

@@ -16,6 +16,7 @@ struct ModelOptions {
   uint32_t threads = 0;
   std::string backend;
   std::string precision = "default";
+  bool exact = false;
   bool no_repack = false;
 
   void declare(Options& options);

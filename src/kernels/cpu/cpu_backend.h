@@ -34,6 +34,8 @@ class CpuBackend : public Backend {
   /// Scratch of one thread, at least `floats` long.
   float* scratch(unsigned thread, uint64_t floats);
   bool takes_integers(const WeightRows& w) const;
+  /// Of the inputs of a product in whole numbers.
+  uint32_t input_bits(uint32_t num_inputs) const;
   /// Gate and up share their rounded inputs, so both or none.
   bool expands_in_integers(const ExpertsArgs& args) const;
   /// Rounds num_rows rows of x for products with matrices like w; what an earlier call gave is gone.

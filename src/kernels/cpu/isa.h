@@ -21,6 +21,7 @@ struct GemmArgs {
   uint32_t num_x;
   bool accumulate;
   const QuantizedRow* quantized;  // [num_x] the inputs for int_gemm(), which does not look at x
+  uint32_t input_bits;            // of those: 15, or 8 where fewer will do
 };
 
 /// Softmax over some positions before its last division, for the query heads of one group.

@@ -17,19 +17,22 @@ float float_peak(uint64_t rounds) {
 }
 constexpr double kFloatPeakFlops = 12.0 * 2 * kLanes;  // of a round
 
-/// `rounds` blocks of MXFP4's products, a tile of inputs each, without bringing weights there and without scales.
+/// `rounds` blocks of MXFP4's products with inputs of 8 bits, a tile of inputs each, without bringing weights there and
+/// without scales.
 float integer_peak(uint64_t rounds) {
   alignas(64) std::byte memory[kBlockCodes * kVectorBytes] = {};
   alignas(64) int8_t halves[16 * 64] = {};
-  memory[0] = std::byte{1};
+  int32_t offsets[1] = {1};
+  const QuantizedRow inputs{halves, nullptr, offsets, offsets};
   IntVec codes[kBlockCodes];
   for (uint32_t v = 0; v < kBlockCodes; ++v) codes[v] = int_load(memory + v * kVectorBytes);
-  HalvesProduct products[kIntTileInputs];
+  HighProduct products[HighProduct::kTileInputs];
+  for (HighProduct& p : products) p.start(inputs, 0);
   for (uint64_t round = 0; round < rounds; ++round)
-    for (uint32_t v = 0; v < kBlockCodes; v += HalvesProduct::kCodes)
-      for (uint32_t t = 0; t < kIntTileInputs; ++t) products[t].add(codes, v, halves + (round + t) % 16 * 64);
+    for (uint32_t v = 0; v < kBlockCodes; v += HighProduct::kCodes)
+      for (uint32_t t = 0; t < HighProduct::kTileInputs; ++t) products[t].add(codes, v, halves + (round + t) % 16 * 64);
   Vec total = zero();
-  for (const HalvesProduct& p : products) total = add(total, p.value());
+  for (const HighProduct& p : products) total = add(total, p.value());
   return sum(total);
 }
-constexpr double kIntegerPeakFlops = kIntTileInputs * 2.0 * 32 * kPanelLanes;  // of a round
+constexpr double kIntegerPeakFlops = HighProduct::kTileInputs * 2.0 * 32 * kPanelLanes;  // of a round
