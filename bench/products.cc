@@ -72,7 +72,8 @@ int main_with(unsigned num_threads, std::string_view name) {
     size_t room = memory.size();
     std::align(64, 1, aligned, room);
     const bool packs = memory.size() > 64;
-    const WeightRows packed = packs ? (*rounding)->pack(matrix.rows, static_cast<std::byte*>(aligned)) : matrix.rows;
+    if (packs) (*rounding)->pack(matrix.rows, static_cast<std::byte*>(aligned));
+    const WeightRows packed = (*rounding)->packed_rows(matrix.rows, static_cast<std::byte*>(aligned));
     for (const uint32_t inputs : kInputs) {
       const auto rate = [&](Backend& backend, const WeightRows& w) {
         const double seconds = seconds_of(backend, w, inputs);

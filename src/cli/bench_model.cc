@@ -116,9 +116,9 @@ void measure_limits(Report& report) {
   const std::span<const std::byte> file = mapped_weights(*report.loaded);
   report.huge_page_bytes_per_s = read_bandwidth(threads, kMemoryTestBytes, kMemoryTestPasses);
   report.mapped_bytes_per_s = read_bandwidth(threads, file, kMemoryTestPasses);
-  if (report.loaded->model->is_packed()) drop_resident(file);
+  drop_resident(file);
   report.limits.memory_bytes_per_s =
-      report.loaded->model->is_packed() ? report.huge_page_bytes_per_s : report.mapped_bytes_per_s;
+      report.loaded->model->is_private() ? report.huge_page_bytes_per_s : report.mapped_bytes_per_s;
   report.limits.arithmetic = report.backend->measure_arithmetic();
 }
 

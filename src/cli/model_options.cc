@@ -18,6 +18,10 @@ void ModelOptions::declare_computing(Options& options) {
   options.text("--backend", backend, "Kernels: ref, avx2 or avx512 (default: the best this machine has)", "NAME");
   options.flag("--no-repack", no_repack,
                "Compute with the weights as they lie in the file: loads faster, computes slower, same answers");
+  options.flag(
+      "--keep-packed", keep_packed,
+      "Keep the copy of the weights that is made at loading in a file, as large as the model: later loads take "
+      "seconds and share it");
   options.choice("--precision", precision, {"default", "f32"},
                  "Activations in products: rounded where that is faster, or float32 (docs/forward.md)");
   options.flag(
@@ -37,6 +41,7 @@ LoadOptions ModelOptions::load_options() const {
   options.backend = backend;
   options.precision = chosen_precision();
   options.pack_weights = !no_repack;
+  options.keep_packed = keep_packed;
   return options;
 }
 

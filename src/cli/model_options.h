@@ -18,6 +18,7 @@ struct ModelOptions {
   std::string precision = "default";
   bool exact = false;
   bool no_repack = false;
+  bool keep_packed = false;
 
   void declare(Options& options);
   void declare_computing(Options& options);  ///< all but --model

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -45,9 +46,12 @@ class Backend {
   /// Bytes of a copy of `w` in the order in which this backend reads it fastest; 0 where the file's order serves as
   /// well. Products have the same bits either way.
   virtual uint64_t packed_bytes(const WeightRows& /*w*/) const { return 0; }
-  /// Makes that copy at `out` (packed_bytes(w), aligned to 64) and gives the rows that stand for w from then on: for
-  /// matmul() and experts(), not for embed().
-  virtual WeightRows pack(const WeightRows& w, std::byte* /*out*/) { return w; }
+  /// Makes that copy at `out` (packed_bytes(w) that are not 0, aligned to 64).
+  virtual void pack(const WeightRows& /*w*/, std::byte* /*out*/) {}
+  /// The rows that stand for w once a copy is at `copy`: for matmul() and experts(), not for embed().
+  virtual WeightRows packed_rows(const WeightRows& w, const std::byte* /*copy*/) const { return w; }
+  /// The order of bytes in such copies: what was packed by one backend serves all that give the same.
+  virtual std::string packed_layout_id() const { return ""; }
 
   /// Takes some tenths of a second.
   virtual ArithmeticLimits measure_arithmetic() { return {}; }

@@ -35,7 +35,11 @@ class MeasuredBackend : public Backend {
   std::string_view name() const override { return backend_->name(); }
   std::string_view kv_layout_id() const override { return backend_->kv_layout_id(); }
   uint64_t packed_bytes(const WeightRows& w) const override { return backend_->packed_bytes(w); }
-  WeightRows pack(const WeightRows& w, std::byte* out) override { return backend_->pack(w, out); }
+  void pack(const WeightRows& w, std::byte* out) override { backend_->pack(w, out); }
+  WeightRows packed_rows(const WeightRows& w, const std::byte* copy) const override {
+    return backend_->packed_rows(w, copy);
+  }
+  std::string packed_layout_id() const override { return backend_->packed_layout_id(); }
   ArithmeticLimits measure_arithmetic() override { return backend_->measure_arithmetic(); }
   void embed(const EmbedArgs& args) override;
   void rmsnorm(const RmsNormArgs& args) override;

@@ -24,10 +24,16 @@ class Model {
 
   /// Bytes of a copy of the weights in the order that the backend likes best; 0 where it has no such wish.
   uint64_t packed_bytes() const { return gossamer::packed_bytes(weights_, *backend_); }
+  std::string packed_layout_id() const { return backend_->packed_layout_id(); }
   /// Makes that copy and computes with it from then on: faster, the same bits. Errors: no memory; nothing has changed
   /// then.
   Status pack(const ProgressFn& progress);
-  bool is_packed() const { return packed_memory_.size_bytes() > 0; }
+  /// The same in memory that the caller has (packed_bytes(), aligned to 64).
+  void pack_to(std::shared_ptr<std::byte> memory, const ProgressFn& progress);
+  /// Computes with a copy that was made before.
+  void use_packed(std::shared_ptr<const std::byte> memory);
+  /// Whether the weights are in private memory, huge pages where the system gives them, rather than in a mapped file.
+  bool is_private() const { return is_private_; }
 
   /// How the cache of this model looks, in bytes and in pages.
   kernels::KvLayout kv_layout(kernels::KvDtype dtype) const { return {dtype, config_.num_kv_heads, config_.head_dim}; }
@@ -51,7 +57,8 @@ class Model {
   std::span<const float> unembed(const Batch& batch);
 
   ModelConfig config_;
-  BigMemory packed_memory_;  // behind some of weights_
+  std::shared_ptr<const std::byte> packed_memory_;  // behind some of weights_
+  bool is_private_ = false;
   Weights weights_;
   std::unique_ptr<kernels::Backend> backend_;
   kernels::RopeTable rope_;

@@ -26,28 +26,45 @@ void for_each_matrix(Layer& layer, Dense&& dense, Experts&& experts) {
   for (auto* rows : {&layer.gate, &layer.up, &layer.down}) experts(*rows);
 }
 
-/// Hands out the memory of the copies and remembers what of the file they replace.
-class Packer {
+/// Goes from matrix to matrix through the memory of the copies, and points each at its own.
+class PackedPlaces {
  public:
-  Packer(kernels::Backend& backend, BigMemory& memory) : backend_(backend), next_(memory.data()) {}
+  PackedPlaces(const kernels::Backend& backend, const std::byte* memory) : backend_(backend), next_(memory) {}
 
-  void pack(WeightRows& rows) {
-    if (backend_.packed_bytes(rows) == 0) return;
-    replace(file_bytes(rows));
-    rows = take(rows);
-  }
-  void pack(ExpertRows& rows) {
+  void assign(WeightRows& rows) { rows = take(rows); }
+  void assign(ExpertRows& rows) {
     const uint64_t bytes = backend_.packed_bytes(rows.first);
     if (bytes == 0) return;
+    rows.first = take(rows.first);
+    next_ += (rows.experts - 1) * bytes;
+    rows.expert_stride_bytes = bytes;
+    rows.expert_scale_stride_bytes = 0;
+  }
+
+ private:
+  WeightRows take(const WeightRows& rows) {
+    const std::byte* copy = next_;
+    next_ += backend_.packed_bytes(rows);
+    return backend_.packed_rows(rows, copy);
+  }
+  const kernels::Backend& backend_;
+  const std::byte* next_;
+};
+
+/// Makes the copies, in the same order, and lets go of what they replace.
+class Packer {
+ public:
+  Packer(kernels::Backend& backend, std::byte* memory) : backend_(backend), next_(memory) {}
+
+  void pack(const WeightRows& rows) {
+    if (backend_.packed_bytes(rows) == 0) return;
     replace(file_bytes(rows));
-    ExpertRows packed = rows;
-    for (uint32_t e = 0; e < rows.experts; ++e) {
-      const WeightRows expert = take(rows.expert(e));
-      if (e == 0) packed.first = expert;
-    }
-    packed.expert_stride_bytes = bytes;
-    packed.expert_scale_stride_bytes = 0;
-    rows = packed;
+    copy(rows);
+  }
+  void pack(const ExpertRows& rows) {
+    if (backend_.packed_bytes(rows.first) == 0) return;
+    replace(file_bytes(rows));
+    for (uint32_t e = 0; e < rows.experts; ++e) copy(rows.expert(e));
   }
   /// Nothing that was packed so far is needed in the file any more.
   void let_go() {
@@ -56,10 +73,9 @@ class Packer {
   }
 
  private:
-  WeightRows take(const WeightRows& rows) {
-    const WeightRows packed = backend_.pack(rows, next_);
+  void copy(const WeightRows& rows) {
+    backend_.pack(rows, next_);
     next_ += backend_.packed_bytes(rows);
-    return packed;
   }
   void replace(std::span<const std::byte> bytes) {
     read_ahead(bytes);
@@ -82,7 +98,7 @@ uint64_t packed_bytes(const Weights& weights, const kernels::Backend& backend) {
   return bytes;
 }
 
-void pack_weights(Weights& weights, kernels::Backend& backend, BigMemory& memory, const ProgressFn& progress) {
+void pack_weights(Weights& weights, kernels::Backend& backend, std::byte* memory, const ProgressFn& progress) {
   Packer packer(backend, memory);
   const uint64_t steps = weights.layers.size() + 1;
   uint64_t done = 0;
@@ -98,6 +114,16 @@ void pack_weights(Weights& weights, kernels::Backend& backend, BigMemory& memory
   // Where the head is the embedding too, rows of it are still looked up in the file.
   packer.pack(weights.lm_head);
   finish();
+  use_packed_weights(weights, backend, memory);
+}
+
+void use_packed_weights(Weights& weights, const kernels::Backend& backend, const std::byte* memory) {
+  PackedPlaces places(backend, memory);
+  for (LayerWeights& layer : weights.layers) {
+    const auto assign = [&](auto& rows) { places.assign(rows); };
+    for_each_matrix(layer, assign, assign);
+  }
+  places.assign(weights.lm_head);
 }
 
 }  // namespace gossamer

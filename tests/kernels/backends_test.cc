@@ -111,8 +111,10 @@ struct PackedCopy {
   std::vector<std::byte> memory;
   WeightRows rows;
   PackedCopy(Backend& backend, const WeightRows& w) : memory(backend.packed_bytes(w) + 64), rows(w) {
-    if (memory.size() > 64)
-      rows = backend.pack(w, memory.data() + (64 - reinterpret_cast<uintptr_t>(memory.data()) % 64));
+    if (memory.size() == 64) return;
+    std::byte* copy = memory.data() + (64 - reinterpret_cast<uintptr_t>(memory.data()) % 64);
+    backend.pack(w, copy);
+    rows = backend.packed_rows(w, copy);
   }
 };
 

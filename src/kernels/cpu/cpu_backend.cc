@@ -60,8 +60,11 @@ uint64_t CpuBackend::packed_bytes(const WeightRows& w) const {
   return takes_integers(w) ? num_chunks(w.rows, isa_.panel_rows) * isa_.packed_panel_bytes(w) : 0;
 }
 
-WeightRows CpuBackend::pack(const WeightRows& w, std::byte* out) {
-  if (!takes_integers(w)) return w;
+std::string CpuBackend::packed_layout_id() const {
+  return "panels-" + std::to_string(isa_.panel_rows) + "-1";
+}
+
+void CpuBackend::pack(const WeightRows& w, std::byte* out) {
   constexpr uint32_t kChunkPanels = 4;
   const uint32_t panels = num_chunks(w.rows, isa_.panel_rows);
   const uint64_t panel_bytes = isa_.packed_panel_bytes(w);
@@ -70,8 +73,12 @@ WeightRows CpuBackend::pack(const WeightRows& w, std::byte* out) {
     for (uint32_t panel = chunk * kChunkPanels; panel < end; ++panel)
       isa_.pack_panel(w, panel * isa_.panel_rows, out + panel * panel_bytes);
   });
+}
+
+WeightRows CpuBackend::packed_rows(const WeightRows& w, const std::byte* copy) const {
+  if (!takes_integers(w)) return w;
   WeightRows packed = w;
-  packed.data = out;
+  packed.data = copy;
   packed.scales = nullptr;
   packed.row_stride_bytes = packed.scale_stride_bytes = 0;
   packed.packed = true;

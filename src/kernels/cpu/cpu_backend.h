@@ -18,7 +18,9 @@ class CpuBackend : public Backend {
 
   std::string_view name() const override { return isa_.name; }
   uint64_t packed_bytes(const WeightRows& w) const override;
-  WeightRows pack(const WeightRows& w, std::byte* out) override;
+  void pack(const WeightRows& w, std::byte* out) override;
+  WeightRows packed_rows(const WeightRows& w, const std::byte* copy) const override;
+  std::string packed_layout_id() const override;
   ArithmeticLimits measure_arithmetic() override;
   void embed(const EmbedArgs& args) override;
   void rmsnorm(const RmsNormArgs& args) override;
