@@ -40,10 +40,11 @@ Result<std::string> find_text(const PrecisionBenchOptions& options, const std::s
 }
 
 /// The windows of all texts in `file`; `report` gets their counts.
-Result<std::vector<ScoredTokens>> cut_texts(const std::string& file, const Tokenizer& tokenizer,
+Result<std::vector<ScoredTokens>> cut_texts(const std::string& file, const Tokenizer& tokenizer, bool all_positions,
                                             PrecisionReport& report) {
   std::vector<ScoredTokens> windows;
-  for (const ScoredTokens& text : scored_texts(file, tokenizer)) {
+  for (ScoredTokens& text : scored_texts(file, tokenizer)) {
+    if (all_positions) text.scored.assign(text.tokens.size(), true);
     ++report.texts;
     report.tokens += text.tokens.size();
     for (ScoredTokens& window : cut_windows(text, report.window_tokens)) windows.push_back(std::move(window));
@@ -67,7 +68,7 @@ Result<PrecisionReport> measure(PrecisionBenchOptions options) {
   GOS_TRY(const std::unique_ptr<LoadedModel> loaded, options.model.load(/*need_tokenizer=*/true));
   report.model = loaded->checkpoint.name();
   report.backend = loaded->model->backend().name();
-  GOS_TRY(const std::vector<ScoredTokens> windows, cut_texts(text, *loaded->tokenizer, report));
+  GOS_TRY(const std::vector<ScoredTokens> windows, cut_texts(text, *loaded->tokenizer, options.all_positions, report));
   ProgressLine progress;
   GOS_TRY(report.modes, measure_precision(*loaded, windows, kPrecisionModes, [&](uint64_t done, uint64_t all) {
             progress.update("tokens computed", done, all);
@@ -111,7 +112,7 @@ std::string table_text(const PrecisionReport& report) {
   for (size_t i = 0; i < report.modes.size(); ++i) {
     const LogitDifference& difference = report.modes[i];
     text +=
-        fmt::format("| {:<20} | {:>10.1e} | {:>13.1e} | {:>16.1e} | {:>8.1e} | {:>7.3f} | {:>10.6g} |\n",
+        fmt::format("| {:<20} | {:>10.1e} | {:>13.1e} | {:>16.1e} | {:>8.1e} | {:>7.3f} | {:>#10.6g} |\n",
                     kPrecisionModes[i].name, difference.logit_mean(), difference.logit_max(), difference.logprob_mean(),
                     difference.kl_mean(), difference.top1_percent(), difference.perplexity());
   }

@@ -10,6 +10,7 @@ struct PrecisionBenchOptions {
   ModelOptions model;             // its precision counts for nothing: every mode is computed
   std::string text;               // a file; empty: the text that lies with the model
   uint32_t window_tokens = 1024;  // longer texts are cut
+  bool all_positions = false;     // compare everywhere, not only where the assistant writes
   bool json = false;
 };
 

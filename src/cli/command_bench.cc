@@ -106,6 +106,8 @@ Command bench_command() {
                          "FILE");
             options.count("--tokens", chosen->precision.window_tokens,
                           "precision: longer texts are cut into windows of so many");
+            options.flag("--all-positions", chosen->precision.all_positions,
+                         "precision: compare what others say in conversations too, not only what the assistant writes");
             chosen->throughput.declare(options);
             options.flag("--json", chosen->json, "Print one JSON object");
             return [chosen] { return bench(*chosen); };

@@ -118,6 +118,10 @@ class Precision(unittest.TestCase):
         self.assertEqual(whole["positions"], cut["positions"])
         self.assertGreater(cut["modes"][0]["perplexity"], whole["modes"][0]["perplexity"])
 
+    def test_every_position_where_that_is_wanted(self):
+        result = self.measured("--all-positions")
+        self.assertEqual(result["positions"], result["tokens"] - result["texts"], "each token but the first of a text")
+
     def test_people_get_a_table(self):
         with tempfile.TemporaryDirectory() as folder:
             done = run("bench", "precision", str(DEMO_MODEL), "--text", self.text(folder, 1))
