@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/mmap_file.h"
 #include "cli/bench_model.h"
+#include "cli/bench_precision.h"
 #include "cli/bench_throughput.h"
 #include "cli/command.h"
 #include "cli/failure.h"
@@ -23,6 +24,7 @@ struct BenchOptions {
   bool json = false;
   ThroughputOptions throughput;
   ModelBenchOptions rates;
+  PrecisionBenchOptions precision;
 };
 
 constexpr uint64_t kLargestTextBytes = 1ull << 30;
@@ -80,7 +82,14 @@ int bench(BenchOptions options) {
     options.rates.json = options.json;
     return bench_model(options.rates);
   }
-  return fail_usage("bench", "what is to be measured: model, throughput or tokenizer?", "gossamer bench model");
+  if (!options.words.empty() && options.words[0] == "precision") {
+    options.precision.model = options.throughput.model;
+    options.precision.model.model = options.model.empty() ? kDemoModel : options.model;
+    options.precision.text = options.text_file;
+    options.precision.json = options.json;
+    return bench_precision(std::move(options.precision));
+  }
+  return fail_usage("bench", "what is to be measured: model, throughput, precision or tokenizer?", "gossamer bench model");
 }
 
 }  // namespace
@@ -90,17 +99,25 @@ Command bench_command() {
           "  gossamer bench model gpt-oss:20b --pp 128,512 --tg 32 --depth 0,1024 --parallel 4,8\n"
           "  gossamer bench throughput --requests 32 --concurrency 8 --input-len 100-300 --output-len 64\n"
           "  gossamer bench throughput gpt-oss:20b --dataset sharegpt.json --json\n"
+          "  gossamer bench precision\n"
           "  gossamer bench tokenizer --text book.txt",
           [](Options& options) {
             auto chosen = std::make_shared<BenchOptions>();
             options.words(
                 "what", chosen->words, 2,
                 "model (prefill and decode against what the machine could do), throughput (requests through the "
-                "engine, offline) or tokenizer (one thread that encodes and decodes a text), and perhaps the model");
+                "engine, offline), precision (what each rounding costs, against float32) or tokenizer (one thread that "
+                "encodes and decodes a text), and perhaps the model");
             options.text("-m,--model", chosen->model,
                          std::string(kModelHelp) + " (default: the demo model; its tokenizer: o200k_harmony)", "NAME");
             options.text("--text", chosen->text_file,
-                         "tokenizer: the text (default: made-up prose, code and other scripts)", "FILE");
+                         "tokenizer: the text (default: made-up prose, code and other scripts); precision: a text "
+                         "that the model was not trained on, <|endoftext|> between several (default: the demo model's)",
+                         "FILE");
+            options.count("--tokens", chosen->precision.window_tokens,
+                          "precision: longer texts are cut into windows of so many");
+            options.flag("--all-positions", chosen->precision.all_positions,
+                         "precision: compare what others say in conversations too, not only what the assistant writes");
             chosen->throughput.declare(options);
             chosen->rates.declare(options);
             options.flag("--json", chosen->json, "Print one JSON object");

@@ -28,6 +28,7 @@ struct OpCounts {
 /// for every token in every batch, so that a token's bits do not depend on its company. kDefault: as kExact where few
 /// tokens meet a matrix, and in 8 bits where many do and arithmetic is what takes the time.
 enum class Precision : uint8_t { kF32, kExact, kDefault };
+std::string_view precision_name(Precision precision);  ///< "f32", "exact", "default"
 
 /// Operations a second that all threads together can do, by kind of product; 0: not known.
 struct ArithmeticLimits {
