@@ -84,6 +84,7 @@ json::object to_json(const PrecisionReport& report) {
     modes.push_back(json::object{{"name", mode.name},
                                  {"precision", kernels::precision_name(mode.products)},
                                  {"kv_dtype", kernels::kv_dtype_name(mode.kv_dtype)},
+                                 {"dense_dtype", mode.dense_dtype == DenseDtype::kInt8 ? "int8" : "as-stored"},
                                  {"logit_mean", difference.logit_mean()},
                                  {"logit_max", difference.logit_max()},
                                  {"logprob_mean", difference.logprob_mean()},

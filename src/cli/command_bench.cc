@@ -89,7 +89,8 @@ int bench(BenchOptions options) {
     options.precision.json = options.json;
     return bench_precision(std::move(options.precision));
   }
-  return fail_usage("bench", "what is to be measured: model, throughput, precision or tokenizer?", "gossamer bench model");
+  return fail_usage("bench", "what is to be measured: model, throughput, precision or tokenizer?",
+                    "gossamer bench model");
 }
 
 }  // namespace

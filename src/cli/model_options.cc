@@ -42,6 +42,7 @@ LoadOptions ModelOptions::load_options() const {
   options.precision = chosen_precision();
   options.pack_weights = !no_repack;
   options.keep_packed = keep_packed;
+  options.dense_dtype = dense_dtype == "int8" ? DenseDtype::kInt8 : DenseDtype::kAsStored;
   return options;
 }
 

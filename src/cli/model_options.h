@@ -16,6 +16,7 @@ struct ModelOptions {
   uint32_t threads = 0;
   std::string backend;
   std::string precision = "default";
+  std::string dense_dtype = "as-stored";
   bool exact = false;
   bool no_repack = false;
   bool keep_packed = false;

@@ -20,6 +20,7 @@ struct LoadOptions {
   /// Puts something around the backend, where not empty: measurements do.
   std::function<std::unique_ptr<kernels::Backend>(std::unique_ptr<kernels::Backend>)> instrument;
   bool pack_weights = true;  // a copy in the backend's own order, where it wants one and memory is free for it
+  DenseDtype dense_dtype = DenseDtype::kAsStored;
   bool keep_packed = false;  // in a file, from which later loads map it
 };
 

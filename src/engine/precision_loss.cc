@@ -18,11 +18,11 @@ struct Runner {
 
 /// The caches of these modes may differ; nothing else does.
 bool share_a_model(const PrecisionMode& a, const PrecisionMode& b) {
-  return a.products == b.products;
+  return a.products == b.products && a.dense_dtype == b.dense_dtype;
 }
 
 /// The models of the modes, the judge's first. They view one file, whose weights are in memory once however many
-/// models there are.
+/// models there are, but for those that keep some of them in another dtype.
 class Models {
  public:
   explicit Models(LoadedModel& judge) : judge_(judge) {}
@@ -33,7 +33,9 @@ class Models {
     for (const Runner& runner : runners)
       if (share_a_model(mode, *runner.mode)) return runner.model;
     GOS_TRY(auto backend, kernels::make_backend(judge_.model->backend().name(), *judge_.threads, mode.products));
-    return made_.emplace_back(std::make_unique<Model>(judge_.checkpoint, std::move(backend))).get();
+    made_.push_back(std::make_unique<Model>(judge_.checkpoint, std::move(backend), mode.dense_dtype));
+    if (mode.dense_dtype != DenseDtype::kAsStored) GOS_TRY_STATUS(made_.back()->pack({}));
+    return made_.back().get();
   }
 
  private:

@@ -37,8 +37,9 @@ std::string missing_page_of(const ModelConfig& config, const BatchRow& row) {
 
 }  // namespace
 
-Model::Model(const Checkpoint& checkpoint, std::unique_ptr<kernels::Backend> backend)
+Model::Model(const Checkpoint& checkpoint, std::unique_ptr<kernels::Backend> backend, DenseDtype dense)
     : config_(checkpoint.config()),
+      dense_(dense),
       weights_(make_weights(checkpoint.tensors())),
       backend_(std::move(backend)),
       rope_(rope_params(config_)) {
@@ -58,12 +59,12 @@ Status Model::pack(const ProgressFn& progress) {
 }
 
 void Model::pack_to(std::shared_ptr<std::byte> memory, const ProgressFn& progress) {
-  pack_weights(weights_, *backend_, memory.get(), progress);
+  pack_weights(weights_, *backend_, dense_, memory.get(), progress);
   packed_memory_ = std::move(memory);
 }
 
 void Model::use_packed(std::shared_ptr<const std::byte> memory) {
-  use_packed_weights(weights_, *backend_, memory.get());
+  use_packed_weights(weights_, *backend_, dense_, memory.get());
   packed_memory_ = std::move(memory);
 }
 

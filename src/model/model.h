@@ -17,15 +17,19 @@ namespace gossamer {
 class Model {
  public:
   /// Views into `checkpoint`, which must outlive the model.
-  Model(const Checkpoint& checkpoint, std::unique_ptr<kernels::Backend> backend);
+  Model(const Checkpoint& checkpoint, std::unique_ptr<kernels::Backend> backend,
+        DenseDtype dense = DenseDtype::kAsStored);
 
   const ModelConfig& config() const { return config_; }
   const kernels::Backend& backend() const { return *backend_; }
 
   /// Bytes of a copy of the weights in the order that the backend likes best; 0 where it has no such wish.
-  uint64_t packed_bytes() const { return gossamer::packed_bytes(weights_, *backend_); }
-  std::string packed_layout_id() const { return backend_->packed_layout_id(); }
-  /// Makes that copy and computes with it from then on: faster, the same bits. Errors: no memory; nothing has changed
+  uint64_t packed_bytes() const { return gossamer::packed_bytes(weights_, *backend_, dense_); }
+  std::string packed_layout_id() const {
+    return backend_->packed_layout_id() + (dense_ == DenseDtype::kInt8 ? "-dense-int8" : "");
+  }
+  /// Makes that copy and computes with it from then on: faster, the same bits (but for DenseDtype::kInt8, which takes
+  /// effect with it). Errors: no memory; nothing has changed
   /// then.
   Status pack(const ProgressFn& progress);
   /// The same in memory that the caller has (packed_bytes(), aligned to 64).
@@ -57,6 +61,7 @@ class Model {
   std::span<const float> unembed(const Batch& batch);
 
   ModelConfig config_;
+  DenseDtype dense_;
   std::shared_ptr<const std::byte> packed_memory_;  // behind some of weights_
   bool is_private_ = false;
   Weights weights_;

@@ -1,9 +1,8 @@
 #include "model/packed_cache.h"
 
 #define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include <sys/stat.h>
+#include <xxhash.h>
 
 #include <algorithm>
 #include <array>

@@ -1,5 +1,7 @@
 #include "model/packed_weights.h"
 
+#include <algorithm>
+
 #include "base/mmap_file.h"
 
 namespace gossamer {
@@ -26,12 +28,19 @@ void for_each_matrix(Layer& layer, Dense&& dense, Experts&& experts) {
   for (auto* rows : {&layer.gate, &layer.up, &layer.down}) experts(*rows);
 }
 
+/// Rows that are rounded to another dtype before they are packed, at a time: whole panels of every backend.
+constexpr uint32_t kRoundedRows = 256;
+
 /// Goes from matrix to matrix through the memory of the copies, and points each at its own.
 class PackedPlaces {
  public:
-  PackedPlaces(const kernels::Backend& backend, const std::byte* memory) : backend_(backend), next_(memory) {}
+  PackedPlaces(const kernels::Backend& backend, DenseDtype dense, const std::byte* memory)
+      : backend_(backend), dense_(dense), next_(memory) {}
 
-  void assign(WeightRows& rows) { rows = take(rows); }
+  void assign(WeightRows& rows) {
+    const WeightRows kept = kept_as(rows, dense_);
+    if (backend_.packed_bytes(kept) > 0) rows = take(kept);
+  }
   void assign(ExpertRows& rows) {
     const uint64_t bytes = backend_.packed_bytes(rows.first);
     if (bytes == 0) return;
@@ -48,18 +57,21 @@ class PackedPlaces {
     return backend_.packed_rows(rows, copy);
   }
   const kernels::Backend& backend_;
+  const DenseDtype dense_;
   const std::byte* next_;
 };
 
 /// Makes the copies, in the same order, and lets go of what they replace.
 class Packer {
  public:
-  Packer(kernels::Backend& backend, std::byte* memory) : backend_(backend), next_(memory) {}
+  Packer(kernels::Backend& backend, DenseDtype dense, std::byte* memory)
+      : backend_(backend), dense_(dense), next_(memory) {}
 
   void pack(const WeightRows& rows) {
-    if (backend_.packed_bytes(rows) == 0) return;
+    const WeightRows kept = kept_as(rows, dense_);
+    if (backend_.packed_bytes(kept) == 0) return;
     replace(file_bytes(rows));
-    copy(rows);
+    kept.dtype == rows.dtype ? copy(rows) : round_and_copy(rows, kept);
   }
   void pack(const ExpertRows& rows) {
     if (backend_.packed_bytes(rows.first) == 0) return;
@@ -77,29 +89,44 @@ class Packer {
     backend_.pack(rows, next_);
     next_ += backend_.packed_bytes(rows);
   }
+  /// Some rows at a time, so that the rounded matrix is nowhere as a whole but where it is to stay.
+  void round_and_copy(const WeightRows& rows, const WeightRows& kept) {
+    const uint64_t stride_bytes = row_bytes(kept.dtype, kept.cols);
+    std::vector<std::byte> rounded(kRoundedRows * stride_bytes);
+    for (uint32_t first = 0; first < rows.rows; first += kRoundedRows) {
+      WeightRows part = kept;
+      part.rows = std::min(kRoundedRows, rows.rows - first);
+      part.data = rounded.data();
+      part.row_stride_bytes = stride_bytes;
+      write_q8_0(rows, first, part.rows, rounded.data());
+      copy(part);
+    }
+  }
   void replace(std::span<const std::byte> bytes) {
     read_ahead(bytes);
     replaced_.push_back(bytes);
   }
 
   kernels::Backend& backend_;
+  const DenseDtype dense_;
   std::byte* next_;
   std::vector<std::span<const std::byte>> replaced_;
 };
 
 }  // namespace
 
-uint64_t packed_bytes(const Weights& weights, const kernels::Backend& backend) {
-  uint64_t bytes = backend.packed_bytes(weights.lm_head);
+uint64_t packed_bytes(const Weights& weights, const kernels::Backend& backend, DenseDtype dense) {
+  uint64_t bytes = backend.packed_bytes(kept_as(weights.lm_head, dense));
   for (const LayerWeights& layer : weights.layers)
     for_each_matrix(
-        layer, [&](const WeightRows& rows) { bytes += backend.packed_bytes(rows); },
+        layer, [&](const WeightRows& rows) { bytes += backend.packed_bytes(kept_as(rows, dense)); },
         [&](const ExpertRows& rows) { bytes += rows.experts * backend.packed_bytes(rows.first); });
   return bytes;
 }
 
-void pack_weights(Weights& weights, kernels::Backend& backend, std::byte* memory, const ProgressFn& progress) {
-  Packer packer(backend, memory);
+void pack_weights(Weights& weights, kernels::Backend& backend, DenseDtype dense, std::byte* memory,
+                  const ProgressFn& progress) {
+  Packer packer(backend, dense, memory);
   const uint64_t steps = weights.layers.size() + 1;
   uint64_t done = 0;
   const auto finish = [&] {
@@ -114,11 +141,11 @@ void pack_weights(Weights& weights, kernels::Backend& backend, std::byte* memory
   // Where the head is the embedding too, rows of it are still looked up in the file.
   packer.pack(weights.lm_head);
   finish();
-  use_packed_weights(weights, backend, memory);
+  use_packed_weights(weights, backend, dense, memory);
 }
 
-void use_packed_weights(Weights& weights, const kernels::Backend& backend, const std::byte* memory) {
-  PackedPlaces places(backend, memory);
+void use_packed_weights(Weights& weights, const kernels::Backend& backend, DenseDtype dense, const std::byte* memory) {
+  PackedPlaces places(backend, dense, memory);
   for (LayerWeights& layer : weights.layers) {
     const auto assign = [&](auto& rows) { places.assign(rows); };
     for_each_matrix(layer, assign, assign);

@@ -38,7 +38,9 @@ TEST_F(NewFileTest, AppearsWhenItIsCommitted) {
 }
 
 TEST_F(NewFileTest, LeavesNothingWhereItIsNot) {
-  { auto file = NewFile::create(folder_ + "/file", 5); }
+  {
+    auto file = NewFile::create(folder_ + "/file", 5);
+  }
   EXPECT_EQ(num_files(), 0u);
 }
 

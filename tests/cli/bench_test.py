@@ -96,7 +96,7 @@ class Precision(unittest.TestCase):
         self.assertGreater(result["positions"], 100)
         modes = {mode.pop("name"): mode for mode in result["modes"]}
         judge = modes.pop("f32")
-        self.assertEqual((judge.pop("precision"), judge.pop("kv_dtype")), ("f32", "f32"))
+        self.assertEqual((judge.pop("precision"), judge.pop("kv_dtype"), judge.pop("dense_dtype")), ("f32", "f32", "as-stored"))
         self.assertEqual((judge.pop("top1_percent"), judge.pop("perplexity") < 1.5), (100, True), "the demo model knows its lessons")
         self.assertEqual(set(judge.values()), {0}, "the judge differs from itself by nothing")
         self.assertEqual((modes["default"]["precision"], modes["default"]["kv_dtype"]), ("default", "bf16"))

@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
 #include <fstream>
 
 #include "checkpoint/temp_folder.h"
@@ -86,6 +87,31 @@ TEST_F(KeptWeights, AreThoseOfTheModelThatIsThereNow) {
   EXPECT_NE(before, after);
   EXPECT_EQ(after, logits(*load(false)));
   EXPECT_EQ(files().size(), 2u);
+}
+
+/// The tiny model's dense matrices are BF16.
+TEST_F(KeptWeights, OfDenseMatricesInInt8AreOthers) {
+  LoadOptions options{2, "", false, kernels::Precision::kExact};
+  options.dense_dtype = DenseDtype::kInt8;
+  auto in_int8 = LoadedModel::load(model_.path(), options);
+  ASSERT_TRUE(in_int8.ok()) << in_int8.error().message;
+  const auto want = logits(**in_int8), stored = logits(*load(true));
+  double worst = 0;
+  for (size_t i = 0; i < want.size(); ++i) worst = std::max<double>(worst, std::fabs(want[i] - stored[i]));
+  EXPECT_GT(worst, 0);
+  EXPECT_LT(worst, 0.5);
+  options.keep_packed = true;
+  for (int time = 0; time < 2; ++time) EXPECT_EQ(logits(**LoadedModel::load(model_.path(), options)), want);
+  EXPECT_EQ(files().size(), 2u);
+}
+
+TEST_F(KeptWeights, WhatCannotBeInt8IsSaid) {
+  LoadOptions options{2, "", false, kernels::Precision::kF32};
+  options.dense_dtype = DenseDtype::kInt8;
+  EXPECT_THAT(LoadedModel::load(model_.path(), options).error().message, ::testing::HasSubstr("computes in f32"));
+  options.precision = kernels::Precision::kExact;
+  options.pack_weights = false;
+  EXPECT_THAT(LoadedModel::load(model_.path(), options).error().message, ::testing::HasSubstr("--no-repack"));
 }
 
 TEST_F(KeptWeights, NeedAFolder) {

@@ -99,8 +99,7 @@ TEST_F(PrecisionTest, TheJudgeDiffersFromItselfByNothingAndTheOthersByLittle) {
     SCOPED_TRACE(mode.name);
     const LogitDifference& difference = (*measured)[i];
     EXPECT_EQ(difference.positions(), 199u);
-    const bool products_round =
-        mode.products != kernels::Precision::kF32 && loaded_->model->backend().name() != "ref";
+    const bool products_round = mode.products != kernels::Precision::kF32 && loaded_->model->backend().name() != "ref";
     const bool rounds = products_round || mode.kv_dtype != kernels::KvDtype::kF32;
     EXPECT_EQ(difference.logit_mean() > 0, rounds);
     EXPECT_LT(difference.logit_mean(), 0.1);
