@@ -12,7 +12,7 @@
 #include <cstring>
 #include <fstream>
 
-#include "base/cpu_features.h"
+#include "base/cpu.h"
 #include "bench/memory_bandwidth.h"
 #include "engine/loaded_model.h"
 #include "model/solo_sequence.h"
