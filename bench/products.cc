@@ -54,14 +54,17 @@ double seconds_of(Backend& backend, const WeightRows& w, uint32_t num_inputs) {
 
 int main_with(unsigned num_threads, std::string_view name) {
   ThreadPool threads(num_threads);
-  auto exact = kernels::make_backend(name, threads, kernels::Precision::kF32);
-  auto rounding = kernels::make_backend(name, threads, kernels::Precision::kDefault);
-  if (!exact.ok() || !rounding.ok()) {
-    fmt::print(stderr, "{}\n", exact.ok() ? rounding.error().message : exact.error().message);
+  auto in_f32 = kernels::make_backend(name, threads, kernels::Precision::kF32);
+  if (!in_f32.ok()) {
+    fmt::print(stderr, "{}\n", in_f32.error().message);
     return 1;
   }
-  fmt::print("{}, {} threads, {}: GFLOP/s (GB/s of weights) at float32 | default, file's order | default, packed\n",
-             cpu_name(), threads.num_threads(), (*exact)->name());
+  auto exact = kernels::make_backend(name, threads, kernels::Precision::kExact);
+  auto rounding = kernels::make_backend(name, threads, kernels::Precision::kDefault);
+  fmt::print(
+      "{}, {} threads, {}: GFLOP/s (GB/s of weights) at float32 | exact, file's order | exact, packed | default, "
+      "file's order | default, packed\n",
+      cpu_name(), threads.num_threads(), (*in_f32)->name());
   for (const Dtype dtype : {Dtype::kMxfp4, Dtype::kQ8_0}) {
     const Matrix matrix(dtype);
     std::vector<std::byte> memory((*rounding)->packed_bytes(matrix.rows) + 64);
@@ -69,15 +72,17 @@ int main_with(unsigned num_threads, std::string_view name) {
     size_t room = memory.size();
     std::align(64, 1, aligned, room);
     const bool packs = memory.size() > 64;
-    const WeightRows packed = packs ? (*rounding)->pack(matrix.rows, static_cast<std::byte*>(aligned)) : matrix.rows;
+    if (packs) (*rounding)->pack(matrix.rows, static_cast<std::byte*>(aligned));
+    const WeightRows packed = (*rounding)->packed_rows(matrix.rows, static_cast<std::byte*>(aligned));
     for (const uint32_t inputs : kInputs) {
       const auto rate = [&](Backend& backend, const WeightRows& w) {
         const double seconds = seconds_of(backend, w, inputs);
         return fmt::format("{:6.0f} ({:4.1f})", 2e-9 * kRows * kCols * inputs / seconds,
                            1e-9 * static_cast<double>(matrix.bytes.size()) / seconds);
       };
-      fmt::print("{:<6} {:>3} inputs  {} | {} | {}\n", dtype_name(dtype), inputs, rate(**exact, matrix.rows),
-                 rate(**rounding, matrix.rows), packs ? rate(**rounding, packed) : "-");
+      fmt::print("{:<6} {:>3} inputs  {} | {} | {} | {} | {}\n", dtype_name(dtype), inputs, rate(**in_f32, matrix.rows),
+                 rate(**exact, matrix.rows), packs ? rate(**exact, packed) : "-", rate(**rounding, matrix.rows),
+                 packs ? rate(**rounding, packed) : "-");
     }
   }
   return 0;

@@ -4,6 +4,8 @@
 
 #include "base/json.h"
 #include "base/mmap_file.h"
+#include "cli/bench_model.h"
+#include "cli/bench_precision.h"
 #include "cli/bench_throughput.h"
 #include "cli/command.h"
 #include "cli/failure.h"
@@ -21,6 +23,8 @@ struct BenchOptions {
   std::string text_file;
   bool json = false;
   ThroughputOptions throughput;
+  ModelBenchOptions rates;
+  PrecisionBenchOptions precision;
 };
 
 constexpr uint64_t kLargestTextBytes = 1ull << 30;
@@ -71,27 +75,52 @@ int bench(BenchOptions options) {
     options.throughput.json = options.json;
     return bench_throughput(std::move(options.throughput));
   }
-  return fail_usage("bench", "what is to be measured, tokenizer or throughput?", "gossamer bench throughput");
+  if (!options.words.empty() && options.words[0] == "model") {
+    options.rates.model = options.throughput.model;
+    options.rates.model.model = options.model.empty() ? kDemoModel : options.model;
+    options.rates.kv_dtype = options.throughput.engine.kv_dtype;
+    options.rates.json = options.json;
+    return bench_model(options.rates);
+  }
+  if (!options.words.empty() && options.words[0] == "precision") {
+    options.precision.model = options.throughput.model;
+    options.precision.model.model = options.model.empty() ? kDemoModel : options.model;
+    options.precision.text = options.text_file;
+    options.precision.json = options.json;
+    return bench_precision(std::move(options.precision));
+  }
+  return fail_usage("bench", "what is to be measured: model, throughput, precision or tokenizer?",
+                    "gossamer bench model");
 }
 
 }  // namespace
 
 Command bench_command() {
   return {"bench", "Measure a part of gossamer on this machine",
+          "  gossamer bench model gpt-oss:20b --pp 128,512 --tg 32 --depth 0,1024 --parallel 4,8\n"
           "  gossamer bench throughput --requests 32 --concurrency 8 --input-len 100-300 --output-len 64\n"
           "  gossamer bench throughput gpt-oss:20b --dataset sharegpt.json --json\n"
+          "  gossamer bench precision\n"
           "  gossamer bench tokenizer --text book.txt",
           [](Options& options) {
             auto chosen = std::make_shared<BenchOptions>();
             options.words(
                 "what", chosen->words, 2,
-                "throughput (requests through the engine, offline) or tokenizer (one thread that encodes and decodes "
-                "a text), and perhaps the model");
+                "model (prefill and decode against what the machine could do), throughput (requests through the "
+                "engine, offline), precision (what each rounding costs, against float32) or tokenizer (one thread that "
+                "encodes and decodes a text), and perhaps the model");
             options.text("-m,--model", chosen->model,
                          std::string(kModelHelp) + " (default: the demo model; its tokenizer: o200k_harmony)", "NAME");
             options.text("--text", chosen->text_file,
-                         "tokenizer: the text (default: made-up prose, code and other scripts)", "FILE");
+                         "tokenizer: the text (default: made-up prose, code and other scripts); precision: a text "
+                         "that the model was not trained on, <|endoftext|> between several (default: the demo model's)",
+                         "FILE");
+            options.count("--tokens", chosen->precision.window_tokens,
+                          "precision: longer texts are cut into windows of so many");
+            options.flag("--all-positions", chosen->precision.all_positions,
+                         "precision: compare what others say in conversations too, not only what the assistant writes");
             chosen->throughput.declare(options);
+            chosen->rates.declare(options);
             options.flag("--json", chosen->json, "Print one JSON object");
             return [chosen] { return bench(*chosen); };
           }};

@@ -14,9 +14,6 @@ void EngineFlags::declare(Options& options) {
   options.count("--tpot-goal", tpot_goal_ms,
                 "Milliseconds that a step may take while answers are written; sets how much of a prompt it computes "
                 "(default: 1.8 times a step without prompts)");
-  options.flag(
-      "--exact", exact,
-      "The same answer whatever else runs, to the bit. Costs nothing so far: it is always so, see docs/forward.md");
 }
 
 Result<EngineOptions> EngineFlags::resolve(kernels::Precision precision) const {

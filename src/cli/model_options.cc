@@ -18,23 +18,43 @@ void ModelOptions::declare_computing(Options& options) {
   options.text("--backend", backend, "Kernels: ref, avx2 or avx512 (default: the best this machine has)", "NAME");
   options.flag("--no-repack", no_repack,
                "Compute with the weights as they lie in the file: loads faster, computes slower, same answers");
+  options.flag(
+      "--keep-packed", keep_packed,
+      "Keep the copy of the weights that is made at loading in a file, as large as the model: later loads take "
+      "seconds and share it");
   options.choice("--precision", precision, {"default", "f32"},
-                 "Activations in products: rounded to 15 bits where that is faster, or float32 (docs/forward.md)");
+                 "Activations in products: rounded where that is faster, or float32 (docs/forward.md)");
+  options.flag(
+      "--exact", exact,
+      "The same answer whatever else runs, to the bit: activations in 15 bits everywhere, where by default many "
+      "tokens together have 8 (docs/forward.md)");
 }
 
 kernels::Precision ModelOptions::chosen_precision() const {
-  return precision == "f32" ? kernels::Precision::kF32 : kernels::Precision::kDefault;
+  if (precision == "f32") return kernels::Precision::kF32;
+  return exact ? kernels::Precision::kExact : kernels::Precision::kDefault;
 }
 
-Result<std::unique_ptr<LoadedModel>> ModelOptions::load(bool need_tokenizer) const {
-  GOS_TRY(const std::string path, find_model(model));
-  ProgressLine progress;
+LoadOptions ModelOptions::load_options() const {
   LoadOptions options;
   options.num_threads = threads;
   options.backend = backend;
   options.precision = chosen_precision();
-  options.need_tokenizer = need_tokenizer;
   options.pack_weights = !no_repack;
+  options.keep_packed = keep_packed;
+  options.dense_dtype = dense_dtype == "int8" ? DenseDtype::kInt8 : DenseDtype::kAsStored;
+  return options;
+}
+
+Result<std::unique_ptr<LoadedModel>> ModelOptions::load(bool need_tokenizer) const {
+  LoadOptions options = load_options();
+  options.need_tokenizer = need_tokenizer;
+  return load(options);
+}
+
+Result<std::unique_ptr<LoadedModel>> ModelOptions::load(const LoadOptions& options) const {
+  GOS_TRY(const std::string path, find_model(model));
+  ProgressLine progress;
   return LoadedModel::load(path, options, progress.callback());
 }
 

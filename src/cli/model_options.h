@@ -16,13 +16,19 @@ struct ModelOptions {
   uint32_t threads = 0;
   std::string backend;
   std::string precision = "default";
+  std::string dense_dtype = "as-stored";
+  bool exact = false;
   bool no_repack = false;
+  bool keep_packed = false;
 
   void declare(Options& options);
   void declare_computing(Options& options);  ///< all but --model
   kernels::Precision chosen_precision() const;
+  /// What these options say of loading.
+  LoadOptions load_options() const;
   /// Loads it, with a progress line on a terminal.
   Result<std::unique_ptr<LoadedModel>> load(bool need_tokenizer) const;
+  Result<std::unique_ptr<LoadedModel>> load(const LoadOptions& options) const;
 };
 
 inline constexpr char kModelHelp[] = "A folder, a .gguf file or a short name (gpt-oss:20b)";

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/free_memory.h"
+#include "model/packed_cache.h"
 
 namespace gossamer {
 namespace {
@@ -27,6 +28,48 @@ void prefetch(const std::vector<MmapFile>& files, const ProgressFn& progress) {
   }
 }
 
+/// The copy in the backend's own order from a file, which is made where it is not there. Errors: it cannot be.
+Status use_packed_cache(LoadedModel& loaded, uint64_t packed_bytes, const ProgressFn& progress) {
+  const PackedCacheKey key{loaded.model->packed_layout_id(), source_digest(loaded.checkpoint), packed_bytes};
+  const std::string path = packed_cache_path(key);
+  if (path.empty())
+    return make_error(ErrorCode::kInvalidInput,
+                      "there is no folder to keep packed weights in: set GOSSAMER_HOME, XDG_CACHE_HOME or HOME");
+  if (auto cached = open_packed_cache(path, key, *loaded.threads, progress)) {
+    loaded.model->use_packed(std::move(cached));
+    return {};
+  }
+  GOS_TRY(NewPackedCache cache, NewPackedCache::create(path, key));
+  loaded.model->pack_to(cache.weights(), progress);
+  return cache.finish(*loaded.threads);
+}
+
+/// Why int8 was asked for in vain: it takes effect in the copy.
+Error cannot_round_dense(const Model& model, const LoadOptions& options, uint64_t packed_bytes) {
+  if (!options.pack_weights)
+    return make_error(ErrorCode::kInvalidInput,
+                      "dense matrices in int8 are a copy of those of the file, and that is "
+                      "not to be made; leave out --no-repack or --dense-dtype");
+  if (packed_bytes == 0)
+    return make_error(ErrorCode::kInvalidInput,
+                      "backend {} computes in {} with the weights of the file, so dense matrices cannot be int8; leave "
+                      "out --dense-dtype, or --precision and --backend",
+                      model.backend().name(), kernels::precision_name(options.precision));
+  return make_error(ErrorCode::kIo, "the copy of the weights with int8 takes {:.1f} GB, and {:.1f} GB are free",
+                    static_cast<double>(packed_bytes) / 1e9, static_cast<double>(free_memory_bytes()) / 1e9);
+}
+
+/// Weights in the order that the backend likes best, or in memory as they lie in the file.
+Status arrange_weights(LoadedModel& loaded, const LoadOptions& options, const ProgressFn& progress) {
+  const uint64_t packed_bytes = options.pack_weights ? loaded.model->packed_bytes() : 0;
+  if (packed_bytes > 0 && options.keep_packed) return use_packed_cache(loaded, packed_bytes, progress);
+  const bool has_room = packed_bytes + kLeftFreeBytes <= free_memory_bytes();
+  if (packed_bytes > 0 && has_room && loaded.model->pack(progress).ok()) return {};
+  if (options.dense_dtype == DenseDtype::kInt8) return cannot_round_dense(*loaded.model, options, packed_bytes);
+  prefetch(loaded.checkpoint.files(), progress);
+  return {};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::string& path, const LoadOptions& options,
@@ -38,11 +81,9 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::string& path, 
   }
   loaded->threads = std::make_unique<ThreadPool>(options.num_threads);
   GOS_TRY(auto backend, kernels::make_backend(options.backend, *loaded->threads, options.precision));
-  loaded->model = std::make_unique<Model>(loaded->checkpoint, std::move(backend));
-  const uint64_t packed_bytes = options.pack_weights ? loaded->model->packed_bytes() : 0;
-  const bool has_room = packed_bytes + kLeftFreeBytes <= free_memory_bytes();
-  if (packed_bytes == 0 || !has_room || !loaded->model->pack(progress).ok())
-    prefetch(loaded->checkpoint.files(), progress);
+  if (options.instrument) backend = options.instrument(std::move(backend));
+  loaded->model = std::make_unique<Model>(loaded->checkpoint, std::move(backend), options.dense_dtype);
+  GOS_TRY_STATUS(arrange_weights(*loaded, options, progress));
   return loaded;
 }
 

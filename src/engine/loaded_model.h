@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -16,7 +17,11 @@ struct LoadOptions {
   std::string backend;         // "ref", "avx2", "avx512"; empty: $GOSSAMER_ISA, else the best this machine has
   bool need_tokenizer = true;  // false: a model without a tokenizer loads all the same
   kernels::Precision precision = kernels::Precision::kDefault;
+  /// Puts something around the backend, where not empty: measurements do.
+  std::function<std::unique_ptr<kernels::Backend>(std::unique_ptr<kernels::Backend>)> instrument = {};
   bool pack_weights = true;  // a copy in the backend's own order, where it wants one and memory is free for it
+  DenseDtype dense_dtype = DenseDtype::kAsStored;
+  bool keep_packed = false;  // in a file, from which later loads map it
 };
 
 /// A model that is ready to run: files, weights, tokenizer and threads. One user at a time.

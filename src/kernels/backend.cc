@@ -16,6 +16,10 @@ std::string_view op_name(Op op) {
   return kNames[static_cast<size_t>(op)];
 }
 
+std::string_view precision_name(Precision precision) {
+  return precision == Precision::kF32 ? "f32" : precision == Precision::kExact ? "exact" : "default";
+}
+
 std::vector<std::string_view> available_backends() {
   std::vector<std::string_view> names;
   for (const IsaKernels* isa : available_isas()) names.push_back(isa->name);

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -20,12 +21,20 @@ std::string_view op_name(Op op);
 struct OpCounts {
   uint64_t native = 0;
   uint64_t fallback = 0;
-  uint64_t rounded = 0;  // of the native ones: with activations rounded to 15 bits
+  uint64_t rounded = 0;  // of the native ones: with activations as whole numbers
 };
 
-/// How finely activations enter products. kF32: as they are. kDefault: a backend may round them to 15 bits and more,
-/// the same way for every token in every batch.
-enum class Precision : uint8_t { kF32, kDefault };
+/// How finely activations enter products. kF32: as they are. kExact: a backend may round them to 15 bits, the same way
+/// for every token in every batch, so that a token's bits do not depend on its company. kDefault: as kExact where few
+/// tokens meet a matrix, and in 8 bits where many do and arithmetic is what takes the time.
+enum class Precision : uint8_t { kF32, kExact, kDefault };
+std::string_view precision_name(Precision precision);  ///< "f32", "exact", "default"
+
+/// Operations a second that all threads together can do, by kind of product; 0: not known.
+struct ArithmeticLimits {
+  double float_flops = 0;
+  double integer_flops = 0;  ///< with activations of 8 bits; those of 15 take twice as long
+};
 
 /// One way of computing all ops. Not shared between threads that compute at the same time (it keeps scratch memory).
 class Backend {
@@ -38,9 +47,15 @@ class Backend {
   /// Bytes of a copy of `w` in the order in which this backend reads it fastest; 0 where the file's order serves as
   /// well. Products have the same bits either way.
   virtual uint64_t packed_bytes(const WeightRows& /*w*/) const { return 0; }
-  /// Makes that copy at `out` (packed_bytes(w), aligned to 64) and gives the rows that stand for w from then on: for
-  /// matmul() and experts(), not for embed().
-  virtual WeightRows pack(const WeightRows& w, std::byte* /*out*/) { return w; }
+  /// Makes that copy at `out` (packed_bytes(w) that are not 0, aligned to 64).
+  virtual void pack(const WeightRows& /*w*/, std::byte* /*out*/) {}
+  /// The rows that stand for w once a copy is at `copy`: for matmul() and experts(), not for embed().
+  virtual WeightRows packed_rows(const WeightRows& w, const std::byte* /*copy*/) const { return w; }
+  /// The order of bytes in such copies: what was packed by one backend serves all that give the same.
+  virtual std::string packed_layout_id() const { return ""; }
+
+  /// Takes some tenths of a second.
+  virtual ArithmeticLimits measure_arithmetic() { return {}; }
 
   virtual void embed(const EmbedArgs& args) = 0;
   virtual void rmsnorm(const RmsNormArgs& args) = 0;

@@ -37,8 +37,9 @@ std::string missing_page_of(const ModelConfig& config, const BatchRow& row) {
 
 }  // namespace
 
-Model::Model(const Checkpoint& checkpoint, std::unique_ptr<kernels::Backend> backend)
+Model::Model(const Checkpoint& checkpoint, std::unique_ptr<kernels::Backend> backend, DenseDtype dense)
     : config_(checkpoint.config()),
+      dense_(dense),
       weights_(make_weights(checkpoint.tensors())),
       backend_(std::move(backend)),
       rope_(rope_params(config_)) {
@@ -50,9 +51,21 @@ Model::Model(const Checkpoint& checkpoint, std::unique_ptr<kernels::Backend> bac
 Status Model::pack(const ProgressFn& progress) {
   const uint64_t bytes = packed_bytes();
   if (bytes == 0) return {};
-  GOS_TRY(packed_memory_, BigMemory::allocate(bytes, "the copy of the weights"));
-  pack_weights(weights_, *backend_, packed_memory_, progress);
+  GOS_TRY(BigMemory allocated, BigMemory::allocate(bytes, "the copy of the weights"));
+  const auto memory = std::make_shared<BigMemory>(std::move(allocated));
+  pack_to({memory, memory->data()}, progress);
+  is_private_ = true;
   return {};
+}
+
+void Model::pack_to(std::shared_ptr<std::byte> memory, const ProgressFn& progress) {
+  pack_weights(weights_, *backend_, dense_, memory.get(), progress);
+  packed_memory_ = std::move(memory);
+}
+
+void Model::use_packed(std::shared_ptr<const std::byte> memory) {
+  use_packed_weights(weights_, *backend_, dense_, memory.get());
+  packed_memory_ = std::move(memory);
 }
 
 KvShape Model::kv_shape(kernels::KvDtype dtype) const {

@@ -17,16 +17,27 @@ namespace gossamer {
 class Model {
  public:
   /// Views into `checkpoint`, which must outlive the model.
-  Model(const Checkpoint& checkpoint, std::unique_ptr<kernels::Backend> backend);
+  Model(const Checkpoint& checkpoint, std::unique_ptr<kernels::Backend> backend,
+        DenseDtype dense = DenseDtype::kAsStored);
 
   const ModelConfig& config() const { return config_; }
   const kernels::Backend& backend() const { return *backend_; }
 
   /// Bytes of a copy of the weights in the order that the backend likes best; 0 where it has no such wish.
-  uint64_t packed_bytes() const { return gossamer::packed_bytes(weights_, *backend_); }
-  /// Makes that copy and computes with it from then on: faster, the same bits. Errors: no memory; nothing has changed
+  uint64_t packed_bytes() const { return gossamer::packed_bytes(weights_, *backend_, dense_); }
+  std::string packed_layout_id() const {
+    return backend_->packed_layout_id() + (dense_ == DenseDtype::kInt8 ? "-dense-int8" : "");
+  }
+  /// Makes that copy and computes with it from then on: faster, the same bits (but for DenseDtype::kInt8, which takes
+  /// effect with it). Errors: no memory; nothing has changed
   /// then.
   Status pack(const ProgressFn& progress);
+  /// The same in memory that the caller has (packed_bytes(), aligned to 64).
+  void pack_to(std::shared_ptr<std::byte> memory, const ProgressFn& progress);
+  /// Computes with a copy that was made before.
+  void use_packed(std::shared_ptr<const std::byte> memory);
+  /// Whether the weights are in private memory, huge pages where the system gives them, rather than in a mapped file.
+  bool is_private() const { return is_private_; }
 
   /// How the cache of this model looks, in bytes and in pages.
   kernels::KvLayout kv_layout(kernels::KvDtype dtype) const { return {dtype, config_.num_kv_heads, config_.head_dim}; }
@@ -50,7 +61,9 @@ class Model {
   std::span<const float> unembed(const Batch& batch);
 
   ModelConfig config_;
-  BigMemory packed_memory_;  // behind some of weights_
+  DenseDtype dense_;
+  std::shared_ptr<const std::byte> packed_memory_;  // behind some of weights_
+  bool is_private_ = false;
   Weights weights_;
   std::unique_ptr<kernels::Backend> backend_;
   kernels::RopeTable rope_;

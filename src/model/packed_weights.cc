@@ -1,5 +1,7 @@
 #include "model/packed_weights.h"
 
+#include <algorithm>
+
 #include "base/mmap_file.h"
 
 namespace gossamer {
@@ -26,28 +28,55 @@ void for_each_matrix(Layer& layer, Dense&& dense, Experts&& experts) {
   for (auto* rows : {&layer.gate, &layer.up, &layer.down}) experts(*rows);
 }
 
-/// Hands out the memory of the copies and remembers what of the file they replace.
-class Packer {
- public:
-  Packer(kernels::Backend& backend, BigMemory& memory) : backend_(backend), next_(memory.data()) {}
+/// Rows that are rounded to another dtype before they are packed, at a time: whole panels of every backend.
+constexpr uint32_t kRoundedRows = 256;
 
-  void pack(WeightRows& rows) {
-    if (backend_.packed_bytes(rows) == 0) return;
-    replace(file_bytes(rows));
-    rows = take(rows);
+/// Goes from matrix to matrix through the memory of the copies, and points each at its own.
+class PackedPlaces {
+ public:
+  PackedPlaces(const kernels::Backend& backend, DenseDtype dense, const std::byte* memory)
+      : backend_(backend), dense_(dense), next_(memory) {}
+
+  void assign(WeightRows& rows) {
+    const WeightRows kept = kept_as(rows, dense_);
+    if (backend_.packed_bytes(kept) > 0) rows = take(kept);
   }
-  void pack(ExpertRows& rows) {
+  void assign(ExpertRows& rows) {
     const uint64_t bytes = backend_.packed_bytes(rows.first);
     if (bytes == 0) return;
+    rows.first = take(rows.first);
+    next_ += (rows.experts - 1) * bytes;
+    rows.expert_stride_bytes = bytes;
+    rows.expert_scale_stride_bytes = 0;
+  }
+
+ private:
+  WeightRows take(const WeightRows& rows) {
+    const std::byte* copy = next_;
+    next_ += backend_.packed_bytes(rows);
+    return backend_.packed_rows(rows, copy);
+  }
+  const kernels::Backend& backend_;
+  const DenseDtype dense_;
+  const std::byte* next_;
+};
+
+/// Makes the copies, in the same order, and lets go of what they replace.
+class Packer {
+ public:
+  Packer(kernels::Backend& backend, DenseDtype dense, std::byte* memory)
+      : backend_(backend), dense_(dense), next_(memory) {}
+
+  void pack(const WeightRows& rows) {
+    const WeightRows kept = kept_as(rows, dense_);
+    if (backend_.packed_bytes(kept) == 0) return;
     replace(file_bytes(rows));
-    ExpertRows packed = rows;
-    for (uint32_t e = 0; e < rows.experts; ++e) {
-      const WeightRows expert = take(rows.expert(e));
-      if (e == 0) packed.first = expert;
-    }
-    packed.expert_stride_bytes = bytes;
-    packed.expert_scale_stride_bytes = 0;
-    rows = packed;
+    kept.dtype == rows.dtype ? copy(rows) : round_and_copy(rows, kept);
+  }
+  void pack(const ExpertRows& rows) {
+    if (backend_.packed_bytes(rows.first) == 0) return;
+    replace(file_bytes(rows));
+    for (uint32_t e = 0; e < rows.experts; ++e) copy(rows.expert(e));
   }
   /// Nothing that was packed so far is needed in the file any more.
   void let_go() {
@@ -56,10 +85,22 @@ class Packer {
   }
 
  private:
-  WeightRows take(const WeightRows& rows) {
-    const WeightRows packed = backend_.pack(rows, next_);
+  void copy(const WeightRows& rows) {
+    backend_.pack(rows, next_);
     next_ += backend_.packed_bytes(rows);
-    return packed;
+  }
+  /// Some rows at a time, so that the rounded matrix is nowhere as a whole but where it is to stay.
+  void round_and_copy(const WeightRows& rows, const WeightRows& kept) {
+    const uint64_t stride_bytes = row_bytes(kept.dtype, kept.cols);
+    std::vector<std::byte> rounded(kRoundedRows * stride_bytes);
+    for (uint32_t first = 0; first < rows.rows; first += kRoundedRows) {
+      WeightRows part = kept;
+      part.rows = std::min(kRoundedRows, rows.rows - first);
+      part.data = rounded.data();
+      part.row_stride_bytes = stride_bytes;
+      write_q8_0(rows, first, part.rows, rounded.data());
+      copy(part);
+    }
   }
   void replace(std::span<const std::byte> bytes) {
     read_ahead(bytes);
@@ -67,23 +108,25 @@ class Packer {
   }
 
   kernels::Backend& backend_;
+  const DenseDtype dense_;
   std::byte* next_;
   std::vector<std::span<const std::byte>> replaced_;
 };
 
 }  // namespace
 
-uint64_t packed_bytes(const Weights& weights, const kernels::Backend& backend) {
-  uint64_t bytes = backend.packed_bytes(weights.lm_head);
+uint64_t packed_bytes(const Weights& weights, const kernels::Backend& backend, DenseDtype dense) {
+  uint64_t bytes = backend.packed_bytes(kept_as(weights.lm_head, dense));
   for (const LayerWeights& layer : weights.layers)
     for_each_matrix(
-        layer, [&](const WeightRows& rows) { bytes += backend.packed_bytes(rows); },
+        layer, [&](const WeightRows& rows) { bytes += backend.packed_bytes(kept_as(rows, dense)); },
         [&](const ExpertRows& rows) { bytes += rows.experts * backend.packed_bytes(rows.first); });
   return bytes;
 }
 
-void pack_weights(Weights& weights, kernels::Backend& backend, BigMemory& memory, const ProgressFn& progress) {
-  Packer packer(backend, memory);
+void pack_weights(Weights& weights, kernels::Backend& backend, DenseDtype dense, std::byte* memory,
+                  const ProgressFn& progress) {
+  Packer packer(backend, dense, memory);
   const uint64_t steps = weights.layers.size() + 1;
   uint64_t done = 0;
   const auto finish = [&] {
@@ -98,6 +141,16 @@ void pack_weights(Weights& weights, kernels::Backend& backend, BigMemory& memory
   // Where the head is the embedding too, rows of it are still looked up in the file.
   packer.pack(weights.lm_head);
   finish();
+  use_packed_weights(weights, backend, dense, memory);
+}
+
+void use_packed_weights(Weights& weights, const kernels::Backend& backend, DenseDtype dense, const std::byte* memory) {
+  PackedPlaces places(backend, dense, memory);
+  for (LayerWeights& layer : weights.layers) {
+    const auto assign = [&](auto& rows) { places.assign(rows); };
+    for_each_matrix(layer, assign, assign);
+  }
+  places.assign(weights.lm_head);
 }
 
 }  // namespace gossamer

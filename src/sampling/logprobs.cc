@@ -5,9 +5,7 @@
 #include <limits>
 
 namespace gossamer {
-namespace {
 
-/// log(sum of e^logit), in double.
 double log_sum_exp(std::span<const float> logits) {
   float largest = -std::numeric_limits<float>::infinity();
   for (float logit : logits)
@@ -17,8 +15,6 @@ double log_sum_exp(std::span<const float> logits) {
     if (logit > -std::numeric_limits<float>::infinity()) sum += std::exp(static_cast<double>(logit) - largest);
   return largest + std::log(sum);
 }
-
-}  // namespace
 
 Logprobs logprobs_of(std::span<const float> logits, TokenId chosen, uint32_t num_top) {
   const double total = log_sum_exp(logits);

@@ -47,7 +47,8 @@ TEST_F(FreeMemory, IsBoundedByTheLimitsOfAllGroupsAbove) {
   write("sys/fs/cgroup/a.slice/b.service/memory.max", "4000000000\n");
   write("sys/fs/cgroup/a.slice/b.service/memory.current", "1500000000\n");
   EXPECT_EQ(bytes(), 2'500'000'000u);
-  write("sys/fs/cgroup/a.slice/b.service/memory.stat", "anon 100\nfile 7\nactive_file 200000000\ninactive_file 300000000\n");
+  write("sys/fs/cgroup/a.slice/b.service/memory.stat",
+        "anon 100\nfile 7\nactive_file 200000000\ninactive_file 300000000\n");
   EXPECT_EQ(bytes(), 3'000'000'000u) << "pages of files can be dropped";
   write("sys/fs/cgroup/a.slice/b.service/memory.current", "5000000000\n");
   EXPECT_EQ(bytes(), 1u) << "nothing left, which is not the same as not known";
@@ -58,7 +59,8 @@ TEST_F(FreeMemory, IsBoundedByTheLimitOfTheContainer) {
   write("proc/self/cgroup", "5:cpu,cpuacct:/docker/abc\n4:memory:/docker/abc\n0::/\n");
   write("sys/fs/cgroup/memory/memory.limit_in_bytes", "8000000000\n");
   write("sys/fs/cgroup/memory/memory.usage_in_bytes", "1000000000\n");
-  write("sys/fs/cgroup/memory/memory.stat", "active_file 1\ntotal_active_file 400000000\ntotal_inactive_file 500000000\n");
+  write("sys/fs/cgroup/memory/memory.stat",
+        "active_file 1\ntotal_active_file 400000000\ntotal_inactive_file 500000000\n");
   EXPECT_EQ(bytes(), 7'900'000'000u);
   write("proc/self/cgroup", "0::/../outside\n");
   write("sys/fs/cgroup/memory.max", "2000000000\n");

@@ -1,10 +1,10 @@
-"""gossamer bench throughput and simulate: what they print, and what they make of odd input."""
+"""gossamer bench throughput, bench precision and simulate: what they print, and what they make of odd input."""
 import json
 import tempfile
 import unittest
 from pathlib import Path
 
-from gossamer import run
+from gossamer import DEMO_MODEL, run
 
 SMALL = ["--requests", "6", "--concurrency", "3", "--input-len", "20-60", "--output-len", "8"]
 
@@ -69,6 +69,79 @@ class Throughput(unittest.TestCase):
                                         (["--requests", "0"], "no requests"), (["--input-len", "4000000000"], "shorten"), (["--kv-memory", "0"], "no memory")]:
                 with self.subTest(arguments):
                     done = run("bench", "throughput", *arguments)
+                    self.assertEqual(done.returncode, 1)
+                    self.assertIn(expected, done.stderr.decode())
+
+
+class Precision(unittest.TestCase):
+    """What roundings cost. The bounds hold for any demo model that is worth having, not only for today's."""
+
+    def text(self, folder: str, texts: int) -> str:
+        """The first texts of those that come with the model: all of them take too long for a test."""
+        path = Path(folder) / "text.txt"
+        separator = "<|endoftext|>"
+        path.write_text(separator.join((DEMO_MODEL / "held_out.txt").read_text().split(separator)[:texts]))
+        return str(path)
+
+    def measured(self, *arguments: str) -> dict:
+        with tempfile.TemporaryDirectory() as folder:
+            done = run("bench", "precision", "--json", "--text", self.text(folder, 8), *arguments)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout)
+
+    def test_each_rounding_costs_something_but_little(self):
+        result = self.measured()
+        self.assertEqual(result["texts"], 8)
+        self.assertGreater(result["tokens"], result["positions"])
+        self.assertGreater(result["positions"], 100)
+        modes = {mode.pop("name"): mode for mode in result["modes"]}
+        judge = modes.pop("f32")
+        self.assertEqual((judge.pop("precision"), judge.pop("kv_dtype"), judge.pop("dense_dtype")), ("f32", "f32", "as-stored"))
+        self.assertEqual((judge.pop("top1_percent"), judge.pop("perplexity") < 1.5), (100, True), "the demo model knows its lessons")
+        self.assertEqual(set(judge.values()), {0}, "the judge differs from itself by nothing")
+        self.assertEqual((modes["default"]["precision"], modes["default"]["kv_dtype"]), ("default", "bf16"))
+        for name, mode in modes.items():
+            with self.subTest(name):
+                if not name.endswith("activations") or result["backend"] != "ref":
+                    for figure in ("logit_mean", "logprob_mean", "kl_mean"):
+                        self.assertGreater(mode[figure], 0)
+                self.assertLess(mode["logit_mean"], 0.2)
+                self.assertLess(mode["kl_mean"], 1e-2)
+                self.assertGreaterEqual(mode["logit_max"], mode["logit_mean"])
+                self.assertGreater(mode["top1_percent"], 97)
+                self.assertLess(abs(mode["perplexity"] - 1), 0.5)
+        self.assertLess(modes["15-bit activations"]["logit_mean"], modes["bf16 cache"]["logit_mean"])
+        self.assertLessEqual(modes["15-bit activations"]["logit_mean"], modes["8-bit activations"]["logit_mean"])
+        self.assertLess(modes["bf16 cache"]["logit_mean"], modes["int8 cache"]["logit_mean"])
+
+    def test_windows_predict_the_same_tokens_from_less(self):
+        whole, cut = self.measured(), self.measured("--tokens", "50")
+        self.assertEqual(whole["positions"], cut["positions"])
+        self.assertGreater(cut["modes"][0]["perplexity"], whole["modes"][0]["perplexity"])
+
+    def test_every_position_where_that_is_wanted(self):
+        result = self.measured("--all-positions")
+        self.assertEqual(result["positions"], result["tokens"] - result["texts"], "each token but the first of a text")
+
+    def test_people_get_a_table(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = run("bench", "precision", str(DEMO_MODEL), "--text", self.text(folder, 1))
+        self.assertEqual(done.stderr, b"")
+        lines = done.stdout.decode().splitlines()
+        self.assertIn("positions compared", lines[0])
+        self.assertEqual({line.count("|") for line in lines[2:]}, {8})
+        self.assertEqual(len(lines), 4 + 9, "a row for each mode")
+
+    def test_what_cannot_be_measured_is_said(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for file in ("config.json", "tokenizer.json", "model.safetensors"):
+                (Path(folder) / file).symlink_to(DEMO_MODEL / file)
+            word = Path(folder) / "word.txt"
+            word.write_text("a")
+            for arguments, expected in [([folder], "--text FILE"), (["--text", "/no/such"], "/no/such"), (["--text", str(word)], "two tokens"),
+                                        (["--tokens", "0"], "--tokens"), (["no-such-model"], "no-such-model")]:
+                with self.subTest(arguments):
+                    done = run("bench", "precision", *arguments)
                     self.assertEqual(done.returncode, 1)
                     self.assertIn(expected, done.stderr.decode())
 

@@ -81,7 +81,7 @@ class EngineTest : public ::testing::Test {
   }
 
   std::unique_ptr<LoadedModel> load(unsigned threads = 2) {
-    return LoadedModel::load(folder_.path(), {threads, "", false}).value();
+    return LoadedModel::load(folder_.path(), {threads, "", false, kernels::Precision::kExact}).value();
   }
 
   static EngineRequest request(std::vector<TokenId> prompt, uint32_t max_tokens) {
@@ -135,7 +135,9 @@ std::vector<EngineRequest> mixed_requests(uint32_t count, uint32_t vocab_size) {
 /// threads. The same tokens, and logprobs of the same bits: each of them sums up all logits of its position.
 void expect_one_answer(const std::string& model_path, kernels::KvDtype dtype, uint32_t num_requests,
                        uint32_t vocab_size, std::vector<unsigned> thread_counts) {
-  const auto load = [&](unsigned threads) { return LoadedModel::load(model_path, {threads, "", false}).value(); };
+  const auto load = [&](unsigned threads) {
+    return LoadedModel::load(model_path, {threads, "", false, kernels::Precision::kExact}).value();
+  };
   std::vector<EngineRequest> requests;
   std::vector<Outcome> alone;
   {

@@ -16,7 +16,7 @@ class SessionTest : public ::testing::Test {
     ModelConfig config = testing::tiny_config();
     config.head_dim = 32;
     testing::write_hugging_face(folder_.path(), config, 3);
-    auto loaded = LoadedModel::load(folder_.path(), {2, "", false});
+    auto loaded = LoadedModel::load(folder_.path(), {2, "", false, kernels::Precision::kExact});
     ASSERT_TRUE(loaded.ok()) << loaded.error().message;
     loaded_ = std::move(loaded).value();
   }

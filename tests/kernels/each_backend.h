@@ -1,6 +1,6 @@
 #pragma once
 /// One test text for every backend: TEST_P over the names this machine can run. A name alone computes at
-/// Precision::kF32, with "_rounded" behind it at Precision::kDefault.
+/// Precision::kF32, with "_exact" or "_default" behind it at that precision.
 
 #include <gtest/gtest.h>
 
@@ -13,15 +13,16 @@ namespace gossamer::testing {
 
 class EachBackend : public ::testing::TestWithParam<std::string> {
  protected:
-  static constexpr std::string_view kRounded = "_rounded";
   ThreadPool threads_{2};
   std::unique_ptr<kernels::Backend> backend_ = make();
 
-  static bool rounded() { return GetParam().ends_with(kRounded); }
+  static kernels::Precision precision() {
+    if (GetParam().ends_with("_exact")) return kernels::Precision::kExact;
+    return GetParam().ends_with("_default") ? kernels::Precision::kDefault : kernels::Precision::kF32;
+  }
+  static bool rounded() { return precision() != kernels::Precision::kF32; }
   std::unique_ptr<kernels::Backend> make() {
-    const std::string name = GetParam().substr(0, GetParam().size() - (rounded() ? kRounded.size() : 0));
-    auto made =
-        kernels::make_backend(name, threads_, rounded() ? kernels::Precision::kDefault : kernels::Precision::kF32);
+    auto made = kernels::make_backend(GetParam().substr(0, GetParam().find('_')), threads_, precision());
     return made.ok() ? std::move(made).value() : nullptr;
   }
 
@@ -44,10 +45,14 @@ class EachBackend : public ::testing::TestWithParam<std::string> {
 inline auto all_backends() {
   return ::testing::Values(std::string("ref"), std::string("avx2"), std::string("avx512"));
 }
-/// The same, and those that round activations.
+/// The same, and those that round activations: all by which a token has the same bits in any company.
+inline auto all_invariant_backends() {
+  return ::testing::Values(std::string("ref"), std::string("avx2"), std::string("avx512"), std::string("avx2_exact"),
+                           std::string("avx512_exact"));
+}
 inline auto all_backends_and_precisions() {
-  return ::testing::Values(std::string("ref"), std::string("avx2"), std::string("avx512"),
-                           std::string("avx512_rounded"), std::string("avx2_rounded"));
+  return ::testing::Values(std::string("ref"), std::string("avx2"), std::string("avx512"), std::string("avx2_exact"),
+                           std::string("avx512_exact"), std::string("avx2_default"), std::string("avx512_default"));
 }
 inline std::string backend_test_name(const ::testing::TestParamInfo<std::string>& info) {
   return info.param;

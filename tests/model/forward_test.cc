@@ -238,7 +238,7 @@ TEST_P(Forward, AnEmptyBatchIsNoWork) {
   EXPECT_EQ(error_of({}), "accepted");
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Forward, all_backends_and_precisions(), backend_test_name);
+INSTANTIATE_TEST_SUITE_P(All, Forward, all_invariant_backends(), backend_test_name);
 
 }  // namespace
 }  // namespace gossamer::testing

@@ -1,6 +1,8 @@
 /// The forward pass against transformers in float32, on tiny random gpt-oss models: every file form, every backend,
 /// prefill and one token at a time, beyond the window and beyond the original context, router choices included.
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <filesystem>
 #include <set>
@@ -182,8 +184,9 @@ TEST_P(Oracle, HiddenStatesAndRouterChoices) {
   }
 }
 
-/// Rounding activations to 15 bits moves logits a hundredth as much as bfloat16 does (mean 0.03 to 0.06 on these
-/// models, and a flipped expert now and then in both references).
+/// Two references in bfloat16 move logits by 0.03 to 0.06 in the mean on these models, and flip an expert now and then.
+/// Rounding activations to 15 bits does a hundredth of that. Most of them to 8 bits has to stay within what the oracles
+/// allow an engine in bfloat16: 0.1, and nine of ten first choices.
 class RoundingOracle : public Oracle {};
 TEST_P(RoundingOracle, RoundedActivationsChangeLittle) {
   for (const char* name : {"t64", "t96", "t160"}) {
@@ -210,14 +213,18 @@ TEST_P(RoundingOracle, RoundedActivationsChangeLittle) {
         ++rows;
       }
     }
-    EXPECT_LE(difference.mean(), 1e-3);
-    EXPECT_GE(agreed, rows * 99 / 100);
+    const bool exact = precision() == kernels::Precision::kExact;
+    EXPECT_LE(difference.mean(), exact ? 1e-3 : 0.1);
+    EXPECT_GE(agreed, rows * (exact ? 99 : 90) / 100);
+    RecordProperty("agreed_" + std::string(name), fmt::format("{} of {}", agreed, rows));
     RecordProperty("mean_" + std::string(name), std::to_string(difference.mean()));
     EXPECT_GT(opened.model->backend().counts(kernels::Op::kExperts).rounded, 0u);
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, RoundingOracle, ::testing::Values("avx2_rounded", "avx512_rounded"), backend_test_name);
+INSTANTIATE_TEST_SUITE_P(All, RoundingOracle,
+                         ::testing::Values("avx2_exact", "avx512_exact", "avx2_default", "avx512_default"),
+                         backend_test_name);
 INSTANTIATE_TEST_SUITE_P(All, Oracle, all_backends(), backend_test_name);
 
 }  // namespace

@@ -18,7 +18,10 @@ class CpuBackend : public Backend {
 
   std::string_view name() const override { return isa_.name; }
   uint64_t packed_bytes(const WeightRows& w) const override;
-  WeightRows pack(const WeightRows& w, std::byte* out) override;
+  void pack(const WeightRows& w, std::byte* out) override;
+  WeightRows packed_rows(const WeightRows& w, const std::byte* copy) const override;
+  std::string packed_layout_id() const override;
+  ArithmeticLimits measure_arithmetic() override;
   void embed(const EmbedArgs& args) override;
   void rmsnorm(const RmsNormArgs& args) override;
   void matmul(const MatmulArgs& args) override;
@@ -29,9 +32,12 @@ class CpuBackend : public Backend {
   void experts(const ExpertsArgs& args) override;
 
  private:
+  double most_flops(float (*peak)(uint64_t rounds), double flops_of_round);
   /// Scratch of one thread, at least `floats` long.
   float* scratch(unsigned thread, uint64_t floats);
   bool takes_integers(const WeightRows& w) const;
+  /// Of the inputs of a product in whole numbers.
+  uint32_t input_bits(uint32_t num_inputs) const;
   /// Gate and up share their rounded inputs, so both or none.
   bool expands_in_integers(const ExpertsArgs& args) const;
   /// Rounds num_rows rows of x for products with matrices like w; what an earlier call gave is gone.

@@ -21,6 +21,7 @@ struct GemmArgs {
   uint32_t num_x;
   bool accumulate;
   const QuantizedRow* quantized;  // [num_x] the inputs for int_gemm(), which does not look at x
+  uint32_t input_bits;            // of those: 15, or 8 where fewer will do
 };
 
 /// Softmax over some positions before its last division, for the query heads of one group.
@@ -72,6 +73,11 @@ struct IsaKernels {
   void (*rmsnorm)(const float* x, const float* weight, float eps, uint32_t n, float* out);
   /// out[i] += sum over a of weights[a] * x[a][i], in the order of a.
   void (*add_weighted)(const float* const* x, const float* weights, uint32_t num_x, uint32_t n, float* out);
+  /// Keep the units for products busy, with float32 and with whole numbers; the second number is operations a round.
+  float (*float_peak)(uint64_t rounds);
+  double float_peak_flops;
+  float (*integer_peak)(uint64_t rounds);
+  double integer_peak_flops;
 };
 
 /// Rows that gemm() unpacks at a time when several inputs share them: 16 rows of 2880 float32 are 180 KB, which stay in

@@ -51,7 +51,6 @@ struct Mxfp4Panel : FilePanel<kLayout == Mxfp4Layout::kGgml ? kMxfp4GgmlBlockByt
   static constexpr bool kGgml = kLayout == Mxfp4Layout::kGgml;
   using Base = FilePanel<kGgml ? kMxfp4GgmlBlockBytes : kMxfp4SplitBlockBytes>;
   using Base::Base, Base::data, Base::scale_rows, Base::kBlockBytes;
-  using Product = HalvesProduct;
 
   uint8_t scale_byte(uint32_t row, uint32_t block) const {
     return static_cast<uint8_t>(kGgml ? data[row][block * kBlockBytes] : scale_rows[row][block]);
@@ -78,7 +77,6 @@ struct Mxfp4Panel : FilePanel<kLayout == Mxfp4Layout::kGgml ? kMxfp4GgmlBlockByt
 /// 34-byte blocks. Unpacked: elements 4v .. 4v + 3, v = 0 .. 7.
 struct Q8Panel : FilePanel<kQ8BlockBytes> {
   using FilePanel::FilePanel;
-  using Product = Q8Product;
 
   /// The scales of a block, a half a row.
   void scale_halves(uint32_t block, std::byte* out) const {
@@ -123,7 +121,6 @@ struct PackedPanel {
 };
 
 struct PackedMxfp4Panel : PackedPanel<4, 1> {
-  using Product = HalvesProduct;
   using PackedPanel::PackedPanel;
   void scales(uint32_t block, uint32_t num_blocks, float* out) const {
     e8m0_slab(reinterpret_cast<const uint8_t*>(block_scales) + block * kPanelLanes, num_blocks, out);
@@ -148,7 +145,6 @@ struct PackedMxfp4Panel : PackedPanel<4, 1> {
 };
 
 struct PackedQ8Panel : PackedPanel<kBlockCodes, 2> {
-  using Product = Q8Product;
   using PackedPanel::PackedPanel;
   void scales(uint32_t block, uint32_t num_blocks, float* out) const {
     for (uint32_t b = 0; b < num_blocks; ++b)

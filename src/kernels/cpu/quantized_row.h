@@ -8,10 +8,12 @@ namespace gossamer::kernels {
 /// A row of K activations as whole numbers of 15 bits, every 32 of them with a scale of their own:
 /// x[k] = scale * (128 * high[k] + low[k]) to within scale / 2, where scale = max |x| of the 32 / 16319. Twenty times
 /// finer than bfloat16, and small enough that 32 products with a weight of 8 bits sum up exactly in an int32.
+/// The high halves alone are the row in 8 bits, x[k] = scale * 128 * high[k] to within scale * 64, at half the work.
 struct QuantizedRow {
-  int8_t* halves;    // [K / 32][64]: 32 high halves, then 32 low ones (or 32 whole numbers), in the order of InputOrder
-  float* scales;     // [K / 32], times the unit of the weights' codes
-  int32_t* offsets;  // [K / 32], what the zero point of the weights' codes adds to the sum, negated
+  int8_t* halves;         // [K / 32][64]: 32 high halves, then 32 low ones (or 32 whole numbers), ordered by InputOrder
+  float* scales;          // [K / 32], times the unit of the weights' codes
+  int32_t* offsets;       // [K / 32], what the zero point of the weights' codes adds to the sum, negated
+  int32_t* high_offsets;  // [K / 32], the same for the high halves alone
 };
 
 inline constexpr int32_t kQuantizedMax = 127 * 128 + 63;
@@ -21,7 +23,7 @@ inline constexpr float kQuantizedMin = 1e-30f;
 /// Blocks of a row whose scales are unpacked, and which are asked for in the file, at a time.
 inline constexpr uint32_t kSlabBlocks = 8;
 
-inline constexpr uint64_t kQuantizedBlockBytes = 64 + sizeof(float) + sizeof(int32_t);
+inline constexpr uint64_t kQuantizedBlockBytes = 64 + sizeof(float) + 2 * sizeof(int32_t);
 
 /// How inputs are to meet the codes of a format.
 struct InputOrder {
@@ -52,7 +54,8 @@ inline QuantizedRow quantized_row_at(void* memory, uint64_t row, uint32_t cols) 
   const uint64_t blocks = cols / 32;
   auto* begin = static_cast<int8_t*>(memory) + row * blocks * kQuantizedBlockBytes;
   auto* scales = reinterpret_cast<float*>(begin + blocks * 64);
-  return {begin, scales, reinterpret_cast<int32_t*>(scales + blocks)};
+  auto* offsets = reinterpret_cast<int32_t*>(scales + blocks);
+  return {begin, scales, offsets, offsets + blocks};
 }
 
 }  // namespace gossamer::kernels

@@ -19,5 +19,9 @@ constexpr IsaKernels table(const char* name) {
       .swiglu = swiglu,
       .rmsnorm = rmsnorm,
       .add_weighted = add_weighted,
+      .float_peak = float_peak,
+      .float_peak_flops = kFloatPeakFlops,
+      .integer_peak = integer_peak,
+      .integer_peak_flops = kIntegerPeakFlops,
   };
 }

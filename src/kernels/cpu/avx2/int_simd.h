@@ -11,7 +11,6 @@ namespace gossamer::kernels::avx2 {
 namespace {
 
 constexpr uint32_t kPanelLanes = 8;
-constexpr uint32_t kIntTileInputs = 2;  // inputs that meet a panel at once: 4 + 2 sums of 16 registers
 
 using IntVec = __m256i;
 
@@ -28,37 +27,53 @@ inline IntVec broadcast4(const int8_t* p) {
   return _mm256_set1_epi32(word);
 }
 
-/// The sum of one block: codes of 8 rows times the halves of 32 numbers. vpmaddubsw adds up pairs in 16 bits; 4 of
-/// its results are at most 4 * 2 * 24 * 127 = 24,384 with MXFP4's codes, so they fit there too.
-struct HalvesProduct {
-  static constexpr uint32_t kCodes = 4;  // vectors that add() takes at a time
-  IntVec high = _mm256_setzero_si256(), low = _mm256_setzero_si256();
+/// Four vectors of unsigned codes of MXFP4 times 16 inputs of 8 bits. vpmaddubsw adds up pairs in 16 bits; 4 of its
+/// results are at most 4 * 2 * 24 * 127 = 24,384, so they fit there too.
+inline IntVec product_of_four(const IntVec* codes, const int8_t* x) {
+  const IntVec a = _mm256_add_epi16(_mm256_maddubs_epi16(codes[0], broadcast4(x)),
+                                    _mm256_maddubs_epi16(codes[1], broadcast4(x + 4)));
+  const IntVec b = _mm256_add_epi16(_mm256_maddubs_epi16(codes[2], broadcast4(x + 8)),
+                                    _mm256_maddubs_epi16(codes[3], broadcast4(x + 12)));
+  return _mm256_madd_epi16(_mm256_add_epi16(a, b), _mm256_set1_epi16(1));
+}
 
-  void start(int32_t offset) { low = _mm256_set1_epi32(offset); }
+/// The sum of one block: codes of 8 rows times 32 inputs of 15 bits, in halves.
+struct HalvesProduct {
+  static constexpr uint32_t kCodes = 4;       // vectors that add() takes at a time
+  static constexpr uint32_t kTileInputs = 2;  // that meet a panel at once: 4 + 2 sums of 16 registers
+  static constexpr float kUnit = 1;           // what value() is to be multiplied with
+  IntVec high = _mm256_setzero_si256(), low;
+
+  void start(const QuantizedRow& x, uint32_t block) { low = _mm256_set1_epi32(x.offsets[block]); }
   /// Vectors v .. v + 3 of the block's unsigned codes; x: the block's halves.
   void add(const IntVec* codes, uint32_t v, const int8_t* x) {
-    high = _mm256_add_epi32(high, four(codes + v, x + 4 * v));
-    low = _mm256_add_epi32(low, four(codes + v, x + 32 + 4 * v));
+    high = _mm256_add_epi32(high, product_of_four(codes + v, x + 4 * v));
+    low = _mm256_add_epi32(low, product_of_four(codes + v, x + 32 + 4 * v));
   }
   __m256 value() const { return _mm256_cvtepi32_ps(_mm256_add_epi32(_mm256_slli_epi32(high, 7), low)); }
-
- private:
-  static IntVec four(const IntVec* codes, const int8_t* x) {
-    const IntVec a = _mm256_add_epi16(_mm256_maddubs_epi16(codes[0], broadcast4(x)),
-                                      _mm256_maddubs_epi16(codes[1], broadcast4(x + 4)));
-    const IntVec b = _mm256_add_epi16(_mm256_maddubs_epi16(codes[2], broadcast4(x + 8)),
-                                      _mm256_maddubs_epi16(codes[3], broadcast4(x + 12)));
-    return _mm256_madd_epi16(_mm256_add_epi16(a, b), _mm256_set1_epi16(1));
-  }
 };
 
-/// The same with bytes of weights, whose pairs would not fit 16 bits: both sides become numbers of 16 bits, even and
-/// odd elements apart.
-struct Q8Product {
-  static constexpr uint32_t kCodes = 1;
-  IntVec sum = _mm256_setzero_si256();
+/// The same with inputs of 8 bits: the high halves.
+struct HighProduct {
+  static constexpr uint32_t kCodes = 4, kTileInputs = 3;
+  static constexpr float kUnit = 128;
+  IntVec sum;
 
-  void start(int32_t offset) { sum = _mm256_set1_epi32(offset); }
+  void start(const QuantizedRow& x, uint32_t block) { sum = _mm256_set1_epi32(x.high_offsets[block]); }
+  void add(const IntVec* codes, uint32_t v, const int8_t* x) {
+    sum = _mm256_add_epi32(sum, product_of_four(codes + v, x + 4 * v));
+  }
+  __m256 value() const { return _mm256_cvtepi32_ps(sum); }
+};
+
+/// With bytes of weights, whose pairs would not fit 16 bits: both sides become numbers of 16 bits, even and odd
+/// elements apart. Inputs of 8 bits would cost the same.
+struct Q8Product {
+  static constexpr uint32_t kCodes = 1, kTileInputs = 2;
+  static constexpr float kUnit = 1;
+  IntVec sum;
+
+  void start(const QuantizedRow& x, uint32_t block) { sum = _mm256_set1_epi32(x.offsets[block]); }
   /// Vector v of the block's signed codes; x: the block's numbers, elements 0, 2, 1, 3 of each 4.
   void add(const IntVec* codes, uint32_t v, const int8_t* x) {
     const IntVec even = _mm256_srai_epi16(_mm256_slli_epi16(codes[v], 8), 8), odd = _mm256_srai_epi16(codes[v], 8);
@@ -67,6 +82,7 @@ struct Q8Product {
   }
   __m256 value() const { return _mm256_cvtepi32_ps(sum); }
 };
+using Q8HighProduct = Q8Product;
 
 constexpr InputOrder even_and_odd_order() {
   InputOrder order = q8_order(0);
@@ -127,8 +143,8 @@ inline bool gather_split_scales(const std::byte* const* /*rows*/, uint64_t /*blo
   return false;
 }
 
-/// One block of 32 inputs. One that is infinite or no number makes the scale no number.
-inline void quantize_block(const float* x, const InputOrder& order, int8_t* halves, float* scale, int32_t* offset) {
+/// Block number `block` of a row: 32 inputs at x. One that is infinite or no number makes the scale no number.
+inline void quantize_block(const float* x, const InputOrder& order, const QuantizedRow& out, uint32_t block) {
   __m256 part[4], most = _mm256_setzero_ps(), unordered = _mm256_setzero_ps();
   for (uint32_t i = 0; i < 4; ++i) {
     part[i] = _mm256_loadu_ps(x + 8 * i);
@@ -140,7 +156,9 @@ inline void quantize_block(const float* x, const InputOrder& order, int8_t* halv
   for (float lane : lanes) largest = lane > largest ? lane : largest;
   const bool finite = largest <= __FLT_MAX__ && _mm256_movemask_ps(unordered) == 0;
   const bool zeros = !finite || largest < kQuantizedMin;
-  *scale = !finite ? __builtin_nanf("") : zeros ? 0.f : largest * (order.unit / static_cast<float>(kQuantizedMax));
+  out.scales[block] = !finite ? __builtin_nanf("")
+                      : zeros ? 0.f
+                              : largest * (order.unit / static_cast<float>(kQuantizedMax));
   alignas(32) int32_t numbers[32] = {};
   if (!zeros) {
     const __m256 factor = _mm256_set1_ps(static_cast<float>(kQuantizedMax) / largest);
@@ -148,11 +166,12 @@ inline void quantize_block(const float* x, const InputOrder& order, int8_t* halv
       _mm256_store_si256(reinterpret_cast<__m256i*>(numbers + 8 * i),
                          _mm256_cvtps_epi32(_mm256_mul_ps(part[i], factor)));
   }
-  int32_t sum = 0;
-  for (int32_t number : numbers) sum += number;
-  *offset = -order.zero_point * sum;
+  int8_t* halves = out.halves + uint64_t{block} * 64;
+  int32_t sum = 0, sum_of_high = 0;
   for (uint32_t i = 0; i < 32; ++i) {
     const int32_t number = numbers[order.element[i]], high = (number + 64) >> 7;
+    sum += number;
+    sum_of_high += high;
     if (order.whole) {
       const auto word = static_cast<int16_t>(number);
       __builtin_memcpy(halves + 2 * i, &word, sizeof word);
@@ -161,6 +180,8 @@ inline void quantize_block(const float* x, const InputOrder& order, int8_t* halv
       halves[32 + i] = static_cast<int8_t>(number - 128 * high);
     }
   }
+  out.offsets[block] = -order.zero_point * sum;
+  out.high_offsets[block] = -order.zero_point * sum_of_high;
 }
 
 }  // namespace

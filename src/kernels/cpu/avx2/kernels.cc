@@ -13,6 +13,7 @@ namespace {
 #include "kernels/cpu/int_gemm-inl.h"
 #include "kernels/cpu/elementwise-inl.h"
 #include "kernels/cpu/attend-inl.h"
+#include "kernels/cpu/peak-inl.h"
 #include "kernels/cpu/table-inl.h"
 // clang-format on
 }  // namespace

@@ -11,7 +11,6 @@ namespace gossamer::kernels::avx512 {
 namespace {
 
 constexpr uint32_t kPanelLanes = 16;
-constexpr uint32_t kIntTileInputs = 6;  // inputs that meet a panel at once: 12 + 6 sums, and 8 vectors of weights
 
 using IntVec = __m512i;
 
@@ -28,25 +27,43 @@ inline void int_store(std::byte* p, IntVec v) {
   _mm512_store_si512(p, v);
 }
 
-/// The sum of one block: codes of 16 rows times the halves of 32 numbers.
-struct HalvesProduct {
-  static constexpr uint32_t kCodes = 1;  // vectors that add() takes at a time
-  IntVec high = int_zero(), low = int_zero();
+/// The 4 bytes at p in every lane.
+inline IntVec broadcast4(const int8_t* p) {
+  int32_t word;
+  __builtin_memcpy(&word, p, sizeof word);
+  return int_set1(word);
+}
 
-  void start(int32_t offset) { low = int_set1(offset); }
+/// The sum of one block: codes of 16 rows times 32 inputs of 15 bits, in halves.
+struct HalvesProduct {
+  static constexpr uint32_t kCodes = 1;       // vectors that add() takes at a time
+  static constexpr uint32_t kTileInputs = 6;  // that meet a panel at once: 12 + 6 sums, and 8 vectors of weights
+  static constexpr float kUnit = 1;           // what value() is to be multiplied with
+  IntVec high = int_zero(), low;
+
+  void start(const QuantizedRow& x, uint32_t block) { low = int_set1(x.offsets[block]); }
   /// Vector number v of the block's unsigned codes; x: the block's halves.
   void add(const IntVec* codes, uint32_t v, const int8_t* x) {
-    const auto four = [&](const int8_t* bytes) {
-      int32_t word;
-      __builtin_memcpy(&word, bytes, sizeof word);
-      return int_set1(word);
-    };
-    high = _mm512_dpbusd_epi32(high, codes[v], four(x + 4 * v));
-    low = _mm512_dpbusd_epi32(low, codes[v], four(x + 32 + 4 * v));
+    high = _mm512_dpbusd_epi32(high, codes[v], broadcast4(x + 4 * v));
+    low = _mm512_dpbusd_epi32(low, codes[v], broadcast4(x + 32 + 4 * v));
   }
   __m512 value() const { return _mm512_cvtepi32_ps(_mm512_add_epi32(_mm512_slli_epi32(high, 7), low)); }
 };
 using Q8Product = HalvesProduct;
+
+/// The same with inputs of 8 bits: the high halves.
+struct HighProduct {
+  static constexpr uint32_t kCodes = 1, kTileInputs = 10;
+  static constexpr float kUnit = 128;
+  IntVec sum;
+
+  void start(const QuantizedRow& x, uint32_t block) { sum = int_set1(x.high_offsets[block]); }
+  void add(const IntVec* codes, uint32_t v, const int8_t* x) {
+    sum = _mm512_dpbusd_epi32(sum, codes[v], broadcast4(x + 4 * v));
+  }
+  __m512 value() const { return _mm512_cvtepi32_ps(sum); }
+};
+using Q8HighProduct = HighProduct;
 constexpr InputOrder kQ8Order = q8_order(128);
 
 /// Signed bytes as the product wants them: unsigned, 128 more.
@@ -153,20 +170,23 @@ inline bool gather_split_scales(const std::byte* const* rows, uint64_t block, fl
   return true;
 }
 
-/// One block of 32 inputs. One that is infinite or no number makes the scale no number.
-inline void quantize_block(const float* x, const InputOrder& order, int8_t* halves, float* scale, int32_t* offset) {
+/// Block number `block` of a row: 32 inputs at x. One that is infinite or no number makes the scale no number.
+inline void quantize_block(const float* x, const InputOrder& order, const QuantizedRow& out, uint32_t block) {
   const __m512 first = _mm512_loadu_ps(x), second = _mm512_loadu_ps(x + 16);
   const float largest = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(first), _mm512_abs_ps(second)));
   const bool finite = largest <= __FLT_MAX__ && _mm512_cmp_ps_mask(first, second, _CMP_UNORD_Q) == 0;
   const bool zeros = !finite || largest < kQuantizedMin;
   const __m512 factor = _mm512_set1_ps(static_cast<float>(kQuantizedMax) / largest);
-  *scale = !finite ? __builtin_nanf("") : zeros ? 0.f : largest * (order.unit / static_cast<float>(kQuantizedMax));
+  out.scales[block] = !finite ? __builtin_nanf("")
+                      : zeros ? 0.f
+                              : largest * (order.unit / static_cast<float>(kQuantizedMax));
   const __mmask16 kept = zeros ? 0 : 0xffff;
   const __m512i a = _mm512_maskz_cvtps_epi32(kept, _mm512_mul_ps(first, factor));
   const __m512i b = _mm512_maskz_cvtps_epi32(kept, _mm512_mul_ps(second, factor));
-  *offset = -order.zero_point * _mm512_reduce_add_epi32(_mm512_add_epi32(a, b));
+  out.offsets[block] = -order.zero_point * _mm512_reduce_add_epi32(_mm512_add_epi32(a, b));
   const auto high = [](__m512i q) { return _mm512_srai_epi32(_mm512_add_epi32(q, _mm512_set1_epi32(64)), 7); };
   const __m512i high_a = high(a), high_b = high(b);
+  out.high_offsets[block] = -order.zero_point * _mm512_reduce_add_epi32(_mm512_add_epi32(high_a, high_b));
   const auto bytes = [](__m512i p, __m512i q) {
     return _mm256_set_m128i(_mm512_cvtepi32_epi8(q), _mm512_cvtepi32_epi8(p));
   };
@@ -174,6 +194,7 @@ inline void quantize_block(const float* x, const InputOrder& order, int8_t* halv
   const __m256i highs = bytes(high_a, high_b);
   const __m256i lows =
       bytes(_mm512_sub_epi32(a, _mm512_slli_epi32(high_a, 7)), _mm512_sub_epi32(b, _mm512_slli_epi32(high_b, 7)));
+  int8_t* halves = out.halves + uint64_t{block} * 64;
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(halves), _mm256_permutexvar_epi8(place, highs));
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(halves + 32), _mm256_permutexvar_epi8(place, lows));
 }
