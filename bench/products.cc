@@ -11,7 +11,7 @@
 #include <random>
 #include <string_view>
 
-#include "base/cpu_features.h"
+#include "base/cpu.h"
 #include "kernels/backend.h"
 
 namespace gossamer {

@@ -1,3 +1,13 @@
+# The one place that looks at the processor: what is for one kind of it is in a file NAME_${GOSSAMER_CPU}.cc, and an ISA folder of
+# kernels/cpu is compiled where it stands in GOSSAMER_ISAS.
+if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
+  set(GOSSAMER_CPU x86_64)
+  set(GOSSAMER_ISAS avx2 avx512)
+else()
+  set(GOSSAMER_CPU generic)
+  set(GOSSAMER_ISAS)
+endif()
+
 # Flags of each ISA folder of kernels/cpu. Files there include ops.h and intrinsics and keep helpers in anonymous namespaces,
 # so that no inline function compiled for a newer machine is picked by the linker for everybody.
 set(GOSSAMER_FLAGS_avx2 -mavx2 -mfma -mf16c -mbmi2)

@@ -71,8 +71,7 @@ build_preset() {
     (cd "$root" && cmake --preset "$preset" -DCMAKE_CXX_COMPILER_LAUNCHER="$launcher") >"$log" 2>&1 || build_failed "$preset" "$log"
   fi
   (cd "$root" && NINJA_STATUS='[%f/%t] ' TERM=dumb cmake --build --preset "$preset" "$@") 2>&1 |
-    tee "$log" | show_build_progress "$preset"
-  [ "${PIPESTATUS[0]}" = 0 ] || build_failed "$preset" "$log"
+    tee "$log" | show_build_progress "$preset" || build_failed "$preset" "$log"
   if [ $((SECONDS - started)) -gt 2 ]; then say "built $preset in $((SECONDS - started)) s"; fi
 }
 

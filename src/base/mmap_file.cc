@@ -49,9 +49,9 @@ namespace {
 
 /// The whole pages of memory inside `bytes`, or around it.
 std::span<std::byte> pages_of(std::span<const std::byte> bytes, bool around) {
-  constexpr uintptr_t kPageBytes = 4096;
+  static const auto page_bytes = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));  // 64 KB on some Arm systems
   const auto begin = reinterpret_cast<uintptr_t>(bytes.data()), end = begin + bytes.size();
-  const uintptr_t up = kPageBytes - 1;
+  const uintptr_t up = page_bytes - 1;
   const uintptr_t first = (around ? begin : begin + up) & ~up, last = (around ? end + up : end) & ~up;
   return {reinterpret_cast<std::byte*>(first), last > first ? last - first : 0};
 }

@@ -1,10 +1,8 @@
 #include "base/thread_pool.h"
 
-#include <immintrin.h>
-
 #include <chrono>
 
-#include "base/cpu_features.h"
+#include "base/cpu.h"
 
 namespace gossamer {
 namespace {
@@ -17,7 +15,7 @@ void wait_while_equal(const std::atomic<uint32_t>& word, uint32_t old) {
   do {
     for (int i = 0; i < 64; ++i) {
       if (word.load(std::memory_order_acquire) != old) return;
-      _mm_pause();
+      cpu_relax();
     }
   } while (Clock::now() < deadline);
   word.wait(old, std::memory_order_acquire);

@@ -6,7 +6,7 @@
 #include <chrono>
 #include <fstream>
 
-#include "base/cpu_features.h"
+#include "base/cpu.h"
 #include "base/json.h"
 #include "base/memory_bandwidth.h"
 #include "cli/bar_chart.h"

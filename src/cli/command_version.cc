@@ -1,6 +1,6 @@
 #include <fmt/format.h>
 
-#include "base/cpu_features.h"
+#include "base/cpu.h"
 #include "cli/command.h"
 #include "cli/output.h"
 #include "kernels/backend.h"

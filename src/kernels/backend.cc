@@ -4,9 +4,8 @@
 
 #include <cstdlib>
 
-#include "base/cpu_features.h"
 #include "kernels/cpu/cpu_backend.h"
-#include "kernels/cpu/isa.h"
+#include "kernels/cpu/isas.h"
 #include "kernels/ref/ref_backend.h"
 
 namespace gossamer::kernels {
@@ -23,8 +22,7 @@ std::string_view precision_name(Precision precision) {
 
 std::vector<std::string_view> available_backends() {
   std::vector<std::string_view> names;
-  if (cpu_features().avx512) names.push_back("avx512");
-  if (cpu_features().avx2) names.push_back("avx2");
+  for (const IsaKernels* isa : available_isas()) names.push_back(isa->name);
   names.push_back("ref");
   return names;
 }
@@ -40,8 +38,8 @@ Result<std::unique_ptr<Backend>> make_backend(std::string_view name, ThreadPool&
   if (!found)
     return make_error(ErrorCode::kUnsupported, "backend '{}' is not one this machine can run; it can run: {}", name,
                       fmt::join(available, ", "));
-  if (name == "avx512") return std::unique_ptr<Backend>(new CpuBackend(avx512::isa_kernels(), threads, precision));
-  if (name == "avx2") return std::unique_ptr<Backend>(new CpuBackend(avx2::isa_kernels(), threads, precision));
+  for (const IsaKernels* isa : available_isas())
+    if (name == isa->name) return std::unique_ptr<Backend>(new CpuBackend(*isa, threads, precision));
   return std::unique_ptr<Backend>(new RefBackend());
 }
 

@@ -12,9 +12,9 @@ namespace {
 void write_block(const float* x, std::byte* out) {
   float largest = 0;
   for (uint32_t i = 0; i < kBlockElements; ++i) largest = std::max(largest, std::fabs(x[i]));
-  const auto scale = static_cast<_Float16>(largest / 127);
+  const uint16_t scale = f32_to_f16(largest / 127);
   std::memcpy(out, &scale, sizeof scale);
-  const auto step = static_cast<float>(scale);  // as it is read again
+  const float step = f16_to_f32(scale);  // as it is read again
   for (uint32_t i = 0; i < kBlockElements; ++i) {
     const float code = step > 0 ? std::clamp(std::nearbyint(x[i] / step), -127.f, 127.f) : 0.f;
     out[sizeof scale + i] = static_cast<std::byte>(static_cast<int8_t>(code));
