@@ -29,10 +29,6 @@ std::string short_number(uint64_t number, std::string_view unit) {
 std::string parameters_text(uint64_t count) {
   return short_number(count, "");
 }
-std::string bytes_text(uint64_t bytes) {
-  return short_number(bytes, "B");
-}
-
 std::string dtypes_text(const std::vector<Dtype>& dtypes) {
   std::vector<std::string_view> names;
   for (Dtype dtype : dtypes) names.push_back(dtype_name(dtype));
@@ -100,6 +96,10 @@ json::array files_json(const Checkpoint& checkpoint) {
 }
 
 }  // namespace
+
+std::string bytes_text(uint64_t bytes) {
+  return short_number(bytes, "B");
+}
 
 std::string show_text(const Checkpoint& checkpoint) {
   const ModelConfig& c = checkpoint.config();

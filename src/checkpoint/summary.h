@@ -7,6 +7,9 @@
 
 namespace gossamer {
 
+/// "12.1 GB", "512 B": powers of 1000.
+std::string bytes_text(uint64_t bytes);
+
 /// The facts of a model as a table for people, ending in a newline.
 std::string show_text(const Checkpoint& checkpoint);
 

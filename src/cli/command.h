@@ -32,6 +32,7 @@ Command logits_command();
 Command generate_command();
 Command bench_command();
 Command simulate_command();
+Command synth_command();
 
 /// Reads the command line and runs the command that it names. Returns the exit code; wrong usage (2) has printed a
 /// hint.

@@ -54,6 +54,18 @@ std::optional<std::string> bytes_of_printable(std::string_view printable) {
   return bytes;
 }
 
+void append_printable(std::string_view bytes, std::string& out) {
+  for (const char byte : bytes) {
+    const unsigned character = kAlphabet.character_of[static_cast<unsigned char>(byte)];
+    if (character < 0x80) {
+      out.push_back(static_cast<char>(character));
+    } else {
+      out.push_back(static_cast<char>(0xC0 | character >> 6));
+      out.push_back(static_cast<char>(0x80 | (character & 0x3F)));
+    }
+  }
+}
+
 bool printable_spells(std::string_view printable, std::string_view bytes) {
   size_t i = 0;
   for (const char byte : bytes) {

@@ -5,7 +5,7 @@ import unittest
 
 from gossamer import PROGRAM, run
 
-COMMANDS = ["run", "chat", "show", "tokenize", "detokenize", "render", "parse", "logits", "generate", "bench", "simulate", "version"]
+COMMANDS = ["run", "chat", "show", "tokenize", "detokenize", "render", "parse", "logits", "generate", "bench", "simulate", "synth", "version"]
 
 
 class Help(unittest.TestCase):

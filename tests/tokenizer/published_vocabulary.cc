@@ -1,121 +1,19 @@
 #include "tokenizer/published_vocabulary.h"
 
-#include <fmt/format.h>
-
-#include <algorithm>
-
 #include "tokenizer/byte_alphabet.h"
 #include "tokenizer/o200k_harmony.h"
-#include "tokenizer/pretokenizer.h"
+#include "tokenizer/spelled_vocabulary.h"
+#include "tokenizer/tokenizer_json_writer.h"
 
 namespace gossamer::test {
 namespace {
 
-/// A JSON text; the alphabet needs only two escapes.
-std::string quoted_json(std::string_view text) {
-  std::string quoted = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') quoted.push_back('\\');
-    quoted.push_back(c);
-  }
-  return quoted + '"';
-}
-
-constexpr std::string_view kHead = R"({
-  "version": "1.0",
-  "truncation": null,
-  "padding": null,
-  "added_tokens": [
-)";
-
-constexpr std::string_view kAddedToken = R"(    {{
-      "id": {},
-      "content": {},
-      "single_word": false,
-      "lstrip": false,
-      "rstrip": false,
-      "normalized": false,
-      "special": true
-    }}{}
-)";
-
-constexpr std::string_view kPipeline = R"(  ],
-  "normalizer": null,
-  "pre_tokenizer": {{
-    "type": "Sequence",
-    "pretokenizers": [
-      {{
-        "type": "Split",
-        "pattern": {{
-          "Regex": {}
-        }},
-        "behavior": "Isolated",
-        "invert": false
-      }},
-      {{
-        "type": "ByteLevel",
-        "add_prefix_space": false,
-        "trim_offsets": true,
-        "use_regex": false
-      }}
-    ]
-  }},
-  "post_processor": {{
-    "type": "ByteLevel",
-    "add_prefix_space": true,
-    "trim_offsets": false,
-    "use_regex": true
-  }},
-  "decoder": {{
-    "type": "ByteLevel",
-    "add_prefix_space": true,
-    "trim_offsets": true,
-    "use_regex": true
-  }},
-  "model": {{
-    "type": "BPE",
-    "dropout": null,
-    "unk_token": null,
-    "continuing_subword_prefix": null,
-    "end_of_word_suffix": null,
-    "fuse_unk": false,
-    "byte_fallback": false,
-    "ignore_merges": true,
-    "vocab": {{
-)";
-
 std::vector<std::pair<std::string, std::string>> make_printable_merges() {
-  const std::vector<std::string> tokens = o200k_printable_tokens();
-  const TokenTable& table = built_in_o200k()->vocabulary()->tokens();
+  const SpelledVocabulary spelled = spell_o200k(kO200kTextTokens);
   std::vector<std::pair<std::string, std::string>> merges;
-  for (TokenId id = 0; id < table.num_ids(); ++id) {
-    const std::string_view bytes = table.bytes(id);
-    std::vector<std::pair<TokenId, TokenId>> splits;
-    for (size_t size = 1; size < bytes.size(); ++size) {
-      const TokenId left = table.find(bytes.substr(0, size)), right = table.find(bytes.substr(size));
-      if (left != kNoToken && right != kNoToken) splits.emplace_back(left, right);
-    }
-    std::sort(splits.begin(), splits.end());
-    for (const auto& [left, right] : splits) merges.emplace_back(tokens[left], tokens[right]);
-  }
+  for (const auto& [left, right] : spelled.merges)
+    merges.emplace_back(spelled.text_tokens[left], spelled.text_tokens[right]);
   return merges;
-}
-
-std::string make_published_json() {
-  std::string text(kHead);
-  const SpecialTokens specials = o200k_special_tokens();
-  for (const auto& [id, name] : specials.tokens())
-    text += fmt::format(kAddedToken, id, quoted_json(name), id + 1 == kO200kNamedTokens ? "" : ",");
-  text += fmt::format(kPipeline, quoted_json(kO200kPattern));
-  const std::vector<std::string> tokens = o200k_printable_tokens();
-  for (size_t id = 0; id < tokens.size(); ++id)
-    text += fmt::format("      {}: {}{}\n", quoted_json(tokens[id]), id, id + 1 == tokens.size() ? "" : ",");
-  text += "    },\n    \"merges\": [\n";
-  const auto& merges = o200k_printable_merges();
-  for (size_t i = 0; i < merges.size(); ++i)
-    text += fmt::format("      [\n        {},\n        {}\n      ]{}\n", quoted_json(merges[i].first),
-                        quoted_json(merges[i].second), i + 1 == merges.size() ? "" : ",");
-  return text + "    ]\n  }\n}";
 }
 
 }  // namespace
@@ -138,13 +36,7 @@ std::string printable(std::string_view bytes) {
 }
 
 std::vector<std::string> o200k_printable_tokens() {
-  std::vector<std::string> of_byte(256);
-  for (unsigned byte = 0; byte < 256; ++byte) of_byte[byte] = printable(std::string(1, static_cast<char>(byte)));
-  const TokenTable& table = built_in_o200k()->vocabulary()->tokens();
-  std::vector<std::string> tokens(table.num_ids());
-  for (TokenId id = 0; id < table.num_ids(); ++id)
-    for (const char byte : table.bytes(id)) tokens[id] += of_byte[static_cast<unsigned char>(byte)];
-  return tokens;
+  return spell_o200k(kO200kTextTokens).text_tokens;
 }
 
 const std::vector<std::pair<std::string, std::string>>& o200k_printable_merges() {
@@ -153,7 +45,7 @@ const std::vector<std::pair<std::string, std::string>>& o200k_printable_merges()
 }
 
 const std::string& published_tokenizer_json() {
-  static const std::string text = make_published_json();
+  static const std::string text = write_tokenizer_json(spell_o200k(kO200kTextTokens));
   return text;
 }
 

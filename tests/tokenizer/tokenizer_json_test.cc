@@ -7,7 +7,9 @@
 #include "tokenizer/pretokenizer.h"
 #include "tokenizer/published_tokenizer_json.h"
 #include "tokenizer/published_vocabulary.h"
+#include "tokenizer/spelled_vocabulary.h"
 #include "tokenizer/tokenizer.h"
+#include "tokenizer/tokenizer_json_writer.h"
 
 namespace gossamer {
 namespace {
@@ -52,6 +54,18 @@ TEST(TokenizerJson, PublishedFileIsTheBuiltInTokenizer) {
   ASSERT_FALSE(too_small.ok());
   EXPECT_EQ(too_small.error().message,
             "tokenizer.json names the token id 200018, but the model's head has only 1000 rows");
+}
+
+TEST(TokenizerJson, TheBeginningOfO200kIsAVocabulary) {
+  const SpelledVocabulary spelled = spell_o200k(1000);
+  const auto loaded = load(write_tokenizer_json(spelled));
+  ASSERT_TRUE(loaded.ok()) << loaded.error().message;
+  EXPECT_EQ((*loaded)->named_tokens(), 1000u + kO200kNamedTokens - kO200kTextTokens);
+  EXPECT_EQ((*loaded)->special("<|startoftext|>"), 1000u);
+  for (TokenId id = 0; id < 1000; ++id)
+    EXPECT_EQ((*loaded)->token_bytes(id), Tokenizer::o200k_harmony()->token_bytes(id));
+  EXPECT_EQ((*loaded)->decode_bytes((*loaded)->encode("Füße, 脚 and feet")), "Füße, 脚 and feet");
+  for (const auto& [left, right] : spelled.merges) EXPECT_TRUE(left < 1000 && right < 1000);
 }
 
 TEST(TokenizerJson, OtherSpellingsOfThePublishedFileAreFoundEqual) {
