@@ -21,12 +21,13 @@ std::string_view op_name(Op op);
 struct OpCounts {
   uint64_t native = 0;
   uint64_t fallback = 0;
-  uint64_t rounded = 0;  // of the native ones: with activations as whole numbers
+  uint64_t rounded = 0;  // of the native ones: with activations in fewer bits
 };
 
 /// How finely activations enter products. kF32: as they are. kExact: a backend may round them to 15 bits, the same way
 /// for every token in every batch, so that a token's bits do not depend on its company. kDefault: as kExact where few
-/// tokens meet a matrix, and in 8 bits where many do and arithmetic is what takes the time.
+/// tokens meet a matrix, and in 8 bits where many do and arithmetic is what takes the time. In both, what meets a bf16
+/// cache is rounded to bf16 where the processor has products of bf16.
 enum class Precision : uint8_t { kF32, kExact, kDefault };
 std::string_view precision_name(Precision precision);  ///< "f32", "exact", "default"
 
@@ -40,7 +41,7 @@ struct ArithmeticLimits {
 class Backend {
  public:
   virtual ~Backend() = default;
-  virtual std::string_view name() const = 0;  ///< "ref", "avx2", "avx512"
+  virtual std::string_view name() const = 0;  ///< "ref", "avx2", "avx512", "avx512bf16"
   /// The order of bytes in its KV cache; caches of one id can be read by any backend that gives the same.
   virtual std::string_view kv_layout_id() const { return KvLayout::kLayoutId; }
 

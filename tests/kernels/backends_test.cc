@@ -121,6 +121,8 @@ struct PackedCopy {
 class Backends : public EachBackend {};
 class Products : public EachBackend {};
 class InvariantProducts : public EachBackend {};
+class InvariantAttention : public EachBackend {};
+class RoundedAttention : public EachBackend {};
 
 TEST_P(Products, MatmulMatchesRef) {
   std::mt19937 rng(1);
@@ -443,8 +445,50 @@ TEST_P(Backends, AttentionMatchesRef) {
   expect_native(Op::kAttention);
 }
 
+std::vector<float> rounded_to_bf16(std::vector<float> x) {
+  for (float& value : x) value = bf16_to_f32(f32_to_bf16(value));
+  return x;
+}
+
+/// Queries that are bf16 already leave one rounding of 2^-9, that of a weight. Rows begin and end at even and odd
+/// positions, and where nothing is stored there is nonsense.
+TEST_P(RoundedAttention, RoundsQueriesAndWeightsToBf16AndNothingElse) {
+  std::mt19937 rng(26);
+  RefBackend ref;
+  for (const uint32_t positions : {1u, 2u, 33u, 300u, 701u})
+    for (const uint32_t window : {0u, 7u, 128u})
+      for (const uint32_t head_dim : {64u, 32u}) {
+        constexpr uint32_t kHeads = 22, kKvHeads = 2;  // 11 in a group: one more than full registers take, twice
+        const size_t kv_width = size_t{kKvHeads} * head_dim, q_width = size_t{kHeads} * head_dim;
+        PagedKv kv({KvDtype::kBf16, kKvHeads, head_dim}, positions);
+        kv.write(random_floats(positions * kv_width, rng, 1.5f), random_floats(positions * kv_width, rng));
+        const std::vector<CacheRow> rows{kv.row(0, 1), kv.row(positions / 2, 1), kv.row(positions - 1, 1)};
+        const auto unrounded = random_floats(rows.size() * q_width, rng, 1.5f), q = rounded_to_bf16(unrounded);
+        const auto sinks = random_floats(kHeads, rng, 2.f);
+        const auto attend = [&](Backend& backend, const std::vector<float>& queries) {
+          std::vector<float> out(queries.size(), NAN);
+          backend.attention(
+              {queries.data(), q_width, rows, kv.layout(), sinks.data(), kHeads, window, 0.125f, out.data()});
+          return out;
+        };
+        const auto want = attend(ref, q), got = attend(*backend_, q), of_unrounded = attend(*backend_, unrounded);
+        EXPECT_EQ(std::memcmp(got.data(), of_unrounded.data(), got.size() * sizeof(float)), 0);
+        // Weights sum to at most 1, values are below 5; the rest as in AttentionMatchesRef.
+        const double tolerance =
+            5 * (0x1p-9 + sum_tolerance(head_dim, 150 * 0.125) + sum_tolerance(8 * positions, 1.0));
+        bool rounds = false;
+        for (size_t i = 0; i < want.size(); ++i) {
+          ASSERT_NEAR(got[i], want[i], tolerance) << positions << " positions, window " << window << ", number " << i;
+          rounds |= std::fabs(got[i] - want[i]) > 1e-4;
+        }
+        EXPECT_TRUE(rounds || positions < 33) << "weights keep more bits than bf16 has";
+      }
+  EXPECT_EQ(backend_->counts(Op::kAttention).rounded, backend_->counts(Op::kAttention).native);
+  expect_native(Op::kAttention);
+}
+
 /// However its sequence is cut into rows, whoever computes beside it, and whether its chunks are split among threads.
-TEST_P(Backends, ATokenAttendsWithTheSameBitsInAnyRow) {
+TEST_P(InvariantAttention, ATokenHasTheSameBitsInAnyRow) {
   const uint32_t num_positions = GetParam() == "ref" ? 140 : 700;  // plain loops are slow, above all under a sanitizer
   constexpr uint32_t kHeads = 16, kWidth = kHeads * 64;
   std::mt19937 rng(16);
@@ -533,6 +577,9 @@ TEST_P(Backends, RmsNormMatchesRefOnTails) {
   }
 }
 
+INSTANTIATE_TEST_SUITE_P(All, InvariantAttention, all_invariant_backends(), backend_test_name);
+INSTANTIATE_TEST_SUITE_P(All, RoundedAttention, ::testing::Values("avx512bf16_exact", "avx512bf16_default"),
+                         backend_test_name);
 INSTANTIATE_TEST_SUITE_P(All, InvariantProducts, all_invariant_backends(), backend_test_name);
 INSTANTIATE_TEST_SUITE_P(All, Products, all_backends_and_precisions(), backend_test_name);
 INSTANTIATE_TEST_SUITE_P(All, Backends, all_backends(), backend_test_name);

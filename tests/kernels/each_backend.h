@@ -41,14 +41,15 @@ class EachBackend : public ::testing::TestWithParam<std::string> {
   }
 };
 
-/// Every backend there is code for; those that the machine lacks skip with a word.
+/// Every backend there is code for, but for avx512bf16, which is avx512 where nothing is rounded; those that the
+/// machine lacks skip with a word.
 inline auto all_backends() {
   return ::testing::Values(std::string("ref"), std::string("avx2"), std::string("avx512"));
 }
 /// The same, and those that round activations: all by which a token has the same bits in any company.
 inline auto all_invariant_backends() {
   return ::testing::Values(std::string("ref"), std::string("avx2"), std::string("avx512"), std::string("avx2_exact"),
-                           std::string("avx512_exact"));
+                           std::string("avx512_exact"), std::string("avx512bf16_exact"));
 }
 inline auto all_backends_and_precisions() {
   return ::testing::Values(std::string("ref"), std::string("avx2"), std::string("avx512"), std::string("avx2_exact"),

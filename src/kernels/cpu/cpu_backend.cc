@@ -191,7 +191,7 @@ void CpuBackend::locate_tokens(std::span<const CacheRow> rows) {
 
 void CpuBackend::attention(const AttentionArgs& args) {
   const bool native = isa_.takes_attend(args.kv.head_dim);
-  count(Op::kAttention, native);
+  count(Op::kAttention, native, native && rounds_attention(args.kv));
   if (!native) return ref_.attention(args);
   locate_tokens(args.rows);
   list_attention_units(args);
@@ -210,6 +210,10 @@ void CpuBackend::attention(const AttentionArgs& args) {
   else
     threads_.parallel_for(static_cast<uint32_t>(units_.size()),
                           [&](uint32_t unit, unsigned thread) { attend_unit(args, units_[unit], thread); });
+}
+
+bool CpuBackend::rounds_attention(const KvLayout& kv) const {
+  return precision_ != Precision::kF32 && kv.dtype == KvDtype::kBf16 && isa_.attend_chunk_rounded;
 }
 
 /// Tokens of a row that share a task, so that keys and values stay in the L2 cache from one to the next.
@@ -281,13 +285,14 @@ void CpuBackend::attend_unit(const AttentionArgs& args, const AttentionUnit& uni
   float* scores = scratch(thread, group * kAttentionChunkTokens + (1 + unit.num_tokens) * floats);
   float* memory = scores + group * kAttentionChunkTokens;
   const AttentionState of_chunk = state_at(memory, group);
+  const auto attend_chunk = rounds_attention(args.kv) ? isa_.attend_chunk_rounded : isa_.attend_chunk;
   const auto of_token = [&](uint32_t i) { return state_at(memory + (1 + i) * floats, group); };
   for (uint32_t i = 0; i < unit.num_tokens; ++i) begin_state(of_token(i), args.sinks + head, group, dim);
   for (uint32_t chunk = unit.begin_chunk; chunk < unit.end_chunk; ++chunk)
     for (uint32_t i = 0; i < unit.num_tokens; ++i) {
       const AttendArgs attend = attend_args(args, unit, unit.first_token + i, chunk, scores);
       if (attend.begin >= attend.end) continue;
-      isa_.attend_chunk(attend, of_chunk);
+      attend_chunk(attend, of_chunk);
       isa_.merge_attention(group, dim, of_chunk, of_token(i));
     }
   for (uint32_t i = 0; i < unit.num_tokens; ++i)
@@ -313,12 +318,13 @@ void CpuBackend::attend_split(const AttentionArgs& args, uint64_t num_unit_chunk
   for (const AttentionUnit& unit : units_)
     for (uint32_t chunk = unit.begin_chunk; chunk < unit.end_chunk; ++chunk, states += unit.num_tokens * floats)
       tasks.push_back({&unit, chunk, states});
+  const auto attend_chunk = rounds_attention(args.kv) ? isa_.attend_chunk_rounded : isa_.attend_chunk;
   threads_.parallel_for(static_cast<uint32_t>(tasks.size()), [&](uint32_t index, unsigned thread) {
     const Task& task = tasks[index];
     float* scores = scratch(thread, group * kAttentionChunkTokens);
     for (uint32_t i = 0; i < task.unit->num_tokens; ++i) {
       const AttendArgs attend = attend_args(args, *task.unit, task.unit->first_token + i, task.chunk, scores);
-      if (attend.begin < attend.end) isa_.attend_chunk(attend, state_at(task.states + i * floats, group));
+      if (attend.begin < attend.end) attend_chunk(attend, state_at(task.states + i * floats, group));
     }
   });
 

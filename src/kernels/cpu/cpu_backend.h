@@ -58,6 +58,7 @@ class CpuBackend : public Backend {
     const CacheRow* row;
     uint32_t position;
   };
+  bool rounds_attention(const KvLayout& kv) const;
   void locate_tokens(std::span<const CacheRow> rows);
   void list_attention_units(const AttentionArgs& args);
   AttendArgs attend_args(const AttentionArgs& args, const AttentionUnit& unit, uint32_t token, uint32_t chunk,

@@ -1,7 +1,7 @@
 #pragma once
-/// What one instruction set contributes: single-threaded inner loops over plain pointers. The folders avx2/ and avx512/
-/// each fill this table from files of the same names; threads, planning and memory stay in kernels/cpu/*.cc, compiled
-/// for every machine.
+/// What one instruction set contributes: single-threaded inner loops over plain pointers. The folders avx2/, avx512/
+/// and avx512bf16/ each fill this table from files of the same names; threads, planning and memory stay in
+/// kernels/cpu/*.cc, compiled for every machine.
 
 #include <cstdint>
 
@@ -66,6 +66,9 @@ struct IsaKernels {
   bool (*takes_attend)(uint32_t head_dim);
   /// Sets `state` to that of the chunk.
   void (*attend_chunk)(const AttendArgs& args, const AttentionState& state);
+  /// The same for a cache of KvDtype::kBf16, with queries and weights rounded to bf16 as well; null where there is
+  /// none.
+  void (*attend_chunk_rounded)(const AttendArgs& args, const AttentionState& state);
   /// Adds a chunk to the state of all chunks before it.
   void (*merge_attention)(uint32_t group, uint32_t head_dim, const AttentionState& chunk, const AttentionState& state);
   /// inner[i] = swiglu(gate[i], up[i]); `n` of any size, out may be gate.
@@ -91,6 +94,9 @@ namespace avx2 {
 const IsaKernels& isa_kernels();
 }
 namespace avx512 {
+const IsaKernels& isa_kernels();
+}
+namespace avx512bf16 {
 const IsaKernels& isa_kernels();
 }
 

@@ -11,6 +11,7 @@ std::vector<const IsaKernels*> available_isas() {
                           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
                           __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vnni");
   std::vector<const IsaKernels*> isas;
+  if (has_avx512 && __builtin_cpu_supports("avx512bf16")) isas.push_back(&avx512bf16::isa_kernels());
   if (has_avx512) isas.push_back(&avx512::isa_kernels());
   if (has_avx2) isas.push_back(&avx2::isa_kernels());
   return isas;

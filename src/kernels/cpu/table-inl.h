@@ -15,6 +15,7 @@ constexpr IsaKernels table(const char* name) {
       .pack_panel = pack_panel,
       .takes_attend = takes_attend,
       .attend_chunk = attend_chunk,
+      .attend_chunk_rounded = nullptr,
       .merge_attention = merge_attention,
       .swiglu = swiglu,
       .rmsnorm = rmsnorm,

@@ -139,6 +139,23 @@ inline Block bf16(const std::byte* p) {
   return out;
 }
 
+/// Of 32 pairs of bf16 the first of each, and the second.
+inline Block bf16_first(const std::byte* p) {
+  const auto* pairs = reinterpret_cast<const __m256i*>(p);
+  Block out;
+  for (uint32_t i = 0; i < kBlockVectors; ++i)
+    out.v[i] = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_loadu_si256(pairs + i), 16));
+  return out;
+}
+inline Block bf16_second(const std::byte* p) {
+  const auto* pairs = reinterpret_cast<const __m256i*>(p);
+  const __m256i high_half = _mm256_set1_epi32(static_cast<int>(0xffff0000u));
+  Block out;
+  for (uint32_t i = 0; i < kBlockVectors; ++i)
+    out.v[i] = _mm256_castsi256_ps(_mm256_and_si256(_mm256_loadu_si256(pairs + i), high_half));
+  return out;
+}
+
 inline Block f16(const std::byte* p) {
   const auto* bits = reinterpret_cast<const __m128i*>(p);
   Block out;

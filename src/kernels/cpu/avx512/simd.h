@@ -120,6 +120,21 @@ inline Block bf16(const std::byte* p) {
   return {{widen(_mm256_loadu_si256(bits)), widen(_mm256_loadu_si256(bits + 1))}};
 }
 
+/// Of 32 pairs of bf16 the first of each, and the second.
+inline Block bf16_first(const std::byte* p) {
+  const auto widen = [](const std::byte* pairs) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_loadu_si512(pairs), 16));
+  };
+  return {{widen(p), widen(p + 64)}};
+}
+inline Block bf16_second(const std::byte* p) {
+  const __m512i high_half = _mm512_set1_epi32(static_cast<int>(0xffff0000u));
+  const auto widen = [&](const std::byte* pairs) {
+    return _mm512_castsi512_ps(_mm512_and_si512(_mm512_loadu_si512(pairs), high_half));
+  };
+  return {{widen(p), widen(p + 64)}};
+}
+
 inline Block f16(const std::byte* p) {
   const auto* bits = reinterpret_cast<const __m256i*>(p);
   return {{_mm512_cvtph_ps(_mm256_loadu_si256(bits)), _mm512_cvtph_ps(_mm256_loadu_si256(bits + 1))}};
