@@ -8,6 +8,7 @@ namespace gossamer {
 struct CpuFeatures {
   bool avx2 = false;    ///< AVX2, FMA, F16C and BMI2
   bool avx512 = false;  ///< AVX-512 F, BW, VL, DQ, VBMI and VNNI
+  bool amx = false;     ///< avx512, and AMX's tiles of bfloat16, which the system lets this process use
 };
 
 /// Asked of the processor once.

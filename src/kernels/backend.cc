@@ -23,6 +23,7 @@ std::string_view precision_name(Precision precision) {
 
 std::vector<std::string_view> available_backends() {
   std::vector<std::string_view> names;
+  if (cpu_features().amx) names.push_back("amx");
   if (cpu_features().avx512) names.push_back("avx512");
   if (cpu_features().avx2) names.push_back("avx2");
   names.push_back("ref");
@@ -40,6 +41,7 @@ Result<std::unique_ptr<Backend>> make_backend(std::string_view name, ThreadPool&
   if (!found)
     return make_error(ErrorCode::kUnsupported, "backend '{}' is not one this machine can run; it can run: {}", name,
                       fmt::join(available, ", "));
+  if (name == "amx") return std::unique_ptr<Backend>(new CpuBackend(amx::isa_kernels(), threads, precision));
   if (name == "avx512") return std::unique_ptr<Backend>(new CpuBackend(avx512::isa_kernels(), threads, precision));
   if (name == "avx2") return std::unique_ptr<Backend>(new CpuBackend(avx2::isa_kernels(), threads, precision));
   return std::unique_ptr<Backend>(new RefBackend());
