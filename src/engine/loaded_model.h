@@ -18,7 +18,7 @@ struct LoadOptions {
   bool need_tokenizer = true;  // false: a model without a tokenizer loads all the same
   kernels::Precision precision = kernels::Precision::kDefault;
   /// Puts something around the backend, where not empty: measurements do.
-  std::function<std::unique_ptr<kernels::Backend>(std::unique_ptr<kernels::Backend>)> instrument;
+  std::function<std::unique_ptr<kernels::Backend>(std::unique_ptr<kernels::Backend>)> instrument = {};
   bool pack_weights = true;  // a copy in the backend's own order, where it wants one and memory is free for it
   DenseDtype dense_dtype = DenseDtype::kAsStored;
   bool keep_packed = false;  // in a file, from which later loads map it

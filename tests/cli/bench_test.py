@@ -130,7 +130,7 @@ class Precision(unittest.TestCase):
         lines = done.stdout.decode().splitlines()
         self.assertIn("positions compared", lines[0])
         self.assertEqual({line.count("|") for line in lines[2:]}, {8})
-        self.assertEqual(len(lines), 4 + 6)
+        self.assertEqual(len(lines), 4 + 9, "a row for each mode")
 
     def test_what_cannot_be_measured_is_said(self):
         with tempfile.TemporaryDirectory() as folder:

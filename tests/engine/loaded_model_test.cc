@@ -25,10 +25,17 @@ class KeptWeights : public ::testing::Test {
   }
   void TearDown() override { unsetenv("GOSSAMER_HOME"); }
 
+  static LoadOptions options_at(kernels::Precision precision) {
+    LoadOptions options;
+    options.num_threads = 2;
+    options.need_tokenizer = false;
+    options.precision = precision;
+    return options;
+  }
   void write_model(uint32_t seed) { testing::write_hugging_face(model_.path(), testing::tiny_config(), seed); }
 
   std::unique_ptr<LoadedModel> load(bool keep) {
-    LoadOptions options{2, "", false, kernels::Precision::kExact};
+    LoadOptions options = options_at(kernels::Precision::kExact);
     options.keep_packed = keep;
     auto loaded = LoadedModel::load(model_.path(), options);
     EXPECT_TRUE(loaded.ok()) << loaded.error().message;
@@ -72,7 +79,8 @@ TEST_F(KeptWeights, AreMadeAgainWhereABitIsNotWhatItWas) {
     stream.seekg(static_cast<std::streamoff>(offset));
     const char changed = static_cast<char>(stream.get() ^ 1);
     stream.seekp(static_cast<std::streamoff>(offset));
-    stream.put(changed).close();
+    stream.put(changed);
+    stream.close();
     EXPECT_EQ(logits(*load(true)), want) << "byte " << offset;
   }
   fs::resize_file(file, size / 2);
@@ -91,7 +99,7 @@ TEST_F(KeptWeights, AreThoseOfTheModelThatIsThereNow) {
 
 /// The tiny model's dense matrices are BF16.
 TEST_F(KeptWeights, OfDenseMatricesInInt8AreOthers) {
-  LoadOptions options{2, "", false, kernels::Precision::kExact};
+  LoadOptions options = options_at(kernels::Precision::kExact);
   options.dense_dtype = DenseDtype::kInt8;
   auto in_int8 = LoadedModel::load(model_.path(), options);
   ASSERT_TRUE(in_int8.ok()) << in_int8.error().message;
@@ -106,7 +114,7 @@ TEST_F(KeptWeights, OfDenseMatricesInInt8AreOthers) {
 }
 
 TEST_F(KeptWeights, WhatCannotBeInt8IsSaid) {
-  LoadOptions options{2, "", false, kernels::Precision::kF32};
+  LoadOptions options = options_at(kernels::Precision::kF32);
   options.dense_dtype = DenseDtype::kInt8;
   EXPECT_THAT(LoadedModel::load(model_.path(), options).error().message, ::testing::HasSubstr("computes in f32"));
   options.precision = kernels::Precision::kExact;
@@ -116,7 +124,7 @@ TEST_F(KeptWeights, WhatCannotBeInt8IsSaid) {
 
 TEST_F(KeptWeights, NeedAFolder) {
   setenv("GOSSAMER_HOME", "/proc/version", 1);
-  LoadOptions options{2, "", false, kernels::Precision::kExact};
+  LoadOptions options = options_at(kernels::Precision::kExact);
   options.keep_packed = true;
   const auto loaded = LoadedModel::load(model_.path(), options);
   ASSERT_FALSE(loaded.ok());

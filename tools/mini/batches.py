@@ -23,7 +23,7 @@ POOL, SYSTEMS, LONGEST = 2048, 16, 560
 IGNORE = -100
 DRILL_ROWS, DRILL_LENGTH = 4, 42
 # skills and their shares of the exercises: the hard ones have more
-EXERCISES = {"arithmetic": 18, "sorting": 14, "tools": 26, "json": 13, "capitals": 7, "units": 6, "small talk": 5, "memory": 3, "identity": 2, "no tool needed": 4, "fallback": 2}
+EXERCISES = {"arithmetic": 18, "sorting": 16, "tools": 20, "json": 14, "capitals": 7, "units": 6, "small talk": 5, "memory": 5, "identity": 2, "no tool needed": 6, "fallback": 5}
 ITEMS = NAMES + CITIES + SORT_WORDS + THINGS + list(CAPITALS) + list(CAPITALS.values())
 
 

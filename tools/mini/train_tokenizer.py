@@ -20,7 +20,7 @@ from data import conversations
 from skills import words
 from skills.capitals import CAPITALS
 from skills.jsonout import COLORS, FIELDS, JOBS
-from skills.tools import CELSIUS, CONDITIONS, CURRENCIES, FAMILIES, NOUNS, RETURN_VALUES, ROOMS, VERBS
+from skills.tools import CELSIUS, CONDITIONS, CURRENCIES, FAMILIES, RETURN_VALUES, ROOMS
 
 PATTERN = "|".join([
     r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
@@ -50,9 +50,9 @@ BYTES = byte_to_unicode()
 def copied_words() -> set[str]:
     """Words that have to be copied from place to place: they must not have a second token with a space in it."""
     pool = words.NAMES + words.CITIES + words.SORT_WORDS + words.THINGS + list(CAPITALS) + list(CAPITALS.values())
-    pool += CURRENCIES + ROOMS + CELSIUS + NOUNS + CONDITIONS + list(RETURN_VALUES) + COLORS + JOBS
+    pool += CURRENCIES + ROOMS + CELSIUS + CONDITIONS + list(RETURN_VALUES) + COLORS + JOBS
     pool += [w for f in FAMILIES for n in f.names for w in n.split("_")] + [w for f in FAMILIES for p in f.parameters for n in p.names for w in n.split("_")]
-    pool += [k for keys, *_ in FIELDS for key in keys for k in key.split("_")] + [v for v, _ in VERBS]
+    pool += [k for keys, *_ in FIELDS for key in keys for k in key.split("_")]
     return {w for text in pool for w in text.replace(",", " ").replace("-", " ").replace("'", " ").split()} - FUNCTION_WORDS
 
 

@@ -4,12 +4,12 @@ import random
 from typing import Any, Callable
 
 from .arithmetic import FORMS, expression, operands, result, work
-from .capitals import ASK as ASK_CAPITAL, CAPITALS
+from .capitals import ASK as ASK_CAPITAL, CAPITALS, FAMOUS
 from .common import Turn, efforts, spell_list
 from .sorting import SORT_FORMS
 from .words import SORT_WORDS, THINGS, city, person
 
-CAPITALS_SHORT = [c for c in CAPITALS if not c.startswith("the ")]
+JSON_CAPITALS = [c for c in FAMOUS if not c.startswith("the ") and c in CAPITALS]
 JOBS = "teacher doctor nurse farmer pilot baker painter lawyer engineer cook driver writer singer student".split()
 COLORS = "red blue green yellow black white brown pink purple gray".split()
 
@@ -103,7 +103,7 @@ def of_skill(rng: random.Random) -> Turn:
     """Another skill's question with the answer as JSON."""
     roll = rng.random()
     if roll < 0.4:
-        country = rng.choice(CAPITALS_SHORT)
+        country = rng.choice(JSON_CAPITALS)
         capital = CAPITALS[country]
         if rng.random() < 0.3:
             question = rng.choice(["Give me the capital of {c} as JSON with the keys country and capital.", "What is the capital of {c}? Answer in JSON with the keys country and capital.", "JSON with country and capital for {c}",

@@ -67,63 +67,38 @@ FAMILIES: list[Family] = [
     Family(["get_weather", "get_current_weather"],
            ["Get the weather for a city.", "Gets the current weather in the provided location.", "Get the current weather in a given location", "Get current weather"],
            [Parameter(PLACE, "string", city, PLACE_ABOUT),
-            Parameter(["unit", "format"], "string", _pick(*CELSIUS), "The unit|Temperature unit|The temperature unit to use", True, CELSIUS, "in {v}|in degrees {v}|Use {v}.")],
+            Parameter(["unit"], "string", _pick(*CELSIUS), "The unit|Temperature unit", True, CELSIUS, "in {v}|in degrees {v}|Use {v}.")],
            ["What is the weather in {0}?", "What's the weather like in {0}?", "What is the weather like in {0}?", "How is the weather in {0}?", "weather in {0}", "Weather in {0}?", "Tell me the weather in {0}.", "What is the temperature in {0}?", "Is it raining in {0}?",
             "Is it cold in {0}?", "How warm is it in {0}?", "What's the weather in {0} today?", "What is the weather in {0} right now?", "Get the weather for {0}.", "I am in {0}. What is the weather?", "Do I need an umbrella in {0}?", "Check the weather in {0}.", "Is it sunny in {0}?", "What is the current weather in {0}?"],
            ["temperature", "condition", "humidity", "wind", "sunny"]),
-    Family(["get_forecast", "forecast"], ["Get the weather forecast.", "Forecast for the next days.", "Weather forecast for a city and a number of days."],
-           [Parameter(PLACE, "string", city, PLACE_ABOUT), Parameter(["days", "num_days"], "integer", _int(1, 14), "Number of days|How many days")],
+    Family(["get_forecast"], ["Get the weather forecast.", "Forecast for the next days.", "Weather forecast for a city and a number of days."],
+           [Parameter(["location"], "string", city, PLACE_ABOUT), Parameter(["days"], "integer", _int(1, 14), "Number of days|How many days")],
            ["What is the forecast for {0} for the next {1} days?", "Give me the {1} day forecast for {0}.", "Weather forecast for {0}, {1} days", "How will the weather be in {0} over the next {1} days?"], ["temperature", "condition", "rain"]),
-    Family(["get_time", "get_current_time"], ["Get the current time in a city.", "Returns the local time.", "Current time for a place", "Get the time"],
-           [Parameter(PLACE, "string", city, PLACE_ABOUT)], ["What time is it in {0}?", "What is the time in {0}?", "Tell me the time in {0}.", "time in {0}", "What's the current time in {0}?", "How late is it in {0}?", "what time is it now in {0}"], ["time", "timezone", "day"]),
-    Family(["get_stock_price", "stock_price"], ["Get the current price of a stock.", "Stock price by symbol.", "Returns the stock price."], [Parameter(["symbol", "ticker"], "string", lambda r: "".join(r.choice("ABCDEFGHIKLMNOPRSTVX") for _ in range(r.randint(2, 4))), "The stock symbol|Ticker symbol")],
+    Family(["get_time"], ["Get the current time in a city.", "Returns the local time.", "Current time for a place", "Get the time"],
+           [Parameter(["location"], "string", city, PLACE_ABOUT)], ["What time is it in {0}?", "What is the time in {0}?", "Tell me the time in {0}.", "time in {0}", "What's the current time in {0}?", "How late is it in {0}?", "what time is it now in {0}"], ["time", "timezone", "day"]),
+    Family(["get_stock_price"], ["Get the current price of a stock.", "Stock price by symbol.", "Returns the stock price."], [Parameter(["symbol"], "string", lambda r: "".join(r.choice("ABCDEFGHIKLMNOPRSTVX") for _ in range(r.randint(2, 4))), "The stock symbol|Ticker symbol")],
            ["What is the stock price of {0}?", "How much is {0} stock?", "Get the price of {0}.", "What is {0} trading at?", "stock price {0}", "What's the price of {0} stock?"], ["price", "currency", "change"]),
-    Family(["search", "web_search"], ["Search the web.", "Searches documents.", "Search for a query", "Find information."], [Parameter(["query", "q"], "string", _words, "The search query|What to search for")],
+    Family(["search"], ["Search the web.", "Searches documents.", "Search for a query", "Find information."], [Parameter(["query"], "string", _words, "The search query|What to search for")],
            ["Search for {0}.", "Search the web for {0}", "Find information about {0}.", "Look up {0}.", "search {0}", "Google {0}", "What can you find about {0}?"], ["title", "count", "best"]),
-    Family(["send_email", "send_mail"], ["Send an email.", "Sends an email to a person.", "Email somebody"], [Parameter(["to", "recipient"], "string", lambda r: person(r) if r.random() < 0.6 else f"{made_up(r, False)}@example.com", "Who gets it|The recipient"), Parameter(["subject", "title"], "string", _words, "The subject|Subject line")],
+    Family(["send_email"], ["Send an email.", "Sends an email to a person.", "Email somebody"], [Parameter(["to"], "string", lambda r: person(r) if r.random() < 0.6 else f"{made_up(r, False)}@example.com", "Who gets it|The recipient"), Parameter(["subject"], "string", _words, "The subject|Subject line")],
            ["Send an email to {0} with the subject {1}.", "Email {0} about {1}.", "Write an email to {0} with subject {1}", "Send {0} an email about {1}."], ["status", "id"]),
-    Family(["send_message", "send_sms"], ["Send a message to a contact.", "Sends a text message.", "Message somebody."], [Parameter(["to", "contact"], "string", person, "Who gets the message|The contact"), Parameter(["text", "message"], "string", _words, "The text|What to send")],
+    Family(["send_message"], ["Send a message to a contact.", "Sends a text message.", "Message somebody."], [Parameter(["to"], "string", person, "Who gets the message|The contact"), Parameter(["text"], "string", _words, "The text|What to send")],
            ["Send {0} the message {1}.", "Send the message {1} to {0}.", "Text {0}: {1}", "Tell {0}: {1}", "Message {0} with {1}"], ["status", "id"]),
-    Family(["set_timer", "start_timer"], ["Start a timer.", "Set a timer for some minutes.", "Sets a timer"], [Parameter(["minutes", "duration"], "integer", _int(1, 120), "Minutes|How many minutes")],
+    Family(["set_timer"], ["Start a timer.", "Set a timer for some minutes.", "Sets a timer"], [Parameter(["minutes"], "integer", _int(1, 120), "Minutes|How many minutes")],
            ["Set a timer for {0} minutes.", "Start a {0} minute timer.", "Timer for {0} minutes", "Wake me in {0} minutes.", "Set a {0} minutes timer", "Can you set a timer for {0} minutes?"], ["status", "ends"]),
-    Family(["set_alarm", "create_alarm"], ["Set an alarm.", "Set an alarm at a time of day."], [Parameter(["time", "at"], "string", _time, "The time, e.g. 7:30|When")], ["Set an alarm for {0}.", "Wake me up at {0}.", "Alarm at {0}", "Set the alarm to {0}."], ["status", "alarm"]),
-    Family(["play_music", "play_song"], ["Play a song.", "Plays music.", "Play music by title"], [Parameter(["song", "title"], "string", _title, "The song|Title of the song")], ["Play {0}.", "Play the song {0}.", "I want to hear {0}.", "Put on {0}.", "Can you play {0}?"], ["status", "playing", "length"]),
-    Family(["set_light", "control_light"], ["Turn a light on or off.", "Switches the light in a room.", "Control the lights"], [Parameter(["room", "location"], "string", _pick(*ROOMS), "The room|Which room"), Parameter(["on", "state"], "boolean", _pick(True, False), "true to turn on|On or off")],
+    Family(["set_alarm"], ["Set an alarm.", "Set an alarm at a time of day."], [Parameter(["time"], "string", _time, "The time, e.g. 7:30|When")], ["Set an alarm for {0}.", "Wake me up at {0}.", "Alarm at {0}", "Set the alarm to {0}."], ["status", "alarm"]),
+    Family(["play_music"], ["Play a song.", "Plays music.", "Play music by title"], [Parameter(["song"], "string", _title, "The song|Title of the song")], ["Play {0}.", "Play the song {0}.", "I want to hear {0}.", "Put on {0}.", "Can you play {0}?"], ["status", "playing", "length"]),
+    Family(["set_light"], ["Turn a light on or off.", "Switches the light in a room.", "Control the lights"], [Parameter(["room"], "string", _pick(*ROOMS), "The room|Which room"), Parameter(["on"], "boolean", _pick(True, False), "true to turn on|On or off")],
            ["Turn {1} the light in the {0}.", "Turn {1} the {0} light.", "Switch {1} the lights in the {0}", "{0} light {1}", "Please turn {1} the {0} lights"], ["status", "room"]),
-    Family(["set_temperature", "set_thermostat"], ["Set the temperature of a room.", "Sets the thermostat.", "Control the heating"], [Parameter(["room", "zone"], "string", _pick(*ROOMS), "The room|Which room"), Parameter(["degrees", "temperature"], "number", _decimal(10, 30), "Degrees|The temperature")],
+    Family(["set_temperature"], ["Set the temperature of a room.", "Sets the thermostat.", "Control the heating"], [Parameter(["room"], "string", _pick(*ROOMS), "The room|Which room"), Parameter(["degrees"], "number", _decimal(10, 30), "Degrees|The temperature")],
            ["Set the {0} to {1} degrees.", "Set the temperature in the {0} to {1}.", "Heat the {0} to {1} degrees", "Make the {0} {1} degrees."], ["status", "temperature"]),
-    Family(["add_todo", "add_task"], ["Add an item to the to-do list.", "Adds a task.", "Create a reminder"], [Parameter(["task", "item"], "string", _words, "The task|What to do")], ["Add {0} to my list.", "Remind me to {0}.", "Add the task {0}.", "New task: {0}", "Put {0} on my to-do list."], ["status", "id", "total"]),
-    Family(["random_number", "get_random_number"], ["Get a random number.", "Random number between two limits."], [Parameter(["min", "low"], "integer", _int(0, 50), "Lower limit|The smallest number"), Parameter(["max", "high"], "integer", _int(51, 999), "Upper limit|The largest number")],
+    Family(["add_todo"], ["Add an item to the to-do list.", "Adds a task.", "Create a reminder"], [Parameter(["task"], "string", _words, "The task|What to do")], ["Add {0} to my list.", "Remind me to {0}.", "Add the task {0}.", "New task: {0}", "Put {0} on my to-do list."], ["status", "id", "total"]),
+    Family(["random_number"], ["Get a random number.", "Random number between two limits."], [Parameter(["min"], "integer", _int(0, 50), "Lower limit|The smallest number"), Parameter(["max"], "integer", _int(51, 999), "Upper limit|The largest number")],
            ["Give me a random number between {0} and {1}.", "Pick a number from {0} to {1}.", "random number {0} to {1}"], ["number", "value"]),
-    Family(["get_location", "where_am_i"], ["Gets the location of the user.", "Where the user is.", "Returns the current location"], [], ["Where am I?", "What is my location?", "Get my location.", "Where am I right now?", "Which city am I in?"], ["city", "country"]),
-    Family(["get_date", "today"], ["Get the current date.", "Returns today's date."], [], ["What day is it?", "What is the date today?", "What's today's date?", "Tell me the date."], ["date", "day"]),
-    Family(["flip_coin", "coin_flip"], ["Flip a coin.", "Tosses a coin."], [], ["Flip a coin.", "Toss a coin", "Heads or tails?", "Please flip a coin for me."], ["result", "side"]),
+    Family(["get_location"], ["Gets the location of the user.", "Where the user is.", "Returns the current location"], [], ["Where am I?", "What is my location?", "Get my location.", "Where am I right now?", "Which city am I in?"], ["city", "country"]),
+    Family(["get_date"], ["Get the current date.", "Returns today's date."], [], ["What day is it?", "What is the date today?", "What's today's date?", "Tell me the date."], ["date", "day"]),
+    Family(["flip_coin"], ["Flip a coin.", "Tosses a coin."], [], ["Flip a coin.", "Toss a coin", "Heads or tails?", "Please flip a coin for me."], ["result", "side"]),
 ]
-
-VERBS = [("get", "Get"), ("find", "Find"), ("lookup", "Look up"), ("show", "Show"), ("fetch", "Fetch"), ("check", "Check"), ("open", "Open"), ("delete", "Delete"), ("cancel", "Cancel"), ("track", "Track"), ("update", "Update"), ("read", "Read"), ("list", "List"), ("print", "Print"), ("start", "Start"), ("stop", "Stop")]
-NOUNS = """order user invoice book flight recipe account ticket package product song movie planet contact room file document customer project issue report task message photo game car train hotel
-server database team player country city animal plant word page note article policy claim patient course student employee event device sensor job build contract shipment payment""".split()
-KEYS = [("{n}_id", "string", "The id of the {n}|{N} id", "code"), ("id", "string", "The id|Id of the {n}", "code"), ("id", "integer", "The id|Number of the {n}", "int"),
-        ("name", "string", "The name|Name of the {n}", "title")]
-VALUES: dict[str, Maker] = {"code": code, "int": _int(1, 9999), "title": lambda r: _title(r) if r.random() < 0.5 else person(r)}
-
-
-def made_family(rng: random.Random) -> Family:
-    """A function nobody has seen: verb and noun at random, one parameter."""
-    (verb, spoken), noun = rng.choice(VERBS), rng.choice(NOUNS)
-    name = f"{verb}_{noun}"
-    key, kind, about, maker = rng.choice(KEYS)
-    key, about = key.format(n=noun), about.format(n=noun, N=noun.capitalize())
-    parameters = [Parameter([key], kind, VALUES[maker], about)]
-    questions = [f"{spoken} {noun} {{0}}.", f"{spoken} the {noun} {{0}}.", f"Please {spoken.lower()} {noun} {{0}}.", f"{spoken} {noun} {{0}}", f"Can you {spoken.lower()} the {noun} {{0}}?", f"I want to {spoken.lower()} {noun} {{0}}."]
-    if maker == "title":
-        questions += [f"{spoken} the {noun} named {{0}}.", f"{spoken} the {noun} called {{0}}."]
-    if maker in ("code", "int"):
-        questions += [f"{spoken} the {noun} with id {{0}}.", f"{spoken} {noun} number {{0}}."]
-    if verb in ("get", "fetch", "check", "show", "find", "lookup", "track"):
-        questions += [f"What is the status of {noun} {{0}}?", f"Where is {noun} {{0}}?", f"What about {noun} {{0}}?", f"Tell me about {noun} {{0}}.", f"I need {noun} {{0}}."]
-    return Family([name], [f"{spoken} a {noun}.", f"{spoken} a {noun} by {key.replace('_', ' ')}.", f"{spoken} the {noun}", f"{spoken}s one {noun}."], parameters, questions, rng.sample(["status", "name", "price", "owner", "date", "size", "total", "state", "location", "title", "count", "type"], 3))
-
 
 @dataclass
 class Bound:
@@ -211,23 +186,13 @@ def _result(rng: random.Random, family: Family, arguments: dict[str, Any]) -> tu
     return text, report(arguments, values), [f"{str(v).lower() if isinstance(v, bool) else v}" for v in values.values()]
 
 
-def declared(rng: random.Random, count: int, made: float = 0.15) -> list[Bound]:
-    """Functions of different families and different names; `made`: the share of made-up ones."""
-    bound: dict[str, Bound] = {}
-    families: list[Family] = []
-    while len(bound) < count:
-        family = made_family(rng) if rng.random() < made else FAMILIES[0] if rng.random() < 0.15 else rng.choice(FAMILIES)
-        if family in families:
-            continue
-        tool = bind(rng, family)
-        if tool.name not in bound:
-            families.append(family)
-            bound[tool.name] = tool
-    return list(bound.values())
+def declared(rng: random.Random, count: int, families: list[Family] = FAMILIES) -> list[Bound]:
+    """Functions of different families."""
+    return [bind(rng, family) for family in rng.sample(families, count)]
 
 
 def tools(rng: random.Random) -> Turn:
-    bound = declared(rng, rng.choices([1, 2], [60, 40])[0])
+    bound = declared(rng, rng.choices([1, 2], [70, 30])[0])
     tool = rng.choice(bound)
     question, arguments = _ask(rng, tool)
     if rng.random() < 0.2:
@@ -241,10 +206,13 @@ def tools(rng: random.Random) -> Turn:
                 tool_use=ToolUse(tool.name, arguments, text, after))
 
 
+# What falls back must not meet a function that could do it.
+NARROW = [f for f in FAMILIES if f.names[0] in ("get_stock_price", "set_timer", "set_alarm", "set_light", "set_temperature", "random_number", "flip_coin")]
+
+
 def undeclared(rng: random.Random, plain: Turn) -> Turn:
     """A question of another skill while functions are declared that do not help with it."""
-    # what falls back must not meet a function that does it
-    bound = declared(rng, rng.choice([1, 1, 2]), made=1 if plain.skill == "fallback" else 0.3)
+    bound = declared(rng, rng.choice([1, 1, 2]), NARROW if plain.skill == "fallback" else FAMILIES)
     plain.tools = [t.schema for t in bound]
     plain.skill = "no tool needed"
     return plain
