@@ -2,7 +2,7 @@
 # kernels/cpu is compiled where it stands in GOSSAMER_ISAS.
 if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
   set(GOSSAMER_CPU x86_64)
-  set(GOSSAMER_ISAS avx2 avx512 avx512bf16)
+  set(GOSSAMER_ISAS avx2 avx512 avx512bf16 amx)
 else()
   set(GOSSAMER_CPU generic)
   set(GOSSAMER_ISAS)
@@ -17,3 +17,4 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
   list(APPEND GOSSAMER_FLAGS_avx512 -Wno-uninitialized -Wno-maybe-uninitialized)
 endif()
 set(GOSSAMER_FLAGS_avx512bf16 ${GOSSAMER_FLAGS_avx512} -mavx512bf16)
+set(GOSSAMER_FLAGS_amx ${GOSSAMER_FLAGS_avx512bf16})  # tiles are written in assembly

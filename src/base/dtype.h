@@ -66,7 +66,7 @@ inline float bf16_to_f32(uint16_t bits) {
 }
 
 /// Nearest bfloat16, ties to even (NaN stays NaN).
-inline uint16_t f32_to_bf16(float value) {
+constexpr uint16_t f32_to_bf16(float value) {
   uint32_t bits = std::bit_cast<uint32_t>(value);
   if ((bits & 0x7fffffffu) > 0x7f800000u) return static_cast<uint16_t>((bits >> 16) | 0x40u);
   return static_cast<uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);

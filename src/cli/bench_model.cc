@@ -130,9 +130,9 @@ void print_head(const Report& report, Output& out) {
                        loaded.model->backend().name()));
   out.line(fmt::format(
       "limits: memory {:.1f} GB/s in huge pages, {:.1f} in a mapped file; products {:.0f} GFLOP/s in float32, {:.0f} "
-      "in whole numbers",
+      "with rounded inputs",
       report.huge_page_bytes_per_s / 1e9, report.mapped_bytes_per_s / 1e9, report.limits.arithmetic.float_flops / 1e9,
-      report.limits.arithmetic.integer_flops / 1e9));
+      report.limits.arithmetic.rounded_flops / 1e9));
   out.line(fmt::format("\n{:<16}{:>10}{:>10}{:>10}{:>10}{:>10}{:>14}", "tokens/s", "min", "median", "max", "GB/s",
                        "GFLOP/s", "of the limit"));
 }
@@ -191,7 +191,7 @@ json::object to_json(const Report& report) {
           {"limits", json::object{{"huge_pages_gb_per_s", report.huge_page_bytes_per_s / 1e9},
                                   {"mapped_file_gb_per_s", report.mapped_bytes_per_s / 1e9},
                                   {"float32_gflop_per_s", report.limits.arithmetic.float_flops / 1e9},
-                                  {"integer_gflop_per_s", report.limits.arithmetic.integer_flops / 1e9}}},
+                                  {"rounded_gflop_per_s", report.limits.arithmetic.rounded_flops / 1e9}}},
           {"figures", std::move(figures)}};
 }
 

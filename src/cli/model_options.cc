@@ -15,8 +15,8 @@ void ModelOptions::declare(Options& options) {
 
 void ModelOptions::declare_computing(Options& options) {
   options.count("--threads", threads, "Threads that compute (default: every processor this process may use)");
-  options.text("--backend", backend, "Kernels: ref, avx2, avx512 or avx512bf16 (default: the best this machine has)",
-               "NAME");
+  options.text("--backend", backend,
+               "Kernels: ref, avx2, avx512, avx512bf16 or amx (default: the best this machine has)", "NAME");
   options.flag("--no-repack", no_repack,
                "Compute with the weights as they lie in the file: loads faster, computes slower, same answers");
   options.flag(

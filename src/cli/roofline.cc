@@ -28,7 +28,7 @@ double limit_seconds(const kernels::MeasuredBackend::Work& work, const MachineLi
   const auto at = [](double amount, double rate) { return rate > 0 ? amount / rate : 0; };
   return std::max(
       at(work.bytes, limits.memory_bytes_per_s),
-      at(work.float_flops, limits.arithmetic.float_flops) + at(work.integer_flops, limits.arithmetic.integer_flops));
+      at(work.float_flops, limits.arithmetic.float_flops) + at(work.rounded_flops, limits.arithmetic.rounded_flops));
 }
 
 }  // namespace
@@ -41,7 +41,7 @@ Roofline make_roofline(const ModelRate& rate, const ModelConfig& config, const M
     StageRow& row = by_name[stage_name(stage, config)];
     row.seconds += work.seconds / rate.tokens;
     row.bytes += work.bytes / rate.tokens;
-    row.flops += (work.float_flops + work.integer_flops) / rate.tokens;
+    row.flops += (work.float_flops + work.rounded_flops) / rate.tokens;
     row.limit_seconds += limit_seconds(work, limits) / rate.tokens;
   }
   for (auto& [name, row] : by_name) {

@@ -21,27 +21,27 @@ std::string_view op_name(Op op);
 struct OpCounts {
   uint64_t native = 0;
   uint64_t fallback = 0;
-  uint64_t rounded = 0;  // of the native ones: with activations in fewer bits
+  uint64_t rounded = 0;  // of the native ones: with rounded activations
 };
 
 /// How finely activations enter products. kF32: as they are. kExact: a backend may round them to 15 bits, the same way
 /// for every token in every batch, so that a token's bits do not depend on its company. kDefault: as kExact where few
-/// tokens meet a matrix, and in 8 bits where many do and arithmetic is what takes the time. In both, what meets a bf16
-/// cache is rounded to bf16 where the processor has products of bf16.
+/// tokens meet a matrix, and in 8 bits, or in bf16 on AMX, where many do and arithmetic is what takes the time. In
+/// both, what meets a bf16 cache is rounded to bf16 where the processor has products of bf16.
 enum class Precision : uint8_t { kF32, kExact, kDefault };
 std::string_view precision_name(Precision precision);  ///< "f32", "exact", "default"
 
 /// Operations a second that all threads together can do, by kind of product; 0: not known.
 struct ArithmeticLimits {
   double float_flops = 0;
-  double integer_flops = 0;  ///< with activations of 8 bits; those of 15 take twice as long
+  double rounded_flops = 0;  ///< with activations as coarse as kDefault has them; those of 15 bits take twice as long
 };
 
 /// One way of computing all ops. Not shared between threads that compute at the same time (it keeps scratch memory).
 class Backend {
  public:
   virtual ~Backend() = default;
-  virtual std::string_view name() const = 0;  ///< "ref", "avx2", "avx512", "avx512bf16"
+  virtual std::string_view name() const = 0;  ///< "ref", "avx2", "avx512", "avx512bf16", "amx"
   /// The order of bytes in its KV cache; caches of one id can be read by any backend that gives the same.
   virtual std::string_view kv_layout_id() const { return KvLayout::kLayoutId; }
 

@@ -31,7 +31,7 @@ void MeasuredBackend::measure(const Stage& stage, double bytes, double flops, Co
   work.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   ++work.calls;
   work.bytes += bytes;
-  (backend_->counts(stage.op).rounded > rounded ? work.integer_flops : work.float_flops) += flops;
+  (backend_->counts(stage.op).rounded > rounded ? work.rounded_flops : work.float_flops) += flops;
 }
 
 void MeasuredBackend::embed(const EmbedArgs& args) {

@@ -23,7 +23,7 @@ class MeasuredBackend : public Backend {
     double seconds = 0;
     double bytes = 0;        ///< weights, once for each call, and the cache; activations stay in the processor's caches
     double float_flops = 0;  ///< a multiplication and an addition are two
-    double integer_flops = 0;  ///< of products with rounded activations
+    double rounded_flops = 0;  ///< of products with rounded activations
   };
   using Ledger = std::map<Stage, Work>;
 

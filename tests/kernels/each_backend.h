@@ -8,6 +8,8 @@
 #include <string>
 
 #include "kernels/backend.h"
+#include "kernels/cpu/cpu_backend.h"
+#include "support/emulated_amx.h"
 
 namespace gossamer::testing {
 
@@ -22,8 +24,12 @@ class EachBackend : public ::testing::TestWithParam<std::string> {
   }
   static bool rounded() { return precision() != kernels::Precision::kF32; }
   std::unique_ptr<kernels::Backend> make() {
-    auto made = kernels::make_backend(GetParam().substr(0, GetParam().find('_')), threads_, precision());
-    return made.ok() ? std::move(made).value() : nullptr;
+    const std::string name = GetParam().substr(0, GetParam().find('_'));
+    auto made = kernels::make_backend(name, threads_, precision());
+    if (made.ok()) return std::move(made).value();
+    // Without AMX its kernels are run all the same, on tiles in plain loops.
+    if (name != "amx" || !emulated_amx_kernels()) return nullptr;
+    return std::make_unique<kernels::CpuBackend>(*emulated_amx_kernels(), threads_, precision());
   }
 
   void SetUp() override {
@@ -53,7 +59,8 @@ inline auto all_invariant_backends() {
 }
 inline auto all_backends_and_precisions() {
   return ::testing::Values(std::string("ref"), std::string("avx2"), std::string("avx512"), std::string("avx2_exact"),
-                           std::string("avx512_exact"), std::string("avx2_default"), std::string("avx512_default"));
+                           std::string("avx512_exact"), std::string("avx2_default"), std::string("avx512_default"),
+                           std::string("amx_default"));
 }
 inline std::string backend_test_name(const ::testing::TestParamInfo<std::string>& info) {
   return info.param;

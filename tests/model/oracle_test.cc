@@ -224,7 +224,7 @@ TEST_P(RoundingOracle, RoundedActivationsChangeLittle) {
 
 INSTANTIATE_TEST_SUITE_P(All, RoundingOracle,
                          ::testing::Values("avx2_exact", "avx512_exact", "avx2_default", "avx512_default",
-                                           "avx512bf16_default"),
+                                           "avx512bf16_default", "amx_default"),
                          backend_test_name);
 INSTANTIATE_TEST_SUITE_P(All, Oracle, all_backends(), backend_test_name);
 

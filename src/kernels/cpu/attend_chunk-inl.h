@@ -6,7 +6,8 @@
 // dimension, 32 positions side by side: a vector lane is a position, and no sum runs across a register. A chunk takes
 // two passes, all scores and then the mix of values; the order of every sum depends on absolute positions alone.
 //
-// What multiplies is a template's parameter, a struct with two functions: score<kHeads>() and mix<kRuns, kHeads>().
+// What multiplies is a template's parameter, a struct with two functions, score<kHeads>() and mix<kRuns, kHeads>(), and
+// how many heads at once are best for each.
 #pragma once
 
 /// Keys and values of one head in one block, 32 numbers at a time (kernels/kv_layout.h). kOdd: of two that stand
@@ -51,10 +52,11 @@ inline void prefetch_runs(const AttendArgs& args, const std::byte* block, const 
 /// Products in float32.
 template <class Kv>
 struct FloatProducts {
+  static constexpr uint32_t kScoreHeads = kFloatScoreHeads, kMixHeads = kFloatMixHeads;
+
   /// sums[h] = q[head + h] . key for 32 positions.
   template <uint32_t kHeads>
-  static void score(const AttendArgs& args, const std::byte* block, const std::byte* next, uint32_t head,
-                    Block* sums) {
+  static void score(const AttendArgs& args, const std::byte* block, const std::byte* next, uint32_t head, Block* sums) {
     const float* q = args.q + static_cast<uint64_t>(head) * args.head_dim;
     Vec s[kHeads][kBlockVectors];
     for (auto& line : s)
@@ -159,6 +161,7 @@ void attend_chunk_with(const AttendArgs& args, const AttentionState& state) {
   // positions counted from the beginning of the chunk, scores only of blocks that are visible
   const uint32_t begin = args.begin - first_block * kKvBlockTokens, end = args.end - first_block * kKvBlockTokens;
   const uint32_t begin_block = begin / kKvBlockTokens, end_block = (end + kKvBlockTokens - 1) / kKvBlockTokens;
+  constexpr uint32_t kScoreHeads = Products::kScoreHeads, kMixHeads = Products::kMixHeads;
   uint32_t head = 0;
   for (; head + kScoreHeads <= args.group; head += kScoreHeads)
     score_blocks<Products, kScoreHeads>(args, blocks, begin_block, end_block, head);

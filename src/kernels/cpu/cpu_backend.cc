@@ -18,6 +18,9 @@ uint32_t rows_of_chunk(unsigned num_threads) {
 /// Inputs that a matrix meets in 15 bits while its weights come from memory: finer at no cost. For more, arithmetic
 /// takes the time, and 8 bits halve it.
 constexpr uint32_t kFreeFineInputs = 2;
+/// Inputs from which on tiles pay, where there are any: a tile has 16, but takes little longer than 2 inputs without
+/// it.
+constexpr uint32_t kLeastTileInputs = 5;
 
 /// Tokens of a row whose attention one task computes: 8 tokens of 8 heads keep 16 KB of state beside 64 KB of keys and
 /// values.
@@ -86,7 +89,7 @@ WeightRows CpuBackend::packed_rows(const WeightRows& w, const std::byte* copy) c
 }
 
 ArithmeticLimits CpuBackend::measure_arithmetic() {
-  return {most_flops(isa_.float_peak, isa_.float_peak_flops), most_flops(isa_.integer_peak, isa_.integer_peak_flops)};
+  return {most_flops(isa_.float_peak, isa_.float_peak_flops), most_flops(isa_.rounded_peak, isa_.rounded_peak_flops)};
 }
 
 /// The best of some tries, each of some milliseconds, all threads at once.
@@ -115,11 +118,29 @@ void CpuBackend::quantize(const WeightRows& w, const float* x, uint32_t num_rows
   });
 }
 
-uint64_t CpuBackend::gemm_scratch_floats(const WeightRows& w, bool integers) const {
-  return integers ? num_chunks(isa_.int_scratch_bytes(w), sizeof(float)) : gemm_panel_floats(w.cols);
+bool CpuBackend::takes_tiles(const WeightRows& w, uint32_t num_inputs) const {
+  return precision_ == Precision::kDefault && num_inputs >= kLeastTileInputs && isa_.takes_tiles && isa_.takes_tiles(w);
+}
+
+void CpuBackend::to_bf16(const WeightRows& w, std::span<const float* const> rows) {
+  constexpr uint64_t kBehind = 15;  // a tile reads 16 rows, whatever it is of which they are the last
+  const uint64_t row_bytes = uint64_t{w.cols} * 2;
+  if (bf16_.size() < (rows.size() + kBehind) * row_bytes) bf16_.resize((rows.size() + kBehind) * row_bytes);
+  threads_.parallel_for(static_cast<uint32_t>(rows.size()),
+                        [&](uint32_t row, unsigned) { isa_.to_bf16(rows[row], w, bf16_.data() + row * row_bytes); });
+}
+
+/// What any product with w may need.
+uint64_t CpuBackend::gemm_scratch_floats(const WeightRows& w) const {
+  uint64_t floats = isa_.takes_gemm(w) ? gemm_panel_floats(w.cols) : 0;
+  if (takes_integers(w)) floats = std::max<uint64_t>(floats, num_chunks(isa_.int_scratch_bytes(w), sizeof(float)));
+  if (takes_tiles(w, kLeastTileInputs))
+    floats = std::max<uint64_t>(floats, num_chunks(isa_.tile_scratch_bytes(w), sizeof(float)));
+  return floats;
 }
 
 void CpuBackend::gemm(const GemmArgs& args, uint32_t row_begin, uint32_t row_end, float* scratch) const {
+  if (args.bf16_x) return isa_.tile_gemm(args, row_begin, row_end, scratch);
   args.quantized ? isa_.int_gemm(args, row_begin, row_end, scratch) : isa_.gemm(args, row_begin, row_end, scratch);
 }
 
@@ -138,8 +159,9 @@ void CpuBackend::rmsnorm(const RmsNormArgs& args) {
 }
 
 void CpuBackend::matmul(const MatmulArgs& args) {
-  const bool integers = takes_integers(args.w), native = integers || isa_.takes_gemm(args.w);
-  count(Op::kMatmul, native, integers);
+  const bool tiles = takes_tiles(args.w, args.num_tokens), integers = !tiles && takes_integers(args.w);
+  const bool native = tiles || integers || isa_.takes_gemm(args.w);
+  count(Op::kMatmul, native, tiles || integers);
   if (!native) return ref_.matmul(args);
   input_rows_.resize(args.num_tokens);
   output_rows_.resize(args.num_tokens);
@@ -159,9 +181,13 @@ void CpuBackend::matmul(const MatmulArgs& args) {
     quantize(args.w, args.x, args.num_tokens);
     product.quantized = quantized_.data();
   }
+  if (tiles) {
+    to_bf16(args.w, {input_rows_.data(), args.num_tokens});
+    product.bf16_x = bf16_.data();
+  }
   threads_.parallel_for(num_chunks(args.w.rows, chunk_rows_), [&](uint32_t chunk, unsigned thread) {
     const uint32_t begin = chunk * chunk_rows_, end = std::min(begin + chunk_rows_, args.w.rows);
-    gemm(product, begin, end, scratch(thread, gemm_scratch_floats(args.w, integers)));
+    gemm(product, begin, end, scratch(thread, gemm_scratch_floats(args.w)));
   });
 }
 
@@ -374,6 +400,13 @@ void CpuBackend::experts(const ExpertsArgs& args) {
   });
 }
 
+/// Slots of the expert that has most of them.
+uint32_t CpuBackend::largest_group() const {
+  uint32_t largest = 0;
+  for (const ExpertPlan::Group& group : plan_.groups) largest = std::max(largest, group.end - group.begin);
+  return largest;
+}
+
 void CpuBackend::expand_experts(const ExpertsArgs& args) {
   const uint32_t width = args.gate.first.rows, hidden = args.gate.first.cols;
   const uint32_t chunks = num_chunks(width, chunk_rows_);
@@ -382,6 +415,8 @@ void CpuBackend::expand_experts(const ExpertsArgs& args) {
   for (size_t place = 0; place < plan_.slots.size(); ++place)
     input_rows_[place] = args.x + static_cast<size_t>(plan_.slots[place] / args.active) * hidden;
   const bool integers = expands_in_integers(args);
+  const uint64_t bf16_row_bytes = uint64_t{hidden} * 2;
+  if (integers && takes_tiles(args.gate.first, largest_group())) to_bf16(args.gate.first, input_rows_);
   if (integers) {
     quantize(args.gate.first, args.x, args.num_tokens);
     quantized_slots_.resize(plan_.slots.size());
@@ -394,8 +429,7 @@ void CpuBackend::expand_experts(const ExpertsArgs& args) {
     const uint32_t inputs = group.end - group.begin;
     // Scratch: that of the product, then gate and up of this chunk for each input, then the two lists of their rows.
     const uint64_t half = static_cast<uint64_t>(inputs) * chunk_rows_;
-    const uint64_t gemm_floats =
-        std::max(gemm_scratch_floats(args.gate.first, integers), gemm_scratch_floats(args.up.first, integers));
+    const uint64_t gemm_floats = std::max(gemm_scratch_floats(args.gate.first), gemm_scratch_floats(args.up.first));
     float* of_gemm = scratch(thread, gemm_floats + 2 * half);
     float *gates = of_gemm + gemm_floats, *ups = gates + half;
     std::vector<float*> rows(2 * inputs);
@@ -413,6 +447,7 @@ void CpuBackend::expand_experts(const ExpertsArgs& args) {
     product.num_x = inputs;
     product.input_bits = input_bits(inputs);
     product.quantized = integers ? quantized_slots_.data() + group.begin : nullptr;
+    if (integers && takes_tiles(args.gate.first, inputs)) product.bf16_x = bf16_.data() + group.begin * bf16_row_bytes;
     gemm(product, begin, end, of_gemm);
     product.w = args.up.expert(group.expert);
     product.bias = args.up_bias + bias;
@@ -434,6 +469,8 @@ void CpuBackend::contract_experts(const ExpertsArgs& args) {
     output_rows_[place] = contracted_.data() + place * hidden;
   }
   const bool integers = takes_integers(args.down.first);
+  const uint64_t bf16_row_bytes = uint64_t{width} * 2;
+  if (takes_tiles(args.down.first, largest_group())) to_bf16(args.down.first, input_rows_);
   if (integers) quantize(args.down.first, inner_.data(), static_cast<uint32_t>(plan_.slots.size()));
   threads_.parallel_for(static_cast<uint32_t>(plan_.groups.size()) * chunks, [&](uint32_t task, unsigned thread) {
     const ExpertPlan::Group& group = plan_.groups[task / chunks];
@@ -446,7 +483,8 @@ void CpuBackend::contract_experts(const ExpertsArgs& args) {
     product.num_x = group.end - group.begin;
     product.input_bits = input_bits(product.num_x);
     product.quantized = integers ? quantized_.data() + group.begin : nullptr;
-    gemm(product, begin, end, scratch(thread, gemm_scratch_floats(args.down.first, integers)));
+    if (takes_tiles(args.down.first, product.num_x)) product.bf16_x = bf16_.data() + group.begin * bf16_row_bytes;
+    gemm(product, begin, end, scratch(thread, gemm_scratch_floats(args.down.first)));
   });
 }
 

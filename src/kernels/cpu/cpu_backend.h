@@ -42,9 +42,14 @@ class CpuBackend : public Backend {
   bool expands_in_integers(const ExpertsArgs& args) const;
   /// Rounds num_rows rows of x for products with matrices like w; what an earlier call gave is gone.
   void quantize(const WeightRows& w, const float* x, uint32_t num_rows);
-  uint64_t gemm_scratch_floats(const WeightRows& w, bool integers) const;
-  /// In integers where args.quantized is not null.
+  /// Whether `num_inputs` meet the matrix in tiles.
+  bool takes_tiles(const WeightRows& w, uint32_t num_inputs) const;
+  /// Rounds rows to bf16 for tiles of matrices like w; what an earlier call gave is gone.
+  void to_bf16(const WeightRows& w, std::span<const float* const> rows);
+  uint64_t gemm_scratch_floats(const WeightRows& w) const;
+  /// In tiles where args.bf16_x is not null, in integers where args.quantized is not.
   void gemm(const GemmArgs& args, uint32_t row_begin, uint32_t row_end, float* scratch) const;
+  uint32_t largest_group() const;
   void expand_experts(const ExpertsArgs& args);    // gate, up and SwiGLU -> inner_
   void contract_experts(const ExpertsArgs& args);  // down -> contracted_
 
@@ -74,6 +79,7 @@ class CpuBackend : public Backend {
   std::vector<std::vector<float>> scratch_;
   std::vector<std::byte> quantized_memory_;
   std::vector<QuantizedRow> quantized_;  // what quantize() made
+  std::vector<std::byte> bf16_;          // what to_bf16() made
   // Of store_kv() and attention().
   std::vector<TokenPlace> tokens_;  // [T]
   std::vector<AttentionUnit> units_;

@@ -22,6 +22,8 @@ struct GemmArgs {
   bool accumulate;
   const QuantizedRow* quantized;  // [num_x] the inputs for int_gemm(), which does not look at x
   uint32_t input_bits;            // of those: 15, or 8 where fewer will do
+  /// [num_x, w.cols] the inputs for tile_gemm(), one after the other, and memory of 15 more behind them.
+  const std::byte* bf16_x;
 };
 
 /// Softmax over some positions before its last division, for the query heads of one group.
@@ -62,6 +64,13 @@ struct IsaKernels {
   uint32_t panel_rows;
   uint64_t (*packed_panel_bytes)(const WeightRows& w);
   void (*pack_panel)(const WeightRows& w, uint32_t first_row, std::byte* out);
+  /// True where tile_gemm() takes this matrix. All four are null where there are no tiles.
+  bool (*takes_tiles)(const WeightRows& w);
+  /// Rounds a row of inputs for tile_gemm() with matrices of w's format; `out`: 2 * w.cols bytes.
+  void (*to_bf16)(const float* x, const WeightRows& w, std::byte* out);
+  /// As gemm(), of args.bf16_x. `scratch`: tile_scratch_bytes(args.w).
+  void (*tile_gemm)(const GemmArgs& args, uint32_t row_begin, uint32_t row_end, void* scratch);
+  uint64_t (*tile_scratch_bytes)(const WeightRows& w);
   /// True where attend_chunk() takes this head dimension.
   bool (*takes_attend)(uint32_t head_dim);
   /// Sets `state` to that of the chunk.
@@ -76,11 +85,11 @@ struct IsaKernels {
   void (*rmsnorm)(const float* x, const float* weight, float eps, uint32_t n, float* out);
   /// out[i] += sum over a of weights[a] * x[a][i], in the order of a.
   void (*add_weighted)(const float* const* x, const float* weights, uint32_t num_x, uint32_t n, float* out);
-  /// Keep the units for products busy, with float32 and with whole numbers; the second number is operations a round.
+  /// Keep the units for products busy, with float32 and with the coarsest inputs; the numbers are operations a round.
   float (*float_peak)(uint64_t rounds);
   double float_peak_flops;
-  float (*integer_peak)(uint64_t rounds);
-  double integer_peak_flops;
+  float (*rounded_peak)(uint64_t rounds);
+  double rounded_peak_flops;
 };
 
 /// Rows that gemm() unpacks at a time when several inputs share them: 16 rows of 2880 float32 are 180 KB, which stay in
@@ -99,5 +108,10 @@ const IsaKernels& isa_kernels();
 namespace avx512bf16 {
 const IsaKernels& isa_kernels();
 }
+namespace amx {
+const IsaKernels& isa_kernels();
+/// Whether a product of tiles is what it should be: asked once, before a machine's tiles are trusted with a model.
+bool tiles_work();
+}  // namespace amx
 
 }  // namespace gossamer::kernels

@@ -1,6 +1,23 @@
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include "kernels/cpu/isas.h"
 
 namespace gossamer::kernels {
+namespace {
+
+/// AMX with bf16 is there, the system, which has to be asked for the room that tiles take, grants it, and they compute
+/// what they should.
+bool has_tiles() {
+  constexpr unsigned kAmxBf16 = 1u << 22, kAmxTile = 1u << 24;  // CPUID 7.0, EDX
+  constexpr int kRequestPermission = 0x1023, kTileData = 18;    // arch_prctl(ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA)
+  unsigned a, b, c, d;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d & kAmxBf16) || !(d & kAmxTile)) return false;
+  return ::syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0 && amx::tiles_work();
+}
+
+}  // namespace
 
 std::vector<const IsaKernels*> available_isas() {
   // __builtin_cpu_supports also checks that the operating system saves the wide registers.
@@ -11,7 +28,10 @@ std::vector<const IsaKernels*> available_isas() {
                           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
                           __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vnni");
   std::vector<const IsaKernels*> isas;
-  if (has_avx512 && __builtin_cpu_supports("avx512bf16")) isas.push_back(&avx512bf16::isa_kernels());
+  const bool has_bf16 = has_avx512 && __builtin_cpu_supports("avx512bf16");
+  static const bool tiles = has_bf16 && has_tiles();
+  if (tiles) isas.push_back(&amx::isa_kernels());
+  if (has_bf16) isas.push_back(&avx512bf16::isa_kernels());
   if (has_avx512) isas.push_back(&avx512::isa_kernels());
   if (has_avx2) isas.push_back(&avx2::isa_kernels());
   return isas;

@@ -13,6 +13,10 @@ constexpr IsaKernels table(const char* name) {
       .panel_rows = kPanelLanes,
       .packed_panel_bytes = packed_panel_bytes,
       .pack_panel = pack_panel,
+      .takes_tiles = nullptr,
+      .to_bf16 = nullptr,
+      .tile_gemm = nullptr,
+      .tile_scratch_bytes = nullptr,
       .takes_attend = takes_attend,
       .attend_chunk = attend_chunk,
       .attend_chunk_rounded = nullptr,
@@ -22,7 +26,7 @@ constexpr IsaKernels table(const char* name) {
       .add_weighted = add_weighted,
       .float_peak = float_peak,
       .float_peak_flops = kFloatPeakFlops,
-      .integer_peak = integer_peak,
-      .integer_peak_flops = kIntegerPeakFlops,
+      .rounded_peak = integer_peak,
+      .rounded_peak_flops = kIntegerPeakFlops,
   };
 }

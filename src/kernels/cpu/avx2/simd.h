@@ -15,8 +15,8 @@ constexpr uint32_t kDirectRows = 8;      // rows that stream at once: 8 chains h
 constexpr uint32_t kDirectTileRows = 1;  // with up to 4 inputs: 4 sums, 4 vectors of weights; more rows do not fit
 constexpr uint32_t kTileRows = 4;        // register tile of the panel product: 8 sums, 4 + 2 operands of 16 registers
 constexpr uint32_t kTileInputs = 2;
-constexpr uint32_t kScoreHeads = 2;  // of attention: 8 sums for 32 positions, 4 vectors of keys
-constexpr uint32_t kMixHeads = 1;    // the 8 sums of one 64-wide head and 4 of its values
+constexpr uint32_t kFloatScoreHeads = 2;  // of attention: 8 sums for 32 positions, 4 vectors of keys
+constexpr uint32_t kFloatMixHeads = 1;    // the 8 sums of one 64-wide head and 4 of its values
 
 using Vec = __m256;
 

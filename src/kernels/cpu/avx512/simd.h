@@ -16,8 +16,8 @@ constexpr uint32_t kDirectRows =
 constexpr uint32_t kDirectTileRows = 4;  // with up to 4 inputs: 16 sums, 8 vectors of weights
 constexpr uint32_t kTileRows = 4;        // register tile of the panel product: 16 sums, 4 + 4 operands
 constexpr uint32_t kTileInputs = 4;
-constexpr uint32_t kScoreHeads = 8;  // of attention: 16 sums for 32 positions, 2 vectors of keys
-constexpr uint32_t kMixHeads = 4;    // 16 sums of a 64-wide head
+constexpr uint32_t kFloatScoreHeads = 8;  // of attention: 16 sums for 32 positions, 2 vectors of keys
+constexpr uint32_t kFloatMixHeads = 4;    // 16 sums of a 64-wide head
 
 using Vec = __m512;
 
