@@ -1,4 +1,5 @@
 """Help, wrong usage and failures: what a user meets before anything works."""
+import json
 import os
 import subprocess
 import unittest
@@ -31,6 +32,20 @@ class Help(unittest.TestCase):
     def test_version(self):
         for spelling in ("version", "--version"):
             self.assertRegex(run(spelling).stdout.decode(), r"\Agossamer \d+\.\d+\.\d+\n(.*\n)*backends: .*\bref\b")
+
+    def test_version_says_what_was_chosen_and_where_it_runs(self):
+        facts = json.loads(run("version", "--json").stdout)
+        self.assertEqual(facts["backends"][-1], "ref")
+        self.assertEqual(facts["backend"], os.environ.get("GOSSAMER_ISA") or facts["backends"][0])
+        self.assertGreater(facts["usable_processors"], 0)
+        text = run("version", "--verbose").stdout.decode()
+        self.assertIn(f"({facts['backend']} is taken)", text)
+        self.assertIn(f"compiler: {facts['compiler']}", text)
+        forced = subprocess.run([PROGRAM, "version"], env={**os.environ, "GOSSAMER_ISA": "ref"}, stdout=subprocess.PIPE, check=True)
+        self.assertIn(b"(ref is taken)", forced.stdout)
+        wrong = subprocess.run([PROGRAM, "version"], env={**os.environ, "GOSSAMER_ISA": "sse"}, stderr=subprocess.PIPE, check=False)
+        self.assertEqual(wrong.returncode, 1)
+        self.assertIn(b"sse", wrong.stderr)
 
 
 class WrongUsage(unittest.TestCase):

@@ -1,0 +1,5 @@
+gossamer_fuzzer(kernels_products SOURCES kernels_products.cc ROOMS kernels)
+gossamer_fuzzer(kernels_attention SOURCES kernels_attention.cc ROOMS kernels)
+foreach(op products attention)
+  target_include_directories(fuzz_kernels_${op} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+endforeach()
