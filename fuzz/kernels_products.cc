@@ -72,7 +72,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::mt19937 rng(choose.number(0, 0xffff));
   const RandomMatrix w(format.dtype, format.layout, rows, cols, rng);
   const auto x = random_floats(size_t{tokens} * cols, rng, size_of_x);
-  const Case c{precision, accumulate, tokens, w, x, random_floats(rows, rng), random_floats(size_t{tokens} * rows, rng)};
+  const Case c{
+      precision, accumulate, tokens, w, x, random_floats(rows, rng), random_floats(size_t{tokens} * rows, rng)};
   for (const std::string_view name : available_backends())
     if (name != "ref") compare(c, name, threads);
   return 0;

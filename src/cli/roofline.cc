@@ -14,7 +14,7 @@ std::string matrix_name(const Stage& stage, const ModelConfig& config) {
   if (stage.rows == config.vocab_size) return "lm_head";
   if (stage.rows == config.num_experts) return "router";
   if (stage.rows == config.hidden && stage.cols == q_width) return "o";
-  if (stage.rows == q_width || stage.rows == kv_width) return "q, k, v";
+  if (stage.rows == q_width + 2 * kv_width) return "q, k, v";
   return std::to_string(stage.rows) + " x " + std::to_string(stage.cols);
 }
 

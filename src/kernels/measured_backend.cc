@@ -47,6 +47,17 @@ void MeasuredBackend::matmul(const MatmulArgs& args) {
           args.num_tokens * matrix_flops(args.w), [&] { backend_->matmul(args); });
 }
 
+void MeasuredBackend::matmul_together(std::span<const MatmulArgs> products) {
+  Stage stage{.op = Op::kMatmul, .cols = products.front().w.cols};
+  double bytes = 0, flops = 0;
+  for (const MatmulArgs& args : products) {
+    stage.rows += args.w.rows;
+    bytes += matrix_bytes(args.w);
+    flops += args.num_tokens * matrix_flops(args.w);
+  }
+  measure(stage, bytes, flops, [&] { backend_->matmul_together(products); });
+}
+
 void MeasuredBackend::rope(const RopeArgs& args) {
   measure({.op = Op::kRope}, 0, 0, [&] { backend_->rope(args); });
 }

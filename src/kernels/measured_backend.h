@@ -10,8 +10,8 @@ namespace gossamer::kernels {
 /// not do without. For measurements; a model with it in between computes the same.
 class MeasuredBackend : public Backend {
  public:
-  /// Ops of one kind and size. rows and cols are those of the matrix; attention has its window instead of them, and
-  /// the other ops nothing.
+  /// Ops of one kind and size. rows and cols are those of the matrix (of several together, all rows); attention has its
+  /// window instead of them, and the other ops nothing.
   struct Stage {
     Op op;
     uint32_t rows = 0, cols = 0;
@@ -44,6 +44,7 @@ class MeasuredBackend : public Backend {
   void embed(const EmbedArgs& args) override;
   void rmsnorm(const RmsNormArgs& args) override;
   void matmul(const MatmulArgs& args) override;
+  void matmul_together(std::span<const MatmulArgs> products) override;
   void rope(const RopeArgs& args) override;
   void store_kv(const StoreKvArgs& args) override;
   void attention(const AttentionArgs& args) override;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "model/model.h"
 
@@ -47,9 +46,12 @@ void Model::attention_layer(const Batch& batch, uint32_t layer, ForwardTrace* tr
 
   backend_->rmsnorm(
       {residual_.data(), w.attn_norm.data(), config_.rms_norm_eps, num_tokens_, config_.hidden, normed_.data()});
-  backend_->matmul({w.q, w.q_bias.data(), normed_.data(), num_tokens_, q, qkv_width, false});
-  backend_->matmul({w.k, w.k_bias.data(), normed_.data(), num_tokens_, k, qkv_width, false});
-  backend_->matmul({w.v, w.v_bias.data(), normed_.data(), num_tokens_, v, qkv_width, false});
+  const kernels::MatmulArgs projections[] = {
+      {w.q, w.q_bias.data(), normed_.data(), num_tokens_, q, qkv_width, false},
+      {w.k, w.k_bias.data(), normed_.data(), num_tokens_, k, qkv_width, false},
+      {w.v, w.v_bias.data(), normed_.data(), num_tokens_, v, qkv_width, false},
+  };
+  backend_->matmul_together(projections);
   // q and k lie side by side: their heads rotate in one call.
   backend_->rope({q, qkv_width, num_tokens_, config_.num_heads + config_.num_kv_heads, config_.head_dim,
                   positions_.data(), rope_.cos(), rope_.sin()});
@@ -187,12 +189,11 @@ std::span<const float> Model::unembed(const Batch& batch) {
       {asked_.data(), weights_.final_norm.data(), config_.rms_norm_eps, num_asked, hidden, asked_.data()});
   backend_->matmul({weights_.lm_head, nullptr, asked_.data(), num_asked, logits_.data(), config_.vocab_size, false});
 
-  float* logits = logits_.data();
+  std::span<float> logits = logits_;
   for (const BatchRow& row : batch.rows)
-    for (size_t a = 0; a < row.logit_offsets.size(); ++a, logits += config_.vocab_size)
+    for (size_t a = 0; a < row.logit_offsets.size(); ++a, logits = logits.subspan(config_.vocab_size))
       if (const TokenMask* mask = row.masks.empty() ? nullptr : row.masks[a])
-        for (TokenId token = 0; token < config_.vocab_size; ++token)
-          if (!mask->allows(token)) logits[token] = -std::numeric_limits<float>::infinity();
+        mask->apply(logits.first(config_.vocab_size));
   return logits_;
 }
 

@@ -29,7 +29,9 @@ class Sampler {
     float logit;
     double weight = 0;  // e^((logit - largest) / temperature)
   };
-  void adjust(std::span<const float> logits);
+  bool adjusts() const;
+  /// `logits` themselves where nothing changes them.
+  std::span<const float> adjust(std::span<const float> logits);
   void keep_top_p();
 
   SamplingParams params_;

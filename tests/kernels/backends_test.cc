@@ -66,6 +66,30 @@ TEST_P(Products, MatmulMatchesRef) {
   expect_native(Op::kMatmul);
 }
 
+TEST_P(Products, TogetherGiveTheBitsThatEachGivesAlone) {
+  std::mt19937 rng(14);
+  for (const Format& format : kFormats)
+    for (const Format& other : {format, Format{Dtype::kQ8_0}}) {
+      const RandomMatrix a(format.dtype, format.layout, 150, 96, rng), b(other.dtype, other.layout, 33, 96, rng),
+          c(format.dtype, format.layout, 1, 96, rng);
+      for (const uint32_t tokens : {1u, 3u, 17u}) {
+        const auto x = random_floats(size_t{tokens} * 96, rng), bias = random_floats(150, rng);
+        std::vector<float> alone(size_t{tokens} * 184, 1.f), together = alone;
+        const auto products = [&](std::vector<float>& out) {
+          return std::vector<MatmulArgs>{{a.rows, bias.data(), x.data(), tokens, out.data(), 184, false},
+                                         {b.rows, nullptr, x.data(), tokens, out.data() + 150, 184, true},
+                                         {c.rows, nullptr, x.data(), tokens, out.data() + 183, 184, false}};
+        };
+        for (const MatmulArgs& product : products(alone)) backend_->matmul(product);
+        const uint64_t before = backend_->counts(Op::kMatmul).native;
+        backend_->matmul_together(products(together));
+        EXPECT_EQ(backend_->counts(Op::kMatmul).native, before + 3);
+        ASSERT_EQ(std::memcmp(alone.data(), together.data(), alone.size() * sizeof(float)), 0)
+            << dtype_name(format.dtype) << " with " << dtype_name(other.dtype) << ", " << tokens << " tokens";
+      }
+    }
+}
+
 TEST_P(InvariantProducts, MatmulHasTheSameBitsAloneAndInABatch) {
   std::mt19937 rng(2);
   for (const Format& format : kFormats) {

@@ -27,6 +27,12 @@ constexpr uint32_t kLeastTileInputs = 5;
 constexpr uint32_t kUnitTokens = 8;
 /// Tokens whose keys and values one task puts away: some tens of microseconds.
 constexpr uint32_t kStoreTokens = 16;
+constexpr uint32_t kRopeTokens = 16;
+
+/// Whether inputs rounded for one of the matrices are rounded for the other, and the same loops take both.
+bool same_format(const WeightRows& a, const WeightRows& b) {
+  return a.dtype == b.dtype && a.layout == b.layout && a.packed == b.packed && a.cols == b.cols;
+}
 
 uint32_t num_chunks(uint64_t items, uint32_t chunk) {
   return static_cast<uint32_t>((items + chunk - 1) / chunk);
@@ -159,33 +165,47 @@ void CpuBackend::rmsnorm(const RmsNormArgs& args) {
 }
 
 void CpuBackend::matmul(const MatmulArgs& args) {
-  const bool tiles = takes_tiles(args.w, args.num_tokens), integers = !tiles && takes_integers(args.w);
-  const bool native = tiles || integers || isa_.takes_gemm(args.w);
-  count(Op::kMatmul, native, tiles || integers);
-  if (!native) return ref_.matmul(args);
-  input_rows_.resize(args.num_tokens);
-  output_rows_.resize(args.num_tokens);
-  for (uint32_t t = 0; t < args.num_tokens; ++t) {
-    input_rows_[t] = args.x + static_cast<size_t>(t) * args.w.cols;
-    output_rows_[t] = args.out + t * args.out_stride;
+  matmul_together({&args, 1});
+}
+
+/// Inputs are rounded once, and all matrices are one list of chunks: no thread waits at the end of the first.
+void CpuBackend::matmul_together(std::span<const MatmulArgs> products) {
+  const MatmulArgs& first = products.front();
+  for (const MatmulArgs& args : products)
+    if (!same_format(args.w, first.w)) return Backend::matmul_together(products);
+  const bool tiles = takes_tiles(first.w, first.num_tokens), integers = !tiles && takes_integers(first.w);
+  const bool native = tiles || integers || isa_.takes_gemm(first.w);
+  for (size_t i = 0; i < products.size(); ++i) count(Op::kMatmul, native, tiles || integers);
+  if (!native) {
+    for (const MatmulArgs& args : products) ref_.matmul(args);
+    return;
   }
-  GemmArgs product{};
-  product.w = args.w;
-  product.bias = args.bias;
-  product.x = input_rows_.data();
-  product.out = output_rows_.data();
-  product.num_x = args.num_tokens;
-  product.input_bits = input_bits(product.num_x);
-  product.accumulate = args.accumulate;
-  if (integers) {
-    quantize(args.w, args.x, args.num_tokens);
-    product.quantized = quantized_.data();
+  input_rows_.resize(first.num_tokens);
+  output_rows_.resize(products.size() * first.num_tokens);
+  for (uint32_t t = 0; t < first.num_tokens; ++t) {
+    input_rows_[t] = first.x + static_cast<size_t>(t) * first.w.cols;
+    for (size_t i = 0; i < products.size(); ++i)
+      output_rows_[i * first.num_tokens + t] = products[i].out + t * products[i].out_stride;
   }
-  if (tiles) {
-    to_bf16(args.w, {input_rows_.data(), args.num_tokens});
-    product.bf16_x = bf16_.data();
-  }
-  threads_.parallel_for(num_chunks(args.w.rows, chunk_rows_), [&](uint32_t chunk, unsigned thread) {
+  if (integers) quantize(first.w, first.x, first.num_tokens);
+  if (tiles) to_bf16(first.w, input_rows_);
+  uint32_t chunks = 0;
+  for (const MatmulArgs& args : products) chunks += num_chunks(args.w.rows, chunk_rows_);
+  threads_.parallel_for(chunks, [&](uint32_t chunk, unsigned thread) {
+    size_t i = 0;
+    for (; chunk >= num_chunks(products[i].w.rows, chunk_rows_); ++i)
+      chunk -= num_chunks(products[i].w.rows, chunk_rows_);
+    const MatmulArgs& args = products[i];
+    GemmArgs product{};
+    product.w = args.w;
+    product.bias = args.bias;
+    product.x = input_rows_.data();
+    product.out = output_rows_.data() + i * first.num_tokens;
+    product.num_x = args.num_tokens;
+    product.input_bits = input_bits(product.num_x);
+    product.accumulate = args.accumulate;
+    if (integers) product.quantized = quantized_.data();
+    if (tiles) product.bf16_x = bf16_.data();
     const uint32_t begin = chunk * chunk_rows_, end = std::min(begin + chunk_rows_, args.w.rows);
     gemm(product, begin, end, scratch(thread, gemm_scratch_floats(args.w)));
   });
@@ -194,7 +214,13 @@ void CpuBackend::matmul(const MatmulArgs& args) {
 void CpuBackend::rope(const RopeArgs& args) {
   count(Op::kRope, true);
   // A few thousand multiplications a token; the plain loop is already vectorised by the compiler.
-  ref_.rope(args);
+  threads_.parallel_for(num_chunks(args.num_tokens, kRopeTokens), [&](uint32_t chunk, unsigned) {
+    RopeArgs part = args;
+    part.x += uint64_t{chunk} * kRopeTokens * args.token_stride;
+    part.positions += chunk * kRopeTokens;
+    part.num_tokens = std::min(kRopeTokens, args.num_tokens - chunk * kRopeTokens);
+    ref::rope(part);
+  });
 }
 
 void CpuBackend::store_kv(const StoreKvArgs& args) {

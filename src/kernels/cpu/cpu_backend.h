@@ -25,6 +25,7 @@ class CpuBackend : public Backend {
   void embed(const EmbedArgs& args) override;
   void rmsnorm(const RmsNormArgs& args) override;
   void matmul(const MatmulArgs& args) override;
+  void matmul_together(std::span<const MatmulArgs> products) override;
   void rope(const RopeArgs& args) override;
   void store_kv(const StoreKvArgs& args) override;
   void attention(const AttentionArgs& args) override;

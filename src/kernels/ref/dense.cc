@@ -47,6 +47,10 @@ void RefBackend::matmul(const MatmulArgs& args) {
 
 void RefBackend::rope(const RopeArgs& args) {
   count(Op::kRope, true);
+  ref::rope(args);
+}
+
+void ref::rope(const RopeArgs& args) {
   const uint32_t half = args.head_dim / 2;
   for (uint32_t t = 0; t < args.num_tokens; ++t) {
     const float* cos = args.cos + static_cast<size_t>(args.positions[t]) * half;

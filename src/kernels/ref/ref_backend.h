@@ -23,6 +23,9 @@ namespace ref {
 /// gate and up as they come from the matrices, biases added; float32 in, float32 out, double inside.
 float swiglu(float gate, float up, float limit);
 
+/// What RefBackend::rope() does, for whoever wants a part of the tokens.
+void rope(const RopeArgs& args);
+
 /// x . (row `row` of w) in double; `scratch` holds w.cols floats.
 double dot_row(const WeightRows& w, uint32_t row, const float* x, float* scratch);
 
