@@ -13,9 +13,8 @@
 namespace gossamer {
 
 struct LoadOptions {
-  unsigned num_threads = 0;  // 0: every processor this process may use
-  std::string
-      backend;  // "ref", "avx2", "avx512", "avx512bf16", "amx"; empty: $GOSSAMER_ISA, else the best this machine has
+  unsigned num_threads = 0;    // 0: every processor this process may use
+  std::string backend;         // a name of available_backends(); empty: $GOSSAMER_ISA, else the best this machine has
   bool need_tokenizer = true;  // false: a model without a tokenizer loads all the same
   kernels::Precision precision = kernels::Precision::kDefault;
   /// Puts something around the backend, where not empty: measurements do.

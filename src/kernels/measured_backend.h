@@ -23,7 +23,9 @@ class MeasuredBackend : public Backend {
     double seconds = 0;
     double bytes = 0;        ///< weights, once for each call, and the cache; activations stay in the processor's caches
     double float_flops = 0;  ///< a multiplication and an addition are two
-    double rounded_flops = 0;  ///< of products with rounded activations
+    /// Of products with rounded activations. Attention in bf16 is among them, though avx512bf16 does half as many of
+    /// its products at a time as of those in whole numbers: its share of the limit looks smaller than it is.
+    double rounded_flops = 0;
   };
   using Ledger = std::map<Stage, Work>;
 

@@ -4,7 +4,6 @@
 #include "kernels/cpu/amx/tile.h"
 #include "kernels/cpu/avx512/int_simd.h"
 #include "kernels/cpu/avx512/simd.h"
-#include "kernels/cpu/isas.h"
 
 namespace gossamer::kernels::emulated_amx {
 namespace {
@@ -13,12 +12,12 @@ using namespace amx;
 #include "kernels/cpu/amx/amx-inl.h"
 }  // namespace
 
-const IsaKernels& isa_kernels() {
+const IsaKernels* kernels_on_tiles() {
   static const IsaKernels kKernels = tile_table("amx");
-  return kKernels;
+  return &kKernels;
 }
 
-bool tiles_work() {
+bool tiles_are_right() {
   return tile_product_is_right();
 }
 }  // namespace gossamer::kernels::emulated_amx
@@ -26,13 +25,11 @@ bool tiles_work() {
 namespace gossamer::testing {
 
 const kernels::IsaKernels* emulated_amx_kernels() {
-  for (const kernels::IsaKernels* isa : kernels::available_isas())
-    if (isa->attend_chunk_rounded) return &kernels::emulated_amx::isa_kernels();
-  return nullptr;
+  return kernels::emulated_amx::kernels_on_tiles();
 }
 
 bool emulated_tiles_work() {
-  return !emulated_amx_kernels() || kernels::emulated_amx::tiles_work();
+  return kernels::emulated_amx::tiles_are_right();
 }
 
 }  // namespace gossamer::testing
