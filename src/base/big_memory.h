@@ -13,8 +13,8 @@ struct UnmapMemory {
   void operator()(std::byte* memory) const;
 };
 
-/// A large stretch of zeroed memory, in huge pages where the system gives them. The system gives memory as it is first
-/// written, and takes all of it back at the end.
+/// A large stretch of zeroed memory, in huge pages where the system gives them, on all memory nodes by turns. The
+/// system gives memory as it is first written, and takes all of it back at the end.
 class BigMemory {
  public:
   BigMemory() = default;

@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "base/cpu.h"
+#include "base/cpu_topology.h"
 
 namespace gossamer {
 namespace {
@@ -24,8 +25,14 @@ void wait_while_equal(const std::atomic<uint32_t>& word, uint32_t old) {
 }  // namespace
 
 ThreadPool::ThreadPool(unsigned num_threads) {
-  if (num_threads == 0) num_threads = available_cpus();
-  for (unsigned thread = 1; thread < num_threads; ++thread) workers_.emplace_back([this, thread] { work(thread); });
+  const CpuTopology& machine = CpuTopology::of_this_machine();
+  if (num_threads == 0) num_threads = machine.num_cpus();
+  const std::vector<unsigned> node_of_thread = machine.deal_out(num_threads);
+  for (unsigned thread = 1; thread < num_threads; ++thread)
+    workers_.emplace_back([this, &machine, thread, node = node_of_thread[thread]] {
+      machine.bind_this_thread(node);
+      work(thread);
+    });
 }
 
 ThreadPool::~ThreadPool() {

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "base/cpu.h"
+#include "base/cpu_topology.h"
 #include "base/free_memory.h"
 #include "base/json.h"
 #include "checkpoint/summary.h"
@@ -35,6 +36,7 @@ void print(const kernels::Backend& taken, bool verbose, Output& out) {
   if (!verbose) return;
   out.line(fmt::format("KV cache layout: {}", taken.kv_layout_id()));
   out.line(fmt::format("packed weights: {}", taken.packed_layout_id().empty() ? "none" : taken.packed_layout_id()));
+  out.line(fmt::format("memory and cores: {}", CpuTopology::of_this_machine().describe()));
   out.line(fmt::format("free memory: {}", bytes_text(free_memory_bytes())));
   out.line(fmt::format("huge pages: {}", transparent_huge_pages()));
   out.line(fmt::format("compiler: {}", GOSSAMER_COMPILER));
@@ -46,6 +48,8 @@ json::object to_json(const kernels::Backend& taken) {
   return {{"version", GOSSAMER_VERSION},
           {"processor", cpu_name()},
           {"usable_processors", available_cpus()},
+          {"cores", CpuTopology::of_this_machine().num_cores()},
+          {"memory_nodes", CpuTopology::of_this_machine().num_nodes()},
           {"backends", std::move(backends)},
           {"backend", taken.name()},
           {"kv_layout", taken.kv_layout_id()},
@@ -73,7 +77,8 @@ Command version_command() {
   return {"version", "Print the version and what this machine offers", "  gossamer version --verbose",
           [](Options& options) {
             auto chosen = std::make_shared<VersionOptions>();
-            options.flag("-v,--verbose", chosen->verbose, "Also memory layouts, free memory, huge pages and compiler");
+            options.flag("-v,--verbose", chosen->verbose,
+                         "Also cores and memory nodes, memory layouts, free memory, huge pages and compiler");
             options.flag("--json", chosen->json, "Print all of it as one JSON object");
             return [chosen] { return version(*chosen); };
           }};

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <tuple>
 
 namespace gossamer {
 namespace {
@@ -35,17 +36,31 @@ void CostModel::add(const Kind& kind, double sign) {
   }
 }
 
-void CostModel::observe(const Step& step, double seconds) {
+double CostModel::Ratios::p99() const {
+  constexpr uint32_t kFewest = 16;
+  if (count_ < kFewest) return 1;
+  std::array<float, std::tuple_size_v<decltype(last_)>> sorted = last_;
+  const size_t size = std::min<size_t>(count_, sorted.size());
+  const auto at = sorted.begin() + static_cast<ptrdiff_t>((size * 99 - 1) / 100);
+  std::nth_element(sorted.begin(), at, sorted.begin() + static_cast<ptrdiff_t>(size));
+  return std::max(1.0, static_cast<double>(*at));
+}
+
+void CostModel::observe(const Step& step, double step_seconds) {
+  constexpr uint32_t kKnown = 3;  // predictions for steps of a new kind say more about the model than about the machine
+  if (const double predicted = seconds(step); kinds_[kind_of(step)].seen >= kKnown)
+    (step.has_prompt ? prompt_ratios_ : answer_ratios_).add(step_seconds / predicted);
+  steps_since_answers_alone_ = step.has_prompt ? steps_since_answers_alone_ + 1 : 0;
   largest_step_tokens_ = std::max(largest_step_tokens_, step.tokens);
   // One fit for all kinds of steps is off by a part for each; what it was off by lately is made up for.
   if (const double expected = fitted(step); expected > 0 && step.has_prompt)
-    prompt_bias_ += kLearning * (std::clamp(seconds / expected, 0.1, 10.0) - prompt_bias_);
+    prompt_bias_ += kLearning * (std::clamp(step_seconds / expected, 0.1, 10.0) - prompt_bias_);
   Kind& kind = kinds_[kind_of(step)];
   add(kind, -1);
   const double share = std::max(kLearning, 1.0 / ++kind.seen);
   const Terms x = terms(step);
   for (size_t i = 0; i < kTerms; ++i) kind.terms[i] += share * (x[i] - kind.terms[i]);
-  kind.seconds += share * (std::max(seconds, 1e-9) - kind.seconds);
+  kind.seconds += share * (std::max(step_seconds, 1e-9) - kind.seconds);
   add(kind, 1);
   fit();
 }
@@ -89,7 +104,7 @@ uint32_t CostModel::tokens_within(double limit_seconds, const Step& decode, uint
                                   uint32_t most) const {
   const auto fits = [&](uint32_t tokens) {
     Step step = decode;
-    if (tokens > decode.tokens) step.add_row(prompt_depth, tokens - decode.tokens);
+    if (tokens > decode.tokens) step.add_row(prompt_depth, tokens - decode.tokens, /*samples=*/false);
     return seconds(step) <= limit_seconds;
   };
   uint32_t low = decode.tokens;

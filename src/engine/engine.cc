@@ -315,7 +315,7 @@ bool Engine::Impl::step() {
   std::vector<Sampled> sampled = sample(plan, *logits);
   const double seconds = seconds_between(begin, Clock::now());
   CostModel::Step cost;
-  for (const PlannedRow& row : plan.rows) cost.add_row(row.start, row.length);
+  for (const PlannedRow& row : plan.rows) cost.add_row(row.start, row.length, row.samples);
   costs.observe(cost, seconds);
   std::vector<TokenId> tokens;
   for (const Sampled& row : sampled) tokens.push_back(row.token.ok() ? *row.token : 0);  // a failed row ends below

@@ -94,8 +94,8 @@ StepPlan Scheduler::plan_step(Microseconds now_us, uint32_t budget_tokens) {
   for (const Sequence* sequence : running_) answering += !sequence->is_prefilling();
   const uint32_t beside = budget_tokens > answering ? budget_tokens - answering : 0;
   const uint32_t room = limits_.max_step_tokens > answering ? limits_.max_step_tokens - answering : 0;
-  Budget budget{std::min(std::max(beside, limits_.min_prefill_tokens), room), limits_.max_rows,
-                limits_.max_partial_prefills};
+  const uint32_t least = budget_tokens == 0 && answering > 0 ? 0 : limits_.min_prefill_tokens;
+  Budget budget{std::min(std::max(beside, least), room), limits_.max_rows, limits_.max_partial_prefills};
 
   blocked_ = false;
   // In the order of the line: whoever is preempted for a page stands behind, and is not in the plan yet.
@@ -103,6 +103,7 @@ StepPlan Scheduler::plan_step(Microseconds now_us, uint32_t budget_tokens) {
     if (!plan_row(i, plan, budget)) blocked_ = true;
   if (!blocked_) admit_waiting(now_us, plan, budget);
   use_leftover(plan, budget);
+  if (plan.rows.empty() && least == 0) return plan_step(now_us, 1);  // the answers wait for pages: prompts go on
   if (!plan.rows.empty()) last_step_ = plan.step;
   return plan;
 }

@@ -46,7 +46,8 @@ class Scheduler {
   /// full (kBusy).
   Status submit(std::unique_ptr<Sequence> sequence);
 
-  /// What is computed next, with at most about `budget_tokens` tokens: one of every running answer first, then prompts.
+  /// What is computed next, with at most about `budget_tokens` tokens: one of every running answer first, then prompts
+  /// (at least limits.min_prefill_tokens of them; none with a budget of 0, as long as an answer is running).
   /// Empty where there is nothing to do or everything waits for a step in flight.
   StepPlan plan_step(Microseconds now_us, uint32_t budget_tokens);
 

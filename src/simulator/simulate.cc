@@ -132,7 +132,7 @@ class Simulation {
     replica.busy = !replica.step.rows.empty();
     if (!replica.busy) return;
     CostModel::Step cost;
-    for (const PlannedRow& row : replica.step.rows) cost.add_row(row.start, row.length);
+    for (const PlannedRow& row : replica.step.rows) cost.add_row(row.start, row.length, row.samples);
     const double seconds = options_.machine.step_seconds(cost);
     replica.costs.observe(cost, seconds);
     step_ends_.emplace(now_us_ + std::max<Microseconds>(1, std::llround(seconds * 1e6)), index);

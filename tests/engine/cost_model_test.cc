@@ -51,7 +51,7 @@ TEST(CostModel, FindsTheLargestStepWithinItsTime) {
   EXPECT_LT(tokens, 512u);
   const auto with_prompt = [&](uint32_t prompt_tokens) {
     CostModel::Step step = decode;
-    step.add_row(1000, prompt_tokens);
+    step.add_row(1000, prompt_tokens, false);
     return costs.seconds(step);
   };
   EXPECT_LE(with_prompt(tokens - 8), 0.12);
@@ -80,16 +80,46 @@ TEST(CostModel, ALongStretchOfDecodeDoesNotWashAwayWhatPromptsCost) {
 TEST(CostModel, StepsWithPromptsDoNotMoveWhatAnswersAloneCost) {
   CostModel costs(32, 4);
   CostModel::Step answers;
-  for (int row = 0; row < 8; ++row) answers.add_row(200, 1);
+  for (int row = 0; row < 8; ++row) answers.add_row(200, 1, true);
   for (int i = 0; i < 200; ++i) costs.observe(answers, 0.002);
   EXPECT_NEAR(costs.seconds(answers), 0.002, 0.0001);
   // A machine for which the model of costs is not made: four tokens more and it is another step altogether.
   for (uint32_t depth = 0; depth < 100'000; depth += 4) {
     CostModel::Step step = answers;
-    step.add_row(depth, 4);
+    step.add_row(depth, 4, false);
     costs.observe(step, 0.006 + 1e-5 * std::sqrt(depth));
   }
   EXPECT_NEAR(costs.seconds(answers), 0.002, 0.0002);
+}
+
+/// A chunk of one token costs what an answer's token costs and more where it is deep: it must not pass for an answer.
+TEST(CostModel, AChunkOfOneTokenIsNoAnswer) {
+  CostModel costs(32, 4);
+  CostModel::Step answers, beside_a_chunk;
+  answers.add_row(200, 1, true);
+  beside_a_chunk.add_row(200, 1, true);
+  beside_a_chunk.add_row(100'000, 1, false);
+  for (int i = 0; i < 100; ++i) costs.observe(answers, 0.002);
+  EXPECT_EQ(costs.steps_since_answers_alone(), 0u);
+  for (int i = 0; i < 100; ++i) costs.observe(beside_a_chunk, 0.02);
+  EXPECT_EQ(costs.steps_since_answers_alone(), 100u);
+  EXPECT_NEAR(costs.seconds(answers), 0.002, 0.0002);
+  EXPECT_NEAR(costs.seconds(beside_a_chunk), 0.02, 0.002);
+}
+
+/// Steps of either sort with one in twenty that takes three times as long: so does the slowest hundredth.
+TEST(CostModel, KnowsTheSlowestHundredthOfEitherSort) {
+  CostModel costs(32, 4);
+  CostModel::Step answers, mixed;
+  answers.add_row(200, 1, true);
+  mixed.add_row(200, 1, true);
+  mixed.add_row(1000, 50, false);
+  for (int i = 0; i < 400; ++i) {
+    costs.observe(answers, i % 20 == 0 ? 0.006 : 0.002);
+    costs.observe(mixed, 0.01);
+  }
+  EXPECT_NEAR(costs.seconds(answers) * costs.p99_over_predicted(false), 0.006, 0.001);
+  EXPECT_NEAR(costs.seconds(mixed) * costs.p99_over_predicted(true), 0.01, 0.001);
 }
 
 TEST(CostModel, NoticesThatTheMachineGotSlower) {
@@ -116,13 +146,55 @@ TEST(StepBudget, AStepIsBoundedEvenWhereNobodyIsHeldUp) {
   EXPECT_EQ(step_budget(scheduler, costs, 0), 128u) << "nothing is known yet";
   const auto observe = [&](uint32_t tokens, double seconds_a_token) {
     CostModel::Step step;
-    step.add_row(0, tokens);
+    step.add_row(0, tokens, false);
     costs.observe(step, seconds_a_token * tokens);
   };
   for (uint32_t i = 0; i < 20; ++i) observe(10 * i + 1, 0.04);
   EXPECT_NEAR(step_budget(scheduler, costs, 0), 100, 12);
   for (uint32_t i = 0; i < 1000; ++i) observe(10 * (i % 30) + 1, 1e-5);
   EXPECT_EQ(step_budget(scheduler, costs, 0), 512u);
+}
+
+/// What answers alone take is looked at again and again while a prompt is read: a machine that has got busy makes them
+/// slower too, and the prompt may then take more.
+TEST(StepBudget, LooksAtAnswersAloneOnceInAWhile) {
+  const KvShape shape{1, 1, 128, 1};
+  KvManager kv(shape, 1000);
+  Scheduler scheduler(kv, {});
+  const auto submit = [&](SequenceId id, uint32_t prompt_tokens) {
+    auto sequence = std::make_unique<Sequence>();
+    sequence->id = id;
+    sequence->known.resize(prompt_tokens);
+    sequence->prompt_tokens = prompt_tokens;
+    sequence->max_tokens = prompt_tokens + 5000;
+    ASSERT_TRUE(scheduler.submit(std::move(sequence)).ok());
+  };
+  CostModel costs(32, 4);
+  uint32_t steps = 0, longest_wait = 0, waited = 0, alone = 0;
+  const auto step = [&] {
+    const StepPlan plan = scheduler.plan_step(0, step_budget(scheduler, costs, 0));
+    CostModel::Step cost;
+    std::vector<TokenId> sampled;
+    for (const PlannedRow& row : plan.rows) {
+      cost.add_row(row.start, row.length, row.samples);
+      if (row.samples) sampled.push_back(0);
+    }
+    costs.observe(cost, 0.002 + 0.0001 * cost.tokens);
+    scheduler.settle_step(plan, sampled);
+    alone += !cost.has_prompt;
+    waited = cost.has_prompt ? waited + 1 : 0;
+    longest_wait = std::max(longest_wait, waited);
+    ++steps;
+  };
+  submit(1, 10);
+  for (int i = 0; i < 50; ++i) step();
+  submit(2, 20'000);
+  steps = alone = 0;
+  while (scheduler.find(2)->is_prefilling() && steps < 5000) step();
+  EXPECT_LT(steps, 5000u) << "the prompt is read";
+  EXPECT_GE(alone, steps / 70);
+  EXPECT_LE(alone, steps / 50 + 1);
+  EXPECT_LE(longest_wait, 64u);
 }
 
 }  // namespace

@@ -131,7 +131,7 @@ class Storm {
     for (SequenceId id : scheduler_.expired(now_us_)) end(*scheduler_.end(id));
     bool moved = false;
     if (model_.num_in_flight() < limits_.max_steps_in_flight) {
-      StepPlan plan = scheduler_.plan_step(now_us_, pick({1, 20, limits_.max_step_tokens}));
+      StepPlan plan = scheduler_.plan_step(now_us_, pick({0, 1, 20, limits_.max_step_tokens}));
       EXPECT_LE(plan.num_tokens(), limits_.max_step_tokens);
       moved = !plan.rows.empty();
       if (moved) model_.launch(std::move(plan));

@@ -118,6 +118,18 @@ TEST(Scheduler, PromptsProgressWhateverTheBudget) {
   EXPECT_EQ(row_of(world.step(1), 41).length, 1u);
 }
 
+TEST(Scheduler, ABudgetOfNothingIsAStepOfAnswersAlone) {
+  World world(1000, {});
+  ASSERT_TRUE(world.submit(1, 10, 100).ok());
+  EXPECT_EQ(row_of(world.step(0), 1).length, 1u) << "nobody answers yet: the prompt goes on";
+  while (world.scheduler.find(1)->is_prefilling()) world.step(0);
+  ASSERT_TRUE(world.submit(2, 100, 5).ok());
+  const StepPlan plan = world.step(0);
+  EXPECT_EQ(row_of(plan, 1).length, 1u);
+  EXPECT_EQ(plan.num_tokens(), 1u);
+  EXPECT_EQ(row_of(world.step(100), 2).length, 99u);
+}
+
 TEST(Scheduler, WhatCanNeverFitIsRefused) {
   SchedulerLimits limits;
   World world(100, limits);
