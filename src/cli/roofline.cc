@@ -19,6 +19,7 @@ std::string matrix_name(const Stage& stage, const ModelConfig& config) {
 }
 
 std::string stage_name(const Stage& stage, const ModelConfig& config) {
+  if (stage.op == kernels::Op::kUnembed) return "lm_head";
   if (stage.op == kernels::Op::kMatmul) return matrix_name(stage, config);
   if (stage.op == kernels::Op::kAttention) return stage.window > 0 ? "attention, window" : "attention, full";
   return std::string(kernels::op_name(stage.op));

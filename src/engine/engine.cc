@@ -73,7 +73,8 @@ struct Engine::Impl {
   void run();
   bool take_messages(bool wait);
   bool step();
-  Batch make_batch(const StepPlan& plan) const;
+  Batch make_batch(const StepPlan& plan);
+  TopWish wish_of(const Live& request) const;
   std::vector<Sampled> sample(const StepPlan& plan, std::span<const float> logits);
   void hand_out(const StepPlan& plan, std::span<Sampled> sampled);
   void end(SequenceId id, FinishReason reason, std::string error = {});
@@ -92,6 +93,7 @@ struct Engine::Impl {
   const uint32_t max_sequence_tokens;
   std::optional<TokenMask> sampleable;  // ids without a name are never sampled; nothing without a tokenizer
   std::unordered_map<SequenceId, Live> live;
+  std::vector<kernels::TopLogits> tops;  // of the step in work: one for each row that samples
   const Clock::time_point started = Clock::now();
   std::function<void(const StepRecord&)> observer;
 
@@ -213,6 +215,11 @@ Status Engine::Impl::check(const EngineRequest& request) const {
         "the prompt has {} tokens, but the context of {} holds {}{} and an answer needs one at least; shorten it",
         request.prompt.size(), loaded.checkpoint.name(), max_sequence_tokens, why);
   }
+  for (const auto& [token, bias] : request.sampling.logit_bias)
+    if (token >= loaded.model->config().vocab_size)
+      return make_error(ErrorCode::kInvalidInput,
+                        "logit_bias names token {}, which is not one of the model's {} tokens", token,
+                        loaded.model->config().vocab_size);
   for (TokenId token : request.prompt)
     if (token >= loaded.model->config().vocab_size)
       return make_error(ErrorCode::kInvalidInput, "token {} is not one of the model's {} tokens", token,
@@ -326,8 +333,12 @@ bool Engine::Impl::step() {
   return true;
 }
 
-Batch Engine::Impl::make_batch(const StepPlan& plan) const {
+Batch Engine::Impl::make_batch(const StepPlan& plan) {
   Batch batch;
+  size_t num_sampled = 0;
+  for (const PlannedRow& planned : plan.rows) num_sampled += planned.samples;
+  tops.resize(num_sampled);
+  num_sampled = 0;
   for (const PlannedRow& planned : plan.rows) {
     const Sequence& sequence = *planned.sequence;
     batch.tokens.insert(batch.tokens.end(), sequence.known.begin() + planned.start,
@@ -339,25 +350,50 @@ Batch Engine::Impl::make_batch(const StepPlan& plan) const {
     if (planned.samples) {
       row.logit_offsets = {planned.length - 1};
       row.masks = {sampleable ? &*sampleable : nullptr};
+      row.tops = {wish_of(live.at(planned.id))};
+      row.tops[0].top = &tops[num_sampled++];
     }
   }
   return batch;
 }
 
+/// The best logits where they decide, all of them where any token may be drawn, or where logprobs, which are of the
+/// model's own logits, are wanted beside changed ones.
+TopWish Engine::Impl::wish_of(const Live& request) const {
+  TopWish wish;
+  const auto& logprobs = request.request.top_logprobs;
+  if (request.sampler.needed_logits() == 0 || (logprobs && !request.sampler.changes().empty())) return wish;
+  wish.k = std::max(request.sampler.needed_logits(), logprobs.value_or(0));
+  wish.wants_log_sum_exp = logprobs.has_value();
+  wish.changes = request.sampler.changes();
+  return wish;
+}
+
 /// One token for each row that samples, or why there is none; the rows on all threads.
 std::vector<Engine::Impl::Sampled> Engine::Impl::sample(const StepPlan& plan, std::span<const float> logits) {
-  std::vector<const PlannedRow*> rows;
-  for (const PlannedRow& row : plan.rows)
-    if (row.samples) rows.push_back(&row);
+  struct Source {
+    const PlannedRow* row;
+    std::span<const float> logits;  // empty: its tops
+  };
   const size_t vocab_size = loaded.model->config().vocab_size;
-  std::vector<Sampled> sampled(rows.size());
-  loaded.threads->parallel_for(static_cast<uint32_t>(rows.size()), [&](uint32_t i, unsigned) {
-    Live& request = live.at(rows[i]->id);
-    const std::span<const float> of_row = logits.subspan(i * vocab_size, vocab_size);
-    const Result<TokenId>& token = sampled[i].token = request.sampler.sample(of_row, rows[i]->start + rows[i]->length);
+  std::vector<Source> sources;
+  for (const PlannedRow& row : plan.rows) {
+    if (!row.samples) continue;
+    const bool needs_all = wish_of(live.at(row.id)).k == 0;
+    sources.push_back({&row, logits.first(needs_all ? vocab_size : 0)});
+    if (needs_all) logits = logits.subspan(vocab_size);
+  }
+  std::vector<Sampled> sampled(sources.size());
+  loaded.threads->parallel_for(static_cast<uint32_t>(sources.size()), [&](uint32_t i, unsigned) {
+    const auto& [row, of_row] = sources[i];
+    Live& request = live.at(row->id);
+    const uint32_t position = row->start + row->length;
+    const Result<TokenId>& token = sampled[i].token =
+        of_row.empty() ? request.sampler.sample(tops[i], position) : request.sampler.sample(of_row, position);
     if (!token.ok()) return;
+    if (const auto& top = request.request.top_logprobs)
+      sampled[i].logprobs = of_row.empty() ? logprobs_of(tops[i], *token, *top) : logprobs_of(of_row, *token, *top);
     request.sampler.accept(*token);
-    if (const auto& top = request.request.top_logprobs) sampled[i].logprobs = logprobs_of(of_row, *token, *top);
   });
   return sampled;
 }

@@ -11,8 +11,8 @@
 namespace gossamer::kernels {
 
 std::string_view op_name(Op op) {
-  static constexpr std::string_view kNames[kNumOps] = {"embed",    "rmsnorm",   "matmul", "rope",
-                                                       "store_kv", "attention", "router", "experts"};
+  static constexpr std::string_view kNames[kNumOps] = {"embed",     "rmsnorm", "matmul",  "rope",   "store_kv",
+                                                       "attention", "router",  "experts", "unembed"};
   return kNames[static_cast<size_t>(op)];
 }
 

@@ -12,8 +12,8 @@
 
 namespace gossamer::kernels {
 
-enum class Op : uint8_t { kEmbed, kRmsNorm, kMatmul, kRope, kStoreKv, kAttention, kRouter, kExperts };
-inline constexpr size_t kNumOps = 8;
+enum class Op : uint8_t { kEmbed, kRmsNorm, kMatmul, kRope, kStoreKv, kAttention, kRouter, kExperts, kUnembed };
+inline constexpr size_t kNumOps = 9;
 std::string_view op_name(Op op);
 
 /// How often an op ran: by the backend's own kernel, or by the plain loops of kernels/ref because the shape is none it
@@ -71,6 +71,7 @@ class Backend {
   virtual void attention(const AttentionArgs& args) = 0;
   virtual void router(const RouterArgs& args) = 0;
   virtual void experts(const ExpertsArgs& args) = 0;
+  virtual void unembed(const UnembedArgs& args) = 0;
 
   /// Since the backend was made. Tests assert with it which kernel ran.
   const OpCounts& counts(Op op) const { return counts_[static_cast<size_t>(op)]; }

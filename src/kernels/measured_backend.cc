@@ -92,4 +92,9 @@ void MeasuredBackend::experts(const ExpertsArgs& args) {
           distinct_experts(args) * bytes, args.num_tokens * args.active * flops, [&] { backend_->experts(args); });
 }
 
+void MeasuredBackend::unembed(const UnembedArgs& args) {
+  measure({.op = Op::kUnembed, .rows = args.w.rows, .cols = args.w.cols}, matrix_bytes(args.w),
+          static_cast<double>(args.rows.size()) * matrix_flops(args.w), [&] { backend_->unembed(args); });
+}
+
 }  // namespace gossamer::kernels

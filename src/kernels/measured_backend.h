@@ -52,6 +52,7 @@ class MeasuredBackend : public Backend {
   void attention(const AttentionArgs& args) override;
   void router(const RouterArgs& args) override;
   void experts(const ExpertsArgs& args) override;
+  void unembed(const UnembedArgs& args) override;
 
  private:
   template <class Compute>

@@ -16,6 +16,7 @@
 
 #include "base/dtype.h"
 #include "kernels/kv_layout.h"
+#include "kernels/top_logits.h"
 
 namespace gossamer::kernels {
 
@@ -153,6 +154,24 @@ struct ExpertsArgs {
   const float* weights;              // [T, A]
   float limit;
   float* out;  // [T, D]
+};
+
+/// What of one row's logits is wanted: all of them, or the best top_k of what is allowed, after their changes.
+struct UnembedRow {
+  const uint32_t* allowed = nullptr;  // [V / 32] bit v % 32 of word v / 32: token v; null: all
+  float* logits = nullptr;            // [V], forbidden ones minus infinity; where top is null
+  TopLogits* top = nullptr;
+  uint32_t top_k = 0;                         // with top: at least 1
+  bool wants_log_sum_exp = false;             // with top
+  std::span<const LogitChange> changes = {};  // with top: tokens ascending, each < V
+};
+
+/// The product with the vocabulary's matrix, and what follows from it while it is at hand: masks and changes apply
+/// before any candidate is dropped. The bits are those of matmul() and of a sort.
+struct UnembedArgs {
+  WeightRows w;    // [V, D]
+  const float* x;  // [rows, D], normed
+  std::span<const UnembedRow> rows;
 };
 
 inline constexpr float kSwigluAlpha = 1.702f;

@@ -1,13 +1,12 @@
 #pragma once
 /// What the model's one entry point takes and gives.
 
-#include <algorithm>
 #include <cstdint>
-#include <limits>
 #include <span>
 #include <vector>
 
 #include "base/token.h"
+#include "kernels/top_logits.h"
 #include "model/kv_memory.h"
 
 namespace gossamer {
@@ -21,20 +20,20 @@ class TokenMask {
   bool allows(TokenId token) const { return words_[token / 32] >> (token % 32) & 1u; }
   void allow(TokenId token) { words_[token / 32] |= 1u << (token % 32); }
   void forbid(TokenId token) { words_[token / 32] &= ~(1u << (token % 32)); }
-  /// Makes the logits [V] of forbidden tokens minus infinity. Most masks allow nearly all or forbid nearly all, so
-  /// whole words are looked at first.
-  void apply(std::span<float> logits) const {
-    for (uint32_t word = 0; word < words_.size(); ++word) {
-      if (words_[word] == 0xffffffffu) continue;
-      const uint32_t end = std::min<uint32_t>(vocab_size_, 32 * (word + 1));
-      for (TokenId token = 32 * word; token < end; ++token)
-        if (!allows(token)) logits[token] = -std::numeric_limits<float>::infinity();
-    }
-  }
+  /// Bit v % 32 of word v / 32: token v.
+  std::span<const uint32_t> words() const { return words_; }
 
  private:
   uint32_t vocab_size_;
   std::vector<uint32_t> words_;
+};
+
+/// Asks for the best of a position's logits instead of all of them. The model fills `top`.
+struct TopWish {
+  uint32_t k = 0;  // 0: all logits are wanted
+  bool wants_log_sum_exp = false;
+  std::span<const kernels::LogitChange> changes = {};  // tokens ascending; before the best are chosen, after the mask
+  kernels::TopLogits* top = nullptr;                   // not null where k > 0
 };
 
 /// Asks for the residual stream after some layers (drafting heads read it). The model fills `hidden`.
@@ -55,6 +54,8 @@ struct BatchRow {
   /// One per logit offset, or none at all; null: every token is allowed. Forbidden tokens get a logit of minus
   /// infinity.
   std::vector<const TokenMask*> masks;
+  /// One per logit offset, or none at all: then all logits are wanted of each.
+  std::vector<TopWish> tops;
   HiddenTaps* taps = nullptr;
 };
 

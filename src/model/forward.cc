@@ -170,30 +170,40 @@ void Model::fill_taps(const Batch& batch, uint32_t layer) {
   }
 }
 
-/// Logits of the asked positions, masks applied.
+/// The final norm and the head, for the positions that were asked for: all logits of them, or the best.
 std::span<const float> Model::unembed(const Batch& batch) {
   const uint32_t hidden = config_.hidden;
   asked_.clear();
+  unembed_rows_.clear();
+  size_t num_full = 0;
   const float* rows = residual_.data();
   for (const BatchRow& row : batch.rows) {
-    for (uint32_t offset : row.logit_offsets) {
-      const float* at = rows + static_cast<size_t>(offset) * hidden;
+    for (size_t a = 0; a < row.logit_offsets.size(); ++a) {
+      const float* at = rows + static_cast<size_t>(row.logit_offsets[a]) * hidden;
       asked_.insert(asked_.end(), at, at + hidden);
+      kernels::UnembedRow& asked = unembed_rows_.emplace_back();
+      if (const TokenMask* mask = row.masks.empty() ? nullptr : row.masks[a]) asked.allowed = mask->words().data();
+      const TopWish wish = row.tops.empty() ? TopWish() : row.tops[a];
+      num_full += wish.k == 0;
+      if (wish.k == 0) continue;
+      asked.top = wish.top;
+      asked.top_k = wish.k;
+      asked.wants_log_sum_exp = wish.wants_log_sum_exp;
+      asked.changes = wish.changes;
     }
     rows += static_cast<size_t>(row.length) * hidden;
   }
-  const auto num_asked = static_cast<uint32_t>(asked_.size() / hidden);
-  logits_.resize(static_cast<size_t>(num_asked) * config_.vocab_size);
-  if (num_asked == 0) return logits_;
-  backend_->rmsnorm(
-      {asked_.data(), weights_.final_norm.data(), config_.rms_norm_eps, num_asked, hidden, asked_.data()});
-  backend_->matmul({weights_.lm_head, nullptr, asked_.data(), num_asked, logits_.data(), config_.vocab_size, false});
-
-  std::span<float> logits = logits_;
-  for (const BatchRow& row : batch.rows)
-    for (size_t a = 0; a < row.logit_offsets.size(); ++a, logits = logits.subspan(config_.vocab_size))
-      if (const TokenMask* mask = row.masks.empty() ? nullptr : row.masks[a])
-        mask->apply(logits.first(config_.vocab_size));
+  logits_.resize(num_full * config_.vocab_size);
+  if (unembed_rows_.empty()) return logits_;
+  float* logits = logits_.data();
+  for (kernels::UnembedRow& asked : unembed_rows_)
+    if (!asked.top) {
+      asked.logits = logits;
+      logits += config_.vocab_size;
+    }
+  backend_->rmsnorm({asked_.data(), weights_.final_norm.data(), config_.rms_norm_eps,
+                     static_cast<uint32_t>(unembed_rows_.size()), hidden, asked_.data()});
+  backend_->unembed({weights_.lm_head, asked_.data(), unembed_rows_});
   return logits_;
 }
 

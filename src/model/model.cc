@@ -103,6 +103,12 @@ Status Model::check(const Batch& batch) const {
       if (mask && mask->vocab_size() != config_.vocab_size)
         return wrong(
             fmt::format("has a mask of {} tokens for a vocabulary of {}", mask->vocab_size(), config_.vocab_size));
+    if (!row.tops.empty() && row.tops.size() != row.logit_offsets.size())
+      return wrong(
+          fmt::format("has {} wishes for the best for {} positions", row.tops.size(), row.logit_offsets.size()));
+    for (const TopWish& wish : row.tops)
+      if (wish.k > 0 && (!wish.top || (!wish.changes.empty() && wish.changes.back().token >= config_.vocab_size)))
+        return wrong("wants the best logits without a place for them, or changes those of a token that is not there");
     if (row.taps)
       for (uint32_t layer : row.taps->layers)
         if (layer >= config_.num_layers) return wrong(fmt::format("taps layer {} of {}", layer, config_.num_layers));

@@ -44,7 +44,8 @@ class Model {
   KvShape kv_shape(kernels::KvDtype dtype) const;
 
   /// Computes every row of the batch and writes its keys and values to its pages. Gives the logits of all positions
-  /// that asked for them, in the order of the rows: [asked, V]. The span is valid until the next call. `trace`, where
+  /// that asked for all of them, in the order of the rows: [asked, V]; those that asked for the best have them in their
+  /// wishes. The span is valid until the next call. `trace`, where
   /// not null, gets what happened inside. Memory for activations grows with the tokens of a batch; callers chunk long
   /// prompts (kPrefillChunkTokens is a good size). A row's bits do not depend on what else is in the batch, nor on how
   /// a prompt was cut into chunks. Errors (nothing is computed then): a token id the model does not have, a row that
@@ -70,20 +71,21 @@ class Model {
   std::vector<uint32_t> layer_of_group_;  // [layers] each layer's number among those of its kind
 
   // Activations of the batch in work; kept between calls.
-  uint32_t num_tokens_ = 0;                    // T
-  std::vector<uint32_t> positions_;            // [T]
-  std::vector<float> residual_;                // [T, D]
-  std::vector<float> normed_;                  // [T, D]
-  std::vector<float> qkv_;                     // [T, (H + 2G) * Dh]
-  std::vector<float> attended_;                // [T, H * Dh]
-  std::vector<kernels::CacheRow> cache_rows_;  // [rows]
-  std::vector<std::byte*> blocks_;             // of all rows, one after the other, in the layer at hand
-  std::vector<std::byte> scratch_blocks_;      // sliding blocks that no page keeps, in the layer at hand
-  std::vector<float> router_logits_;           // [T, E]
-  std::vector<uint32_t> router_indices_;       // [T, A]
-  std::vector<float> router_weights_;          // [T, A]
-  std::vector<float> asked_;                   // [asked, D]
-  std::vector<float> logits_;                  // [asked, V]
+  uint32_t num_tokens_ = 0;                        // T
+  std::vector<uint32_t> positions_;                // [T]
+  std::vector<float> residual_;                    // [T, D]
+  std::vector<float> normed_;                      // [T, D]
+  std::vector<float> qkv_;                         // [T, (H + 2G) * Dh]
+  std::vector<float> attended_;                    // [T, H * Dh]
+  std::vector<kernels::CacheRow> cache_rows_;      // [rows]
+  std::vector<std::byte*> blocks_;                 // of all rows, one after the other, in the layer at hand
+  std::vector<std::byte> scratch_blocks_;          // sliding blocks that no page keeps, in the layer at hand
+  std::vector<float> router_logits_;               // [T, E]
+  std::vector<uint32_t> router_indices_;           // [T, A]
+  std::vector<float> router_weights_;              // [T, A]
+  std::vector<float> asked_;                       // [asked, D]
+  std::vector<kernels::UnembedRow> unembed_rows_;  // [asked]
+  std::vector<float> logits_;                      // [asked for all logits, V]
 };
 
 /// Prompts are computed in chunks of this many tokens: enough for every expert to be read once for many tokens, few

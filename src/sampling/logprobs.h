@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/token.h"
+#include "kernels/top_logits.h"
 
 namespace gossamer {
 
@@ -20,11 +21,10 @@ struct Logprobs {
   std::vector<TokenLogprob> top;  ///< the likeliest first, the lower id among equals
 };
 
-/// log(sum of e^logit) over `logits` [V], in double in the order of the ids; minus infinity and NaN add nothing.
-double log_sum_exp(std::span<const float> logits);
-
-/// From `logits` [V] (minus infinity: forbidden; NaN counts as forbidden). The sum runs in double in the order of the
-/// ids, so equal logits give equal bits.
+/// From `logits` [V] (minus infinity: forbidden; NaN counts as forbidden). The sum runs in double in an order
+/// that depends on the ids alone, so equal logits give equal bits.
 Logprobs logprobs_of(std::span<const float> logits, TokenId chosen, uint32_t num_top);
+/// The same from the best ones, unchanged, at least num_top of them or all there are, `chosen` among them.
+Logprobs logprobs_of(const kernels::TopLogits& top, TokenId chosen, uint32_t num_top);
 
 }  // namespace gossamer

@@ -11,10 +11,13 @@ namespace gossamer {
 
 namespace {
 
-/// Largest first, the lower id among equals: the order does not depend on how it was sorted.
+/// As kernels::comes_before().
 constexpr auto before = [](const auto& a, const auto& b) {
   return a.logit != b.logit ? a.logit > b.logit : a.token < b.token;
 };
+
+/// More than this are not found faster than all logits are written.
+constexpr uint32_t kMostNeededLogits = 256;
 
 constexpr float kForbidden = -std::numeric_limits<float>::infinity();
 
@@ -41,55 +44,74 @@ constexpr auto mass = [](const auto& candidates) {
 }  // namespace
 
 Sampler::Sampler(const SamplingParams& params, std::span<const TokenId> prompt) : params_(params) {
-  for (TokenId token : prompt) ++seen_[token];
+  for (const auto& [token, bias] : params.logit_bias) change_of(token).bias += bias;
+  if (params.repetition_penalty == 1.f) return;
+  std::vector<TokenId> seen(prompt.begin(), prompt.end());
+  std::sort(seen.begin(), seen.end());
+  seen.erase(std::unique(seen.begin(), seen.end()), seen.end());
+  for (TokenId token : seen) change_of(token).repetition = params.repetition_penalty;
 }
 
 void Sampler::accept(TokenId token) {
-  ++answer_counts_[token];
-  ++seen_[token];
-}
-
-bool Sampler::adjusts() const {
-  return !params_.logit_bias.empty() || params_.repetition_penalty != 1.f || params_.presence_penalty != 0.f ||
-         params_.frequency_penalty != 0.f;
-}
-
-/// Logit bias and penalties.
-std::span<const float> Sampler::adjust(std::span<const float> logits) {
-  if (!adjusts()) return logits;
-  adjusted_.assign(logits.begin(), logits.end());
-  for (const auto& [token, bias] : params_.logit_bias)
-    if (token < adjusted_.size()) adjusted_[token] += bias;
-  if (params_.repetition_penalty != 1.f)
-    for (const auto& [token, count] : seen_)
-      if (token < adjusted_.size())
-        adjusted_[token] *= adjusted_[token] > 0 ? 1.f / params_.repetition_penalty : params_.repetition_penalty;
+  const uint32_t count = ++answer_counts_[token];
+  if (params_.repetition_penalty != 1.f) change_of(token).repetition = params_.repetition_penalty;
   if (params_.presence_penalty != 0.f || params_.frequency_penalty != 0.f)
-    for (const auto& [token, count] : answer_counts_)
-      if (token < adjusted_.size())
-        adjusted_[token] -= params_.presence_penalty + params_.frequency_penalty * static_cast<float>(count);
-  return adjusted_;
+    change_of(token).penalty = params_.presence_penalty + params_.frequency_penalty * static_cast<float>(count);
+}
+
+kernels::LogitChange& Sampler::change_of(TokenId token) {
+  auto at = std::lower_bound(changes_.begin(), changes_.end(), token,
+                             [](const kernels::LogitChange& change, TokenId t) { return change.token < t; });
+  if (at == changes_.end() || at->token != token) at = changes_.insert(at, {.token = token});
+  return *at;
+}
+
+uint32_t Sampler::needed_logits() const {
+  if (params_.temperature == 0.f) return 1;
+  return params_.top_k <= kMostNeededLogits ? params_.top_k : 0;
+}
+
+std::span<const float> Sampler::changed(std::span<const float> logits) {
+  if (changes_.empty()) return logits;
+  changed_.assign(logits.begin(), logits.end());
+  for (const kernels::LogitChange& change : changes_)
+    if (change.token < changed_.size()) changed_[change.token] = change.apply(changed_[change.token]);
+  return changed_;
 }
 
 Result<TokenId> Sampler::sample(std::span<const float> logits, uint32_t position) {
-  const std::span<const float> adjusted = adjust(logits);
-  const float largest = largest_of(adjusted);
-  if (largest == kForbidden)
-    return make_error(ErrorCode::kInvalidInput,
-                      "no token is allowed at position {}: every logit is masked or not a number", position);
+  const std::span<const float> all = changed(logits);
+  const float largest = largest_of(all);
   // Tokens e^-40 times less likely than the first are beyond the resolution of the draw. With temperature 0 those that
   // are as likely as the first remain, and the first of them is it.
   const float cut = largest - 40.f * params_.temperature;
   candidates_.clear();
-  for (TokenId token = 0; token < adjusted.size(); ++token)
-    if (adjusted[token] >= cut) candidates_.push_back({token, adjusted[token]});
-  if (params_.temperature == 0.f) return candidates_.front().token;
-
+  if (largest > kForbidden)
+    for (TokenId token = 0; token < all.size(); ++token)
+      if (all[token] >= cut) candidates_.push_back({token, all[token]});
   if (params_.top_k > 0 && params_.top_k < candidates_.size()) {
     std::nth_element(candidates_.begin(), candidates_.begin() + (params_.top_k - 1), candidates_.end(), before);
     candidates_.resize(params_.top_k);
-    std::sort(candidates_.begin(), candidates_.end(), before);
   }
+  if (needed_logits() > 0) std::sort(candidates_.begin(), candidates_.end(), before);
+  return draw(position);
+}
+
+Result<TokenId> Sampler::sample(const kernels::TopLogits& top, uint32_t position) {
+  candidates_.clear();
+  for (const kernels::Candidate& c : std::span(top.best).first(std::min<size_t>(needed_logits(), top.best.size())))
+    if (c.logit >= top.best.front().logit - 40.f * params_.temperature) candidates_.push_back({c.token, c.logit});
+  return draw(position);
+}
+
+/// One of the candidates, the likeliest of which has not been cut.
+Result<TokenId> Sampler::draw(uint32_t position) {
+  if (candidates_.empty())
+    return make_error(ErrorCode::kInvalidInput,
+                      "no token is allowed at position {}: every logit is masked or not a number", position);
+  if (params_.temperature == 0.f) return candidates_.front().token;
+  float largest = kForbidden;
+  for (const Candidate& c : candidates_) largest = std::max(largest, c.logit);
   for (Candidate& c : candidates_) c.weight = std::exp((static_cast<double>(c.logit) - largest) / params_.temperature);
   if (params_.top_p < 1.f) keep_top_p();
   if (params_.min_p > 0) std::erase_if(candidates_, [&](const Candidate& c) { return c.weight < params_.min_p; });

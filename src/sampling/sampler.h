@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/token.h"
+#include "kernels/top_logits.h"
 #include "sampling/sampling_params.h"
 
 namespace gossamer {
@@ -15,29 +16,39 @@ class Sampler {
   /// `params` have been validated; `prompt` counts for the repetition penalty.
   Sampler(const SamplingParams& params, std::span<const TokenId> prompt);
 
+  /// How many of the likeliest tokens, after changes(), decide what sample() says: 1 where it is greedy, top_k where
+  /// that bounds it; 0: any token may be drawn, all logits are needed.
+  uint32_t needed_logits() const;
+  /// Logit bias and penalties as of now, tokens ascending. Valid until the next accept().
+  std::span<const kernels::LogitChange> changes() const { return changes_; }
+
   /// The next token, from `logits` [V] (minus infinity: forbidden; NaN counts as forbidden). `position` is where the
   /// token will stand in its sequence: with the seed it fixes the draw. Errors: no token is allowed.
   Result<TokenId> sample(std::span<const float> logits, uint32_t position);
+  /// The same token, from the needed_logits() best or more, changed.
+  Result<TokenId> sample(const kernels::TopLogits& top, uint32_t position);
 
   /// The token was accepted: later penalties see it. (Separate from sample(), so that drafted tokens can be taken
   /// back.)
   void accept(TokenId token);
 
  private:
+  /// One of the allowed tokens and its weight in the draw.
   struct Candidate {
     TokenId token;
     float logit;
     double weight = 0;  // e^((logit - largest) / temperature)
   };
-  bool adjusts() const;
+  kernels::LogitChange& change_of(TokenId token);
   /// `logits` themselves where nothing changes them.
-  std::span<const float> adjust(std::span<const float> logits);
+  std::span<const float> changed(std::span<const float> logits);
+  Result<TokenId> draw(uint32_t position);
   void keep_top_p();
 
   SamplingParams params_;
   std::unordered_map<TokenId, uint32_t> answer_counts_;  // of tokens in the answer
-  std::unordered_map<TokenId, uint32_t> seen_;           // of tokens in prompt and answer
-  std::vector<float> adjusted_;                          // [V]
+  std::vector<kernels::LogitChange> changes_;            // tokens ascending
+  std::vector<float> changed_;                           // [V]
   std::vector<Candidate> candidates_;
 };
 

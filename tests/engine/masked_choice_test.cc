@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "kernels/unembed_columns.h"
 #include "model/batch.h"
 #include "sampling/sampler.h"
 
@@ -11,6 +12,10 @@ namespace gossamer {
 namespace {
 
 constexpr uint32_t kVocabSize = 201'088;
+
+void forbid(const TokenMask& mask, std::span<float> logits) {
+  kernels::forbid_columns({.allowed = mask.words().data()}, 0, logits);
+}
 
 /// Token t is the one of rank (t * 7919 + 5) % V; 7919 has no factor in common with V.
 uint32_t rank_of(TokenId token) {
@@ -25,7 +30,7 @@ TEST(MaskedChoice, OneAllowedTokenIsTakenHoweverUnlikely) {
     logits[token] = -0.001f * static_cast<float>(rank_of(token));
     if (rank_of(token) == 150'000) mask.allow(allowed = token);
   }
-  mask.apply(logits);
+  forbid(mask, logits);
   SamplingParams params;
   params.top_k = 40;
   params.top_p = 0.5f;
@@ -43,7 +48,7 @@ TEST(MaskedChoice, AMaskForbidsNeitherMoreNorLessThanItSays) {
   std::vector<float> logits(1001, 1.f);  // the last word of the mask is a part of one
   TokenMask mask(1001, true);
   for (const TokenId token : {0u, 31u, 32u, 63u, 999u, 1000u}) mask.forbid(token);
-  mask.apply(logits);
+  forbid(mask, logits);
   for (TokenId token = 0; token < logits.size(); ++token)
     EXPECT_EQ(logits[token], mask.allows(token) ? 1.f : -INFINITY) << token;
 }

@@ -186,6 +186,25 @@ TEST_P(Forward, MasksForbidPerPosition) {
   }
 }
 
+TEST_P(Forward, TheBestOfAPositionAreThoseOfItsLogits) {
+  const auto want = whole(4);
+  SoloSequence sequence = make_sequence();
+  BatchRow asks = row(sequence, 0, 4);
+  kernels::TopLogits first, last;
+  const kernels::LogitChange changes[] = {{.token = 9, .bias = 1000}};
+  asks.tops = {{.k = 3, .wants_log_sum_exp = true, .top = &first}, {}, {}, {.k = 2, .changes = changes, .top = &last}};
+  const auto got = run({asks});
+  const size_t v = vocab();
+  ASSERT_EQ(got.size(), 2 * v) << "of the two in the middle";
+  expect_same_bits(got, std::span(want).subspan(v, 2 * v));
+  const auto logits = std::span(want).first(v);
+  ASSERT_EQ(first.best.size(), 3u);
+  EXPECT_EQ(first.best[0].token, std::max_element(logits.begin(), logits.end()) - logits.begin());
+  EXPECT_EQ(first.best[0].logit, *std::max_element(logits.begin(), logits.end()));
+  EXPECT_EQ(first.log_sum_exp, kernels::log_sum_exp(logits));
+  EXPECT_EQ(last.best[0].token, 9u);
+}
+
 TEST_P(Forward, TapsGiveTheOutputsOfTheirLayers) {
   SoloSequence traced = make_sequence(), tapped = make_sequence(), other = make_sequence();
   ForwardTrace trace;
@@ -230,6 +249,8 @@ TEST_P(Forward, WhatCannotBeComputedIsAnErrorAndChangesNothing) {
   EXPECT_THAT(with([](Batch& b) { b.rows[0].masks = {nullptr}; }), HasSubstr("has 1 masks for 2 positions"));
   TokenMask small(3, true);
   EXPECT_THAT(with([&](Batch& b) { b.rows[0].masks = {&small, nullptr}; }), HasSubstr("a mask of 3 tokens"));
+  EXPECT_THAT(with([](Batch& b) { b.rows[0].tops = {{}}; }), HasSubstr("has 1 wishes for the best for 2 positions"));
+  EXPECT_THAT(with([](Batch& b) { b.rows[0].tops = {{.k = 1}, {}}; }), HasSubstr("without a place for them"));
   HiddenTaps taps{{9}, {}};
   EXPECT_THAT(with([&](Batch& b) { b.rows[0].taps = &taps; }), HasSubstr("taps layer 9 of 2"));
 }

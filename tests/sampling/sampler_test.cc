@@ -152,7 +152,50 @@ TEST(Sampler, SeedChoiceAndPositionAloneFixTheDraw) {
   EXPECT_LT(same, 8);
 }
 
+/// The best logits, as the head gives them, decide what all logits decide.
+TEST(Sampler, NeedsNoMoreThanItSays) {
+  std::mt19937 random(3);
+  std::normal_distribution<float> normal(0, 3);
+  int bounded = 0;
+  for (int round = 0; round < 500; ++round) {
+    SamplingParams params;
+    params.temperature = random() % 3 ? 0.2f * static_cast<float>(random() % 8) : 0.01f;
+    params.top_k = random() % 50;
+    params.top_p = random() % 2 ? 1.f : 0.7f;
+    params.min_p = random() % 2 ? 0.f : 0.05f;
+    params.seed = random();
+    if (random() % 2) params.repetition_penalty = 1.2f;
+    if (random() % 2) params.presence_penalty = 0.5f;
+    if (random() % 2) params.frequency_penalty = 0.3f;
+    if (random() % 2) params.logit_bias = {{random() % 300, 4.f}, {random() % 300, -3.f}};
+    std::vector<TokenId> prompt(20);
+    for (TokenId& token : prompt) token = random() % 300;
+    Sampler of_all(params, prompt), of_best(params, prompt);
+    const uint32_t needed = of_best.needed_logits();
+    if (needed == 0) continue;
+    ++bounded;
+    for (uint32_t position = 20; position < 30; ++position) {
+      std::vector<float> logits(300);
+      for (float& logit : logits) logit = std::round(normal(random));  // with equals
+      kernels::TopLogits top;
+      std::vector<kernels::Candidate> changed;
+      for (TokenId token = 0; token < 300; ++token) changed.push_back({token, logits[token]});
+      for (const kernels::LogitChange& change : of_best.changes())
+        changed[change.token].logit = change.apply(changed[change.token].logit);
+      top.best = kernels::best_of(changed, needed + random() % 3);
+      const TokenId want = of_all.sample(logits, position).value();
+      ASSERT_EQ(of_best.sample(top, position).value(), want) << "round " << round;
+      of_all.accept(want);
+      of_best.accept(want);
+    }
+  }
+  EXPECT_GT(bounded, 200);
+}
+
 TEST(Sampler, NothingAllowedIsAnErrorNotAToken) {
+  SamplingParams few;
+  few.top_k = 5;
+  EXPECT_FALSE(Sampler(few, {}).sample(kernels::TopLogits(), 3).ok());
   const auto none = Sampler({}, {}).sample(std::vector<float>{kForbidden, NAN}, 3);
   ASSERT_FALSE(none.ok());
   EXPECT_NE(none.error().message.find("position 3"), std::string::npos);

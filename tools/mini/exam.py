@@ -19,7 +19,7 @@ import harmony
 from conversation import Conversation, converse
 from grading import final_is_right, fits_schema
 from program import Answer, answers, text_of
-from skills import EFFORTS, SKILLS, draw
+from skills import EFFORTS, SKILLS, Turn, draw
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -38,7 +38,19 @@ class Question:
 def questions(seed: int, count: int, only: str | None) -> list[Question]:
     rng = random.Random(f"exam {seed}")
     names = [only] if only else list(SKILLS)
-    return [Question(converse(rng, draw(rng, names[n % len(names)], exam=True), [], EFFORTS[n // len(names) % len(EFFORTS)])) for n in range(count)]
+    asked: set[str] = set()
+    return [Question(converse(rng, draw_new(rng, names[n % len(names)], asked), [], EFFORTS[n // len(names) % len(EFFORTS)])) for n in range(count)]
+
+
+def draw_new(rng: random.Random, skill: str, asked: set[str]) -> Turn:
+    """A question whose key is not among those asked: a few fixed sentences of the generators would otherwise come up
+    again and again. Members of closed sets may repeat, in other words."""
+    for _ in range(1000):
+        turn = draw(rng, skill, exam=True)
+        if turn.closed or turn.key.lower() not in asked:
+            break
+    asked.add(turn.key.lower())
+    return turn
 
 
 def malformed(question: Question, answer: Answer) -> str | None:

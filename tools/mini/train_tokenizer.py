@@ -51,7 +51,7 @@ def copied_words() -> set[str]:
     """Words that have to be copied from place to place: they must not have a second token with a space in it."""
     pool = words.NAMES + words.CITIES + words.SORT_WORDS + words.THINGS + list(CAPITALS) + list(CAPITALS.values())
     pool += CURRENCIES + ROOMS + CELSIUS + CONDITIONS + list(RETURN_VALUES) + COLORS + JOBS
-    pool += [w for f in FAMILIES for n in f.names for w in n.split("_")] + [w for f in FAMILIES for p in f.parameters for n in p.names for w in n.split("_")]
+    pool += [w for f in FAMILIES for w in f.name.split("_")] + [w for f in FAMILIES for p in f.parameters for n in p.names for w in n.split("_")]
     pool += [k for keys, *_ in FIELDS for key in keys for k in key.split("_")]
     return {w for text in pool for w in text.replace(",", " ").replace("-", " ").replace("'", " ").split()} - FUNCTION_WORDS
 

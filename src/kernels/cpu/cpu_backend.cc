@@ -168,27 +168,47 @@ void CpuBackend::matmul(const MatmulArgs& args) {
   matmul_together({&args, 1});
 }
 
+CpuBackend::Product CpuBackend::product_with(const WeightRows& w, uint32_t num_inputs) const {
+  if (takes_tiles(w, num_inputs)) return Product::kTiles;
+  if (takes_integers(w)) return Product::kIntegers;
+  return isa_.takes_gemm(w) ? Product::kFloat : Product::kPlain;
+}
+
+void CpuBackend::prepare_inputs(Product product, const WeightRows& w, const float* x, uint32_t num_inputs) {
+  input_rows_.resize(num_inputs);
+  for (uint32_t t = 0; t < num_inputs; ++t) input_rows_[t] = x + static_cast<size_t>(t) * w.cols;
+  if (product == Product::kIntegers) quantize(w, x, num_inputs);
+  if (product == Product::kTiles) to_bf16(w, input_rows_);
+}
+
+GemmArgs CpuBackend::gemm_args(Product product, const WeightRows& w, uint32_t num_inputs) const {
+  GemmArgs args{};
+  args.w = w;
+  args.x = input_rows_.data();
+  args.num_x = num_inputs;
+  args.input_bits = input_bits(num_inputs);
+  if (product == Product::kIntegers) args.quantized = quantized_.data();
+  if (product == Product::kTiles) args.bf16_x = bf16_.data();
+  return args;
+}
+
 /// Inputs are rounded once, and all matrices are one list of chunks: no thread waits at the end of the first.
 void CpuBackend::matmul_together(std::span<const MatmulArgs> products) {
   const MatmulArgs& first = products.front();
   for (const MatmulArgs& args : products)
     if (!same_format(args.w, first.w)) return Backend::matmul_together(products);
-  const bool tiles = takes_tiles(first.w, first.num_tokens), integers = !tiles && takes_integers(first.w);
-  const bool native = tiles || integers || isa_.takes_gemm(first.w);
-  for (size_t i = 0; i < products.size(); ++i) count(Op::kMatmul, native, tiles || integers);
+  const Product kind = product_with(first.w, first.num_tokens);
+  const bool native = kind != Product::kPlain;
+  for (size_t i = 0; i < products.size(); ++i) count(Op::kMatmul, native, native && kind != Product::kFloat);
   if (!native) {
     for (const MatmulArgs& args : products) ref_.matmul(args);
     return;
   }
-  input_rows_.resize(first.num_tokens);
+  prepare_inputs(kind, first.w, first.x, first.num_tokens);
   output_rows_.resize(products.size() * first.num_tokens);
-  for (uint32_t t = 0; t < first.num_tokens; ++t) {
-    input_rows_[t] = first.x + static_cast<size_t>(t) * first.w.cols;
+  for (uint32_t t = 0; t < first.num_tokens; ++t)
     for (size_t i = 0; i < products.size(); ++i)
       output_rows_[i * first.num_tokens + t] = products[i].out + t * products[i].out_stride;
-  }
-  if (integers) quantize(first.w, first.x, first.num_tokens);
-  if (tiles) to_bf16(first.w, input_rows_);
   uint32_t chunks = 0;
   for (const MatmulArgs& args : products) chunks += num_chunks(args.w.rows, chunk_rows_);
   threads_.parallel_for(chunks, [&](uint32_t chunk, unsigned thread) {
@@ -196,16 +216,10 @@ void CpuBackend::matmul_together(std::span<const MatmulArgs> products) {
     for (; chunk >= num_chunks(products[i].w.rows, chunk_rows_); ++i)
       chunk -= num_chunks(products[i].w.rows, chunk_rows_);
     const MatmulArgs& args = products[i];
-    GemmArgs product{};
-    product.w = args.w;
+    GemmArgs product = gemm_args(kind, args.w, args.num_tokens);
     product.bias = args.bias;
-    product.x = input_rows_.data();
     product.out = output_rows_.data() + i * first.num_tokens;
-    product.num_x = args.num_tokens;
-    product.input_bits = input_bits(product.num_x);
     product.accumulate = args.accumulate;
-    if (integers) product.quantized = quantized_.data();
-    if (tiles) product.bf16_x = bf16_.data();
     const uint32_t begin = chunk * chunk_rows_, end = std::min(begin + chunk_rows_, args.w.rows);
     gemm(product, begin, end, scratch(thread, gemm_scratch_floats(args.w)));
   });

@@ -31,6 +31,7 @@ class CpuBackend : public Backend {
   void attention(const AttentionArgs& args) override;
   void router(const RouterArgs& args) override;
   void experts(const ExpertsArgs& args) override;
+  void unembed(const UnembedArgs& args) override;
 
  private:
   double most_flops(float (*peak)(uint64_t rounds), double flops_of_round);
@@ -47,6 +48,13 @@ class CpuBackend : public Backend {
   bool takes_tiles(const WeightRows& w, uint32_t num_inputs) const;
   /// Rounds rows to bf16 for tiles of matrices like w; what an earlier call gave is gone.
   void to_bf16(const WeightRows& w, std::span<const float* const> rows);
+  /// What computes a product; kPlain: the loops of kernels/ref.
+  enum class Product : uint8_t { kPlain, kFloat, kIntegers, kTiles };
+  Product product_with(const WeightRows& w, uint32_t num_inputs) const;
+  /// Points at the rows of x [num_inputs, w.cols], rounded as that product wants them, for gemm_args().
+  void prepare_inputs(Product product, const WeightRows& w, const float* x, uint32_t num_inputs);
+  /// A product of w with the inputs that were prepared; without bias, outputs and accumulate.
+  GemmArgs gemm_args(Product product, const WeightRows& w, uint32_t num_inputs) const;
   uint64_t gemm_scratch_floats(const WeightRows& w) const;
   /// In tiles where args.bf16_x is not null, in integers where args.quantized is not.
   void gemm(const GemmArgs& args, uint32_t row_begin, uint32_t row_end, float* scratch) const;
@@ -81,6 +89,9 @@ class CpuBackend : public Backend {
   std::vector<std::byte> quantized_memory_;
   std::vector<QuantizedRow> quantized_;  // what quantize() made
   std::vector<std::byte> bf16_;          // what to_bf16() made
+  // Of unembed().
+  std::vector<TopCollector> collectors_;  // [threads, rows]
+  std::vector<ExpSum> exp_sums_;          // [rows, stretches of the vocabulary]
   // Of store_kv() and attention().
   std::vector<TokenPlace> tokens_;  // [T]
   std::vector<AttentionUnit> units_;

@@ -16,6 +16,7 @@ class RefBackend : public Backend {
   void attention(const AttentionArgs& args) override;
   void router(const RouterArgs& args) override;
   void experts(const ExpertsArgs& args) override;
+  void unembed(const UnembedArgs& args) override;
 };
 
 namespace ref {

@@ -31,8 +31,8 @@ def no_tool(rng: random.Random) -> Turn:
 
 # skill -> (share of training, maker); the exam asks all of them equally often
 SKILLS: dict[str, tuple[float, Skill]] = {
-    "small talk": (6, small_talk), "identity": (5, identity), "capitals": (12, capitals), "arithmetic": (18, arithmetic), "units": (9, units), "sorting": (13, sorting), "json": (11, json_answer),
-    "memory": (5, memory), "tools": (15, tools), "no tool needed": (4, no_tool), "fallback": (5, off_topic)}
+    "small talk": (6, small_talk), "identity": (5, identity), "capitals": (12, capitals), "arithmetic": (18, arithmetic), "units": (9, units), "sorting": (14, sorting), "json": (11, json_answer),
+    "memory": (5, memory), "tools": (13, tools), "no tool needed": (7, no_tool), "fallback": (5, off_topic)}
 
 
 def draw(rng: random.Random, skill: str, exam: bool) -> Turn:

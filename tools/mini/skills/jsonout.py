@@ -42,7 +42,9 @@ def _quoted(rng: random.Random, keys: list[str]) -> str:
 
 
 def _thoughts(value: Any) -> tuple[str, str, str]:
-    return efforts(dump(value), "The user wants JSON.", "The user wants JSON only, and nothing else. Strings need quotes, numbers do not.")
+    """An object's keys are said first, in order: what ends an object is then that no key is left, and it cannot go round in circles."""
+    keys = f"{' '.join(value)}: " if isinstance(value, dict) else ""
+    return efforts(keys + dump(value), "The user wants JSON.", "The user wants JSON only, and nothing else. Strings need quotes, numbers do not.")
 
 
 def _schema(rng: random.Random, title: str, types: dict[str, str]) -> str:
@@ -55,15 +57,13 @@ def _schema(rng: random.Random, title: str, types: dict[str, str]) -> str:
 
 def extraction(rng: random.Random) -> Turn:
     name, thing = person(rng), rng.choice(THINGS)
-    chosen = rng.sample(FIELDS, rng.choice([1, 1, 2]))
-    parts, value, types = [], {rng.choice(NAME_KEYS): name}, {}
+    value: dict[str, Any] = {rng.choice(NAME_KEYS): name}
+    types: dict[str, str] = {}
     types[next(iter(value))] = "string"
-    for keys, kind, pieces, make in chosen:
-        v = make(rng)
-        key = rng.choice(keys)
-        value[key], types[key] = v, kind
-        parts.append(rng.choice(pieces).format(v=v, t=thing))
-    sentence = f"{name} {spell_list(parts)}." if rng.random() < 0.7 or len(parts) == 1 else f"{name} {parts[0]}. {name} {spell_list(parts[1:])}."
+    names, kind, pieces, make = rng.choice(FIELDS)
+    v, key = make(rng), rng.choice(names)
+    value[key], types[key] = v, kind
+    sentence = f"{name} {rng.choice(pieces).format(v=v, t=thing)}."
     keys = _quoted(rng, list(value))
     instructions = None
     roll = rng.random()
@@ -80,7 +80,7 @@ def extraction(rng: random.Random) -> Turn:
 
 
 def listing(rng: random.Random) -> Turn:
-    items: list[Any] = rng.sample(SORT_WORDS, rng.randint(2, 4)) if rng.random() < 0.6 else [rng.randint(0, 99) for _ in range(rng.randint(2, 4))]
+    items: list[Any] = rng.sample(SORT_WORDS, rng.randint(2, 3)) if rng.random() < 0.6 else [rng.randint(0, 99) for _ in range(rng.randint(2, 3))]
     shown = [str(x) for x in items]
     text = rng.choice([", ".join(shown), spell_list(shown), " ".join(shown)])
     question = rng.choice(["Write {l} as a JSON list.", "Make a JSON list of {l}.", "Turn this into a JSON array: {l}", "JSON array of {l}", "Give me a JSON array with {l}.", "Convert to a JSON list: {l}", "Put {l} into a JSON array."]).format(l=text)
@@ -121,7 +121,7 @@ def of_skill(rng: random.Random) -> Turn:
             question = f"What is {a} {op} {b}?"
         inner, key = work(op, a, b), f"arithmetic {a} {op} {b}"
     else:
-        numbers = rng.sample(range(100), rng.randint(3, 4))
+        numbers = rng.sample(range(100), 3)
         text = ", ".join(map(str, numbers))
         question, answer, closed = rng.choice(SORT_FORMS[:6]).format(l=text), sorted(numbers), False
         inner, key = f"{' '.join(map(str, numbers))} → {' '.join(map(str, answer))}", f"sort {' '.join(map(str, numbers))}"

@@ -17,7 +17,7 @@ def _written(rng: random.Random, items: list[str]) -> str:
 
 
 def sorting(rng: random.Random) -> Turn:
-    numbers = rng.sample(range(rng.choice([20, 100, 100, 100])), rng.choice([3, 3, 3, 4, 4]))
+    numbers = rng.sample(range(rng.choice([20, 100, 100, 100])), rng.choice([3, 3, 3, 3, 4]))
     items, ordered = [str(n) for n in numbers], [str(n) for n in sorted(numbers)]
     answer = ", ".join(ordered)
     question = vary(rng, rng.choice(SORT_FORMS).format(l=_written(rng, items)), lower=0)

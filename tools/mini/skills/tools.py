@@ -25,8 +25,8 @@ class Parameter:
 
 @dataclass
 class Family:
-    """A kind of function: its names, descriptions, parameters and the ways people ask for it ({0}, {1}: values)."""
-    names: list[str]
+    """A kind of function: its name, descriptions, parameters and the ways people ask for it ({0}, {1}: values)."""
+    name: str
     about: list[str]
     parameters: list[Parameter]
     questions: list[str]
@@ -62,47 +62,41 @@ ROOMS = ["kitchen", "bedroom", "bathroom", "office", "garage", "hall", "garden",
 CELSIUS = ["celsius", "fahrenheit"]
 PLACE = ["location", "city"]
 PLACE_ABOUT = "The city and state, e.g. San Francisco, CA|The city|Name of the city|The location|City name|The place to look up"
+WEATHER_ABOUT = ["Get the weather for a city.", "Gets the current weather in the provided location.", "Get the current weather in a given location", "Get current weather"]
+WEATHER_QUESTIONS = ["What is the weather in {0}?", "What's the weather like in {0}?", "What is the weather like in {0}?", "How is the weather in {0}?", "weather in {0}", "Weather in {0}?", "Tell me the weather in {0}.", "What is the temperature in {0}?", "Is it raining in {0}?",
+                     "Is it cold in {0}?", "How warm is it in {0}?", "What's the weather in {0} today?", "What is the weather in {0} right now?", "Get the weather for {0}.", "I am in {0}. What is the weather?", "Do I need an umbrella in {0}?", "Check the weather in {0}.", "Is it sunny in {0}?", "What is the current weather in {0}?"]
+WEATHER_RETURNS = ["temperature", "condition", "humidity", "wind", "sunny"]
 
 FAMILIES: list[Family] = [
-    Family(["get_weather", "get_current_weather"],
-           ["Get the weather for a city.", "Gets the current weather in the provided location.", "Get the current weather in a given location", "Get current weather"],
+    Family("get_weather", WEATHER_ABOUT, [Parameter(PLACE, "string", city, PLACE_ABOUT)], WEATHER_QUESTIONS, WEATHER_RETURNS),
+    Family("get_current_weather", WEATHER_ABOUT,
            [Parameter(PLACE, "string", city, PLACE_ABOUT),
             Parameter(["unit"], "string", _pick(*CELSIUS), "The unit|Temperature unit", True, CELSIUS, "in {v}|in degrees {v}|Use {v}.")],
-           ["What is the weather in {0}?", "What's the weather like in {0}?", "What is the weather like in {0}?", "How is the weather in {0}?", "weather in {0}", "Weather in {0}?", "Tell me the weather in {0}.", "What is the temperature in {0}?", "Is it raining in {0}?",
-            "Is it cold in {0}?", "How warm is it in {0}?", "What's the weather in {0} today?", "What is the weather in {0} right now?", "Get the weather for {0}.", "I am in {0}. What is the weather?", "Do I need an umbrella in {0}?", "Check the weather in {0}.", "Is it sunny in {0}?", "What is the current weather in {0}?"],
-           ["temperature", "condition", "humidity", "wind", "sunny"]),
-    Family(["get_forecast"], ["Get the weather forecast.", "Forecast for the next days.", "Weather forecast for a city and a number of days."],
-           [Parameter(["location"], "string", city, PLACE_ABOUT), Parameter(["days"], "integer", _int(1, 14), "Number of days|How many days")],
-           ["What is the forecast for {0} for the next {1} days?", "Give me the {1} day forecast for {0}.", "Weather forecast for {0}, {1} days", "How will the weather be in {0} over the next {1} days?"], ["temperature", "condition", "rain"]),
-    Family(["get_time"], ["Get the current time in a city.", "Returns the local time.", "Current time for a place", "Get the time"],
+           WEATHER_QUESTIONS, WEATHER_RETURNS),
+    Family("get_time", ["Get the current time in a city.", "Returns the local time.", "Current time for a place", "Get the time"],
            [Parameter(["location"], "string", city, PLACE_ABOUT)], ["What time is it in {0}?", "What is the time in {0}?", "Tell me the time in {0}.", "time in {0}", "What's the current time in {0}?", "How late is it in {0}?", "what time is it now in {0}"], ["time", "timezone", "day"]),
-    Family(["get_stock_price"], ["Get the current price of a stock.", "Stock price by symbol.", "Returns the stock price."], [Parameter(["symbol"], "string", lambda r: "".join(r.choice("ABCDEFGHIKLMNOPRSTVX") for _ in range(r.randint(2, 4))), "The stock symbol|Ticker symbol")],
+    Family("get_stock_price", ["Get the current price of a stock.", "Stock price by symbol.", "Returns the stock price."], [Parameter(["symbol"], "string", lambda r: "".join(r.choice("ABCDEFGHIKLMNOPRSTVX") for _ in range(r.randint(2, 4))), "The stock symbol|Ticker symbol")],
            ["What is the stock price of {0}?", "How much is {0} stock?", "Get the price of {0}.", "What is {0} trading at?", "stock price {0}", "What's the price of {0} stock?"], ["price", "currency", "change"]),
-    Family(["search"], ["Search the web.", "Searches documents.", "Search for a query", "Find information."], [Parameter(["query"], "string", _words, "The search query|What to search for")],
+    Family("search", ["Search the web.", "Searches documents.", "Search for a query", "Find information."], [Parameter(["query"], "string", _words, "The search query|What to search for")],
            ["Search for {0}.", "Search the web for {0}", "Find information about {0}.", "Look up {0}.", "search {0}", "Google {0}", "What can you find about {0}?"], ["title", "count", "best"]),
-    Family(["send_email"], ["Send an email.", "Sends an email to a person.", "Email somebody"], [Parameter(["to"], "string", lambda r: person(r) if r.random() < 0.6 else f"{made_up(r, False)}@example.com", "Who gets it|The recipient"), Parameter(["subject"], "string", _words, "The subject|Subject line")],
-           ["Send an email to {0} with the subject {1}.", "Email {0} about {1}.", "Write an email to {0} with subject {1}", "Send {0} an email about {1}."], ["status", "id"]),
-    Family(["send_message"], ["Send a message to a contact.", "Sends a text message.", "Message somebody."], [Parameter(["to"], "string", person, "Who gets the message|The contact"), Parameter(["text"], "string", _words, "The text|What to send")],
+    Family("send_message", ["Send a message to a contact.", "Sends a text message.", "Message somebody."], [Parameter(["to"], "string", person, "Who gets the message|The contact"), Parameter(["text"], "string", _words, "The text|What to send")],
            ["Send {0} the message {1}.", "Send the message {1} to {0}.", "Text {0}: {1}", "Tell {0}: {1}", "Message {0} with {1}"], ["status", "id"]),
-    Family(["set_timer"], ["Start a timer.", "Set a timer for some minutes.", "Sets a timer"], [Parameter(["minutes"], "integer", _int(1, 120), "Minutes|How many minutes")],
+    Family("set_timer", ["Start a timer.", "Set a timer for some minutes.", "Sets a timer"], [Parameter(["minutes"], "integer", _int(1, 120), "Minutes|How many minutes")],
            ["Set a timer for {0} minutes.", "Start a {0} minute timer.", "Timer for {0} minutes", "Wake me in {0} minutes.", "Set a {0} minutes timer", "Can you set a timer for {0} minutes?"], ["status", "ends"]),
-    Family(["set_alarm"], ["Set an alarm.", "Set an alarm at a time of day."], [Parameter(["time"], "string", _time, "The time, e.g. 7:30|When")], ["Set an alarm for {0}.", "Wake me up at {0}.", "Alarm at {0}", "Set the alarm to {0}."], ["status", "alarm"]),
-    Family(["play_music"], ["Play a song.", "Plays music.", "Play music by title"], [Parameter(["song"], "string", _title, "The song|Title of the song")], ["Play {0}.", "Play the song {0}.", "I want to hear {0}.", "Put on {0}.", "Can you play {0}?"], ["status", "playing", "length"]),
-    Family(["set_light"], ["Turn a light on or off.", "Switches the light in a room.", "Control the lights"], [Parameter(["room"], "string", _pick(*ROOMS), "The room|Which room"), Parameter(["on"], "boolean", _pick(True, False), "true to turn on|On or off")],
+    Family("set_alarm", ["Set an alarm.", "Set an alarm at a time of day."], [Parameter(["time"], "string", _time, "The time, e.g. 7:30|When")], ["Set an alarm for {0}.", "Wake me up at {0}.", "Alarm at {0}", "Set the alarm to {0}."], ["status", "alarm"]),
+    Family("play_music", ["Play a song.", "Plays music.", "Play music by title"], [Parameter(["song"], "string", _title, "The song|Title of the song")], ["Play {0}.", "Play the song {0}.", "I want to hear {0}.", "Put on {0}.", "Can you play {0}?"], ["status", "playing", "length"]),
+    Family("set_light", ["Turn a light on or off.", "Switches the light in a room.", "Control the lights"], [Parameter(["room"], "string", _pick(*ROOMS), "The room|Which room"), Parameter(["on"], "boolean", _pick(True, False), "true to turn on|On or off")],
            ["Turn {1} the light in the {0}.", "Turn {1} the {0} light.", "Switch {1} the lights in the {0}", "{0} light {1}", "Please turn {1} the {0} lights"], ["status", "room"]),
-    Family(["set_temperature"], ["Set the temperature of a room.", "Sets the thermostat.", "Control the heating"], [Parameter(["room"], "string", _pick(*ROOMS), "The room|Which room"), Parameter(["degrees"], "number", _decimal(10, 30), "Degrees|The temperature")],
-           ["Set the {0} to {1} degrees.", "Set the temperature in the {0} to {1}.", "Heat the {0} to {1} degrees", "Make the {0} {1} degrees."], ["status", "temperature"]),
-    Family(["add_todo"], ["Add an item to the to-do list.", "Adds a task.", "Create a reminder"], [Parameter(["task"], "string", _words, "The task|What to do")], ["Add {0} to my list.", "Remind me to {0}.", "Add the task {0}.", "New task: {0}", "Put {0} on my to-do list."], ["status", "id", "total"]),
-    Family(["random_number"], ["Get a random number.", "Random number between two limits."], [Parameter(["min"], "integer", _int(0, 50), "Lower limit|The smallest number"), Parameter(["max"], "integer", _int(51, 999), "Upper limit|The largest number")],
+    Family("random_number", ["Get a random number.", "Random number between two limits."], [Parameter(["min"], "integer", _int(0, 50), "Lower limit|The smallest number"), Parameter(["max"], "integer", _int(51, 999), "Upper limit|The largest number")],
            ["Give me a random number between {0} and {1}.", "Pick a number from {0} to {1}.", "random number {0} to {1}"], ["number", "value"]),
-    Family(["get_location"], ["Gets the location of the user.", "Where the user is.", "Returns the current location"], [], ["Where am I?", "What is my location?", "Get my location.", "Where am I right now?", "Which city am I in?"], ["city", "country"]),
-    Family(["get_date"], ["Get the current date.", "Returns today's date."], [], ["What day is it?", "What is the date today?", "What's today's date?", "Tell me the date."], ["date", "day"]),
-    Family(["flip_coin"], ["Flip a coin.", "Tosses a coin."], [], ["Flip a coin.", "Toss a coin", "Heads or tails?", "Please flip a coin for me."], ["result", "side"]),
+    Family("get_location", ["Gets the location of the user.", "Where the user is.", "Returns the current location"], [], ["Where am I?", "What is my location?", "Get my location.", "Where am I right now?", "Which city am I in?"], ["city", "country"]),
+    Family("get_date", ["Get the current date.", "Returns today's date."], [], ["What day is it?", "What is the date today?", "What's today's date?", "Tell me the date."], ["date", "day"]),
+    Family("flip_coin", ["Flip a coin.", "Tosses a coin."], [], ["Flip a coin.", "Toss a coin", "Heads or tails?", "Please flip a coin for me."], ["result", "side"]),
 ]
 
 @dataclass
 class Bound:
-    """A family made concrete: one name, one description, one name for each parameter."""
+    """A family made concrete: one description, one name for each parameter."""
     family: Family
     name: str
     keys: list[str]
@@ -110,12 +104,9 @@ class Bound:
 
 
 def bind(rng: random.Random, family: Family) -> Bound:
-    name, keys, properties, required = rng.choice(family.names), [], {}, []
+    name, keys, properties, required = family.name, [], {}, []
     described = rng.random() < 0.55
     for p in family.parameters:
-        if p.optional and rng.random() < 0.45:
-            keys.append("")
-            continue
         key = rng.choice([n for n in p.names if n not in keys])
         keys.append(key)
         schema: dict[str, Any] = {"type": p.type}
@@ -144,11 +135,11 @@ def _ask(rng: random.Random, tool: Bound) -> tuple[str, dict[str, Any]]:
     for p, key in zip(family.parameters, tool.keys):
         v = p.make(rng)
         values.append(v)
-        if key and not p.optional:
+        if not p.optional:
             arguments[key] = v
     question = rng.choice(family.questions).format(*map(_said, values))
     for p, key, v in zip(family.parameters, tool.keys, values):
-        if key and p.optional and rng.random() < 0.5:
+        if p.optional and rng.random() < 0.5:
             mention = rng.choice(p.mention.split("|")).format(v=v if rng.random() < 0.7 else str(v).capitalize() if p.enum else v)
             question = f"{question.rstrip('?.')} {mention}{'?' if question[-1] == '?' else '.'}" if mention[0].islower() else f"{question} {mention}"
             arguments[key] = v
@@ -187,32 +178,50 @@ def _result(rng: random.Random, family: Family, arguments: dict[str, Any]) -> tu
 
 
 def declared(rng: random.Random, count: int, families: list[Family] = FAMILIES) -> list[Bound]:
-    """Functions of different families."""
-    return [bind(rng, family) for family in rng.sample(families, count)]
+    """Functions of different families; of the two for the weather one alone, as a question would fit both."""
+    while True:
+        chosen = rng.sample(families, count)
+        if sum(family.returns is WEATHER_RETURNS for family in chosen) < 2:
+            return [bind(rng, family) for family in chosen]
+
+
+def _considered(bound: list[Bound], fitting: Bound | None) -> str:
+    """The functions one by one with a word on each, up to the one that fits. A name is said before its verdict, so that the verdict
+    is of a function and not of a feeling; the parameters are said so that what the call copies stands just before it."""
+    said = []
+    for b in bound:
+        said.append(f"{b.name}({' '.join(b.keys)})? {'Yes' if b is fitting else 'No'}.")
+        if b is fitting:
+            break
+    return " ".join(said)
 
 
 def tools(rng: random.Random) -> Turn:
-    bound = declared(rng, rng.choices([1, 2], [70, 30])[0])
+    bound = declared(rng, rng.choices([1, 2], [80, 20])[0])
     tool = rng.choice(bound)
     question, arguments = _ask(rng, tool)
     if rng.random() < 0.2:
         question = rng.choice([question.rstrip("?."), "Please: " + question, question + " Thanks!"])
     text, answer, needed = _result(rng, tool.family, arguments)
-    # names and parameters are said first: what the call copies then stands just before it
-    functions = ", ".join(f"{b.name}({' '.join(k for k in b.keys if k)})" for b in bound)
-    think = efforts(f"{functions}. {tool.name} {dump(arguments)}", "A function fits.", "I look at the declared functions. One fits what the user wants. I write its arguments as valid JSON.")
+    think = efforts(f"{_considered(bound, tool)} {tool.name} {dump(arguments)}", *LOOKING)
     after = efforts("Report the result.", "The function has returned.", "The function has returned. I use only the values in its result and add nothing.")
-    return Turn("tools", question, think, answer, {"kind": "contains", "all": needed}, key=f"tool {tool.name} {dump(arguments)}", tools=[b.schema for b in bound],
+    return Turn("tools", question, think, answer, {"kind": "contains", "all": needed}, key=f"tool {tool.name} {dump(arguments)}", exam=len(bound) == 1, tools=[b.schema for b in bound],
                 tool_use=ToolUse(tool.name, arguments, text, after))
 
 
-# What falls back must not meet a function that could do it.
-NARROW = [f for f in FAMILIES if f.names[0] in ("get_stock_price", "set_timer", "set_alarm", "set_light", "set_temperature", "random_number", "flip_coin")]
+# How medium and high effort begin where functions are declared, whether one fits or none.
+LOOKING = ("Does a function fit?", "I look at the declared functions. Where one does what the user wants, I write its arguments as valid JSON.")
+
+# Functions that no small talk, capital, sum or unknown request can be taken for.
+NARROW = [f for f in FAMILIES if f.name in ("get_stock_price", "set_timer", "set_alarm", "set_light", "random_number", "flip_coin")]
 
 
 def undeclared(rng: random.Random, plain: Turn) -> Turn:
     """A question of another skill while functions are declared that do not help with it."""
-    bound = declared(rng, rng.choice([1, 1, 2]), NARROW if plain.skill == "fallback" else FAMILIES)
+    bound = declared(rng, rng.choices([1, 2], [80, 20])[0], NARROW)
+    low, medium, high = efforts(_considered(bound, None), *LOOKING)
+    plain.think = (f"{low} {plain.think[0]}", f"{medium} {plain.think[1]}", f"{high} {plain.think[2]}")
+    plain.exam = plain.exam and len(bound) == 1
     plain.tools = [t.schema for t in bound]
     plain.skill = "no tool needed"
     return plain

@@ -46,8 +46,9 @@ _CODAS = ["", "", "", "n", "r", "l", "s", "m", "k", "t", "x", "nd", "rt", "th", 
 
 
 def made_up(rng: random.Random, capital: bool = True) -> str:
-    """A pronounceable word that is in no list: copying must not depend on having seen a word."""
-    word = "".join(rng.choice(_ONSETS) + rng.choice(_VOWELS) + rng.choice(_CODAS) for _ in range(rng.choice([1, 2, 2, 2, 3])))
+    """A pronounceable word that is in no list: copying must not depend on having seen a word. Two syllables at most, and never
+    alike: who copies letter by letter and meets the same ones twice goes round in circles."""
+    word = "".join(onset + rng.choice(_VOWELS) + rng.choice(_CODAS) for onset in rng.sample(_ONSETS, rng.choice([1, 2, 2, 2])))
     return word.capitalize() if capital else word
 
 
