@@ -157,7 +157,7 @@ Command simulate_command() {
             options.count("--step-tokens", chosen->step_tokens, "Tokens of a step at most");
             options.number(
                 "--tpot-goal", chosen->tpot_goal,
-                "Milliseconds a step may take while answers are written (default: 1.9 times one without prompts)");
+                "Milliseconds a step may take while answers are written (default: 1.7 times one without prompts)");
             options.number("--ttft-limit", chosen->ttft_limit,
                            "Goodput counts requests within this, in ms (default: 2000)");
             options.number("--tpot-limit", chosen->tpot_limit, "And within this per token, in ms (default: 100)");

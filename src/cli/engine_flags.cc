@@ -13,7 +13,7 @@ void EngineFlags::declare(Options& options) {
                "SIZE");
   options.count("--tpot-goal", tpot_goal_ms,
                 "Milliseconds that a step may take while answers are written; sets how much of a prompt it computes "
-                "(default: 1.9 times a step without prompts, p99 beside p99)");
+                "(default: 1.7 times a step without prompts, p99 beside p99)");
 }
 
 Result<EngineOptions> EngineFlags::resolve(kernels::Precision precision) const {

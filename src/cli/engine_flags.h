@@ -11,7 +11,7 @@ namespace gossamer::cli {
 struct EngineFlags {
   std::string kv_dtype;       // empty: bf16, or f32 where that is the precision
   std::string kv_memory;      // "2GB", "512MiB"; empty: chosen by the engine
-  uint32_t tpot_goal_ms = 0;  // 0: 1.9 times a step without prompts
+  uint32_t tpot_goal_ms = 0;  // 0: 1.7 times a step without prompts
 
   void declare(Options& options);
   /// Errors: a size that is none.

@@ -17,7 +17,7 @@ struct EngineOptions {
   uint64_t kv_bytes = 0;  ///< of the KV cache; 0: what a few long conversations need, at most a quarter of free memory
   SchedulerLimits limits;
   bool prefix_cache = true;
-  /// What a step may take while answers are being written: 0 is 1.9 times a step without prompts, p99 beside p99.
+  /// What a step may take while answers are being written: 0 is 1.7 times a step without prompts, p99 beside p99.
   double tpot_goal_seconds = 0;
   /// Takes all memory of the cache from the system at the start.
   bool populate = false;

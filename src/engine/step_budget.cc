@@ -8,7 +8,7 @@ namespace {
 /// What the slowest hundredth of the answers' steps may slow down by while a prompt is computed beside them: at most
 /// twice is promised. Tried and lost: 1.8 and 1.6 times the mean of steps without prompts, compared with the mean of
 /// those with them; both have slow ones for reasons of the machine's, so the p99 came out anywhere from 1.8 to 2.2.
-constexpr double kSlowdownGoal = 1.9;
+constexpr double kSlowdownGoal = 1.7;
 
 /// So often a step leaves prompts waiting, to see what answers alone take by now.
 constexpr uint32_t kStepsBetweenProbes = 64;
