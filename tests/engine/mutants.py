@@ -53,6 +53,8 @@ MUTANTS = [
     ("echo skips what is cached", "engine/scheduler.cc", "if (sequence.pages.shares_prefix && !sequence.computes_whole_prompt)\n    hit", "if (sequence.pages.shares_prefix)\n    hit"),
     ("decode waits behind a prompt", "engine/scheduler.cc", "const uint32_t beside = budget_tokens > answering ? budget_tokens - answering : 0;",
      "const uint32_t beside = budget_tokens;"),
+    ("answers that wait for pages keep prompts waiting", "engine/scheduler.cc", "if (plan.rows.empty() && least == 0) return plan_step(now_us, 1);", ""),
+    ("a budget of nothing computes prompts", "engine/scheduler.cc", "budget_tokens == 0 && answering > 0 ? 0 : limits_.min_prefill_tokens", "limits_.min_prefill_tokens"),
 ]
 
 

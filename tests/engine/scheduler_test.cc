@@ -130,6 +130,23 @@ TEST(Scheduler, ABudgetOfNothingIsAStepOfAnswersAlone) {
   EXPECT_EQ(row_of(world.step(100), 2).length, 99u);
 }
 
+/// With a budget of nothing in every step an answer grows until the pages are gone, those that a prompt was promised
+/// among them: then the prompt goes on, and takes them back.
+TEST(Scheduler, AnswersThatWaitForPagesKeepNoPromptWaiting) {
+  SchedulerLimits limits;
+  limits.max_step_tokens = 128;
+  World world(60, limits);
+  const uint32_t longest = world.scheduler.limits().max_sequence_tokens;
+  ASSERT_TRUE(world.submit(1, longest - 300, 5).ok());
+  ASSERT_EQ(row_of(world.step(100), 1).length, 100u);
+  ASSERT_TRUE(world.submit(2, 20, longest - 20).ok());
+  while (!world.scheduler.find(2) || world.scheduler.find(2)->is_prefilling()) world.step(30);
+  const uint32_t done = world.scheduler.find(1)->scheduled;
+  for (int step = 0; step < 3000 && world.scheduler.find(1)->scheduled == done; ++step)
+    ASSERT_FALSE(world.step(0).rows.empty()) << "step " << step;
+  EXPECT_GT(world.scheduler.find(1)->scheduled, done);
+}
+
 TEST(Scheduler, WhatCanNeverFitIsRefused) {
   SchedulerLimits limits;
   World world(100, limits);
