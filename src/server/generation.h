@@ -110,11 +110,11 @@ struct AnswerEvent {
   std::string call_id;    ///< "call_...": made up, unguessable
   std::string name;       ///< of the function, without "functions."
 
-  Finish finish = Finish::kStop;   ///< kEnd
-  std::string stop_matched;        ///< kEnd: the stop text that ended it, if one did
-  std::string error;               ///< kEnd with kError: one sentence
-  Usage usage;                     ///< kEnd: of this choice
-  RequestTimes times;              ///< kEnd
+  Finish finish = Finish::kStop;  ///< kEnd
+  std::string stop_matched;       ///< kEnd: the stop text that ended it, if one did
+  std::string error;              ///< kEnd with kError: one sentence
+  Usage usage;                    ///< kEnd: of this choice
+  RequestTimes times;             ///< kEnd
 };
 
 /// An answer that is being made, its choices at once. Dropping the last owner cancels what still runs.
