@@ -37,14 +37,14 @@ struct Request {
 /// An answer that is there at once. Content-Length, Date and Connection are the transport's.
 struct Response {
   unsigned status = 200;
-  Headers headers;  ///< Content-Type among them
-  std::string body;
+  Headers headers = {};  ///< Content-Type among them
+  std::string body = {};
 };
 
 /// What a stream that says nothing for a while sends, so that proxies and clients do not give up.
 struct StreamOptions {
-  std::string idle_bytes;    ///< ": keep-alive\n\n" for server-sent events; empty: nothing
-  double idle_seconds = 15;  ///< silence after which idle_bytes go out, again and again
+  std::string idle_bytes = {};  ///< ": keep-alive\n\n" for server-sent events; empty: nothing
+  double idle_seconds = 15;     ///< silence after which idle_bytes go out, again and again
 };
 
 /// One request and its answer: exactly one respond(), or one begin_stream(), writes and one end(). All of it may be

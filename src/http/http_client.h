@@ -14,17 +14,18 @@
 namespace gossamer::http {
 
 struct ClientOptions {
-  unsigned threads = 1;         ///< that connections are spread over
-  double connect_seconds = 10;  ///< to the end of the TLS handshake
-  bool verify_tls = true;       ///< false: any certificate will do
-  std::string authorities;      ///< a PEM file of certificates to believe instead of the system's
+  unsigned threads = 1;          ///< that connections are spread over
+  double connect_seconds = 10;   ///< to the end of the TLS handshake
+  bool verify_tls = true;        ///< false: any certificate will do
+  std::string authorities = {};  ///< a PEM file of certificates to believe instead of the system's
 };
 
 struct ClientRequest {
   std::string method = "POST";
   std::string path;  ///< below the client's URL: "/chat/completions"
-  Headers headers;   ///< Host and Content-Length are added; so is Content-Type, application/json, where there is a body
-  std::string body;
+  Headers headers =
+      {};  ///< Host and Content-Length are added; so is Content-Type, application/json, where there is a body
+  std::string body = {};
   double timeout_seconds = 0;  ///< from send() to the end of the answer; 0: none
 };
 
@@ -47,9 +48,9 @@ struct CallEnd {
 /// What happens to a request, in this order: on_head once, on_body as bytes arrive, on_end exactly once, always. On a
 /// thread of the client; they must not block, and may send and cancel.
 struct CallSink {
-  std::function<void(unsigned status, const Headers& headers)> on_head;
-  std::function<void(std::string_view bytes)> on_body;
-  std::function<void(const CallEnd& end)> on_end;
+  std::function<void(unsigned status, const Headers& headers)> on_head = nullptr;
+  std::function<void(std::string_view bytes)> on_body = nullptr;
+  std::function<void(const CallEnd& end)> on_end = nullptr;
 };
 
 /// A client of one server: any number of requests at once, each on a connection of its own, which is kept for the next.

@@ -18,8 +18,8 @@ struct TlsFiles {
 struct ServerOptions {
   std::string host = "127.0.0.1";  ///< an address or a name
   uint16_t port = 8000;            ///< 0: one that is free
-  std::string unix_socket;         ///< a path; where given, host and port are not listened to
-  std::optional<TlsFiles> tls;
+  std::string unix_socket = {};    ///< a path; where given, host and port are not listened to
+  std::optional<TlsFiles> tls = std::nullopt;
   unsigned threads = 1;  ///< that read, write and call the handler
 
   // Who sends more, or slower, is answered (431, 413, 408) where that is possible, and loses the connection.

@@ -115,7 +115,7 @@ INSTANTIATE_TEST_SUITE_P(
          413},
         {"LargeLengthBeforeContinue", head_with("Content-Length: 1001\r\nExpect: 100-continue\r\n"), 413},
     }),
-    [](const auto& info) { return std::string(info.param.name); });
+    [](const auto& test) { return std::string(test.param.name); });
 
 using Limits = ServerTest;
 
