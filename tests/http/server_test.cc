@@ -102,7 +102,7 @@ TEST_F(Server, SpeaksTls) {
 
 TEST_F(Server, LosesOnlyThoseWhoDoNotSpeakTls) {
   const TestCertificate certificate("mixed"), other("other");
-  start({.header_seconds = 0.2, .tls = certificate.files()});
+  start({.tls = certificate.files(), .header_seconds = 0.2});
   RawClient plain(*server), silent(*server);
   plain.send("GET /echo HTTP/1.1\r\nHost: x\r\n\r\n");
   plain.read_to_end();
