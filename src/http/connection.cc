@@ -8,8 +8,8 @@ namespace gossamer::http {
 
 namespace {
 
-/// How long what a client still sends after the last answer is read and dropped: in all, and in silence.
-constexpr double kLingerSeconds = 30, kLingerSilenceSeconds = 2;
+/// For how long at most silence is waited through after the last answer.
+constexpr double kLingerSilenceSeconds = 2;
 
 }  // namespace
 
@@ -87,7 +87,7 @@ void Connection::set_deadline() {
       due = progress_at_ + seconds(options.stall_seconds);
       break;
     case Phase::kLingering:
-      due = std::min(phase_began_ + seconds(kLingerSeconds), progress_at_ + seconds(kLingerSilenceSeconds));
+      due = std::min(phase_began_ + linger_for_, progress_at_ + seconds(kLingerSilenceSeconds));
       break;
     case Phase::kClosed:
       return;

@@ -110,6 +110,7 @@ class Connection final : public Pollable,
   Outgoing out_;
   bool blocked_ = false, pressed_ = false;
   TimePoint progress_at_, pressed_since_;
+  Clock::duration linger_for_{};
 };
 
 }  // namespace gossamer::http

@@ -140,7 +140,7 @@ TEST_F(Client, CancelsAllAtItsEnd) {
 TEST_F(Client, SendsAgainWhatAnIdleConnectionLost) {
   start({.idle_seconds = 0.05});
   const auto client = connect();
-  for (int i = 0; i < 40; ++i) {
+  for (int i = 0; i < 20; ++i) {
     const auto response = client->fetch({.path = "/echo", .body = "hi"});
     ASSERT_TRUE(response.ok()) << i << ": " << response.error().message;
     EXPECT_EQ(response->body, "POST /echo? hi");
