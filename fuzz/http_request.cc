@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/check.h"
-#include "http/message_reader.h"
+#include "http/request_reader.h"
 
 using namespace gossamer::http;
 

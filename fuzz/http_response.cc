@@ -4,7 +4,7 @@
 #include <string>
 
 #include "base/check.h"
-#include "http/message_reader.h"
+#include "http/response_reader.h"
 
 using namespace gossamer::http;
 

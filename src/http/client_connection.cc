@@ -113,6 +113,7 @@ void ClientConnection::write_out() {
 
 void ClientConnection::on_ready(Readiness readiness) {
   waiting_[static_cast<size_t>(readiness)] = false;
+  if (readiness == Readiness::kBroken) return fail(CallFailure::kConnect, "the socket cannot be waited for");
   switch (phase_) {
     case Phase::kConnecting: {
       int error = 0;

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "http/http_client.h"
-#include "http/message_reader.h"
 #include "http/outgoing.h"
+#include "http/response_reader.h"
 #include "http/socket.h"
 
 namespace gossamer::http {

@@ -46,8 +46,8 @@ void Connection::close() {
 void Connection::on_ready(Readiness readiness) {
   waiting_[static_cast<size_t>(readiness)] = false;
   if (phase_ == Phase::kClosed) return;
-  if (phase_ == Phase::kHandshake) return shake_hands();
   if (readiness == Readiness::kBroken) return close();
+  if (phase_ == Phase::kHandshake) return shake_hands();
   // Under TLS either direction may have waited for the other.
   if (readiness == Readiness::kWrite || (blocked_ && socket_.has_tls())) pump();
   if ((readiness == Readiness::kRead || socket_.has_tls()) && wants_input()) read_socket();

@@ -6,8 +6,8 @@
 
 #include "http/answer.h"
 #include "http/http_server.h"
-#include "http/message_reader.h"
 #include "http/outgoing.h"
+#include "http/request_reader.h"
 #include "http/response_head.h"
 #include "http/socket.h"
 

@@ -1,6 +1,6 @@
 #include <gmock/gmock.h>
 
-#include "http/message_reader.h"
+#include "http/request_reader.h"
 #include "http/request_target.h"
 #include "http/sse_parser.h"
 #include "http/url.h"

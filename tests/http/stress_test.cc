@@ -98,6 +98,28 @@ TEST(Stress, ThousandsOfIdleConnections) {
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(1));
 }
 
+/// As many requests as these leave nothing behind: what one needed serves the next.
+TEST(Stress, RequestsDoNotPileUp) {
+  auto server = HttpServer::start({.port = 0}, [&](std::shared_ptr<Exchange> exchange) {
+    exchange->begin_stream(200, {{"Content-Type", "text/event-stream"}}, {.idle_bytes = ": keep-alive\n\n"});
+    exchange->write("data: 1\n\n");
+    exchange->end();
+  });
+  ASSERT_TRUE(server.ok());
+  std::deque<RawClient> clients;
+  for (int i = 0; i < 8; ++i) clients.emplace_back(**server);
+  const auto ask_all = [&](int times) {
+    for (int i = 0; i < times; ++i) {
+      for (RawClient& client : clients) client.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi");
+      for (RawClient& client : clients) ASSERT_EQ(status_of(client.read_response()), 200u);
+    }
+  };
+  ask_all(500);
+  const uint64_t before = resident_bytes();
+  ask_all(3000);
+  EXPECT_LT(resident_bytes(), before + (1u << 20));
+}
+
 /// Clients that come, send anything, and leave in any way, while one that behaves is served.
 TEST(Stress, ConnectionsThatComeAndGo) {
   Desk desk;
