@@ -31,8 +31,9 @@ std::string describe(const Request& request) {
 class Feeder {
  public:
   void feed(std::string_view piece) {
+    if (outcome.refused != 0) return;
     unread_ += piece;
-    while (outcome.refused == 0 && !unread_.empty()) {
+    while (!unread_.empty()) {
       if (!reader_) reader_.emplace(kMaxHeaderBytes, kMaxBodyBytes);
       const size_t used = reader_->read(unread_);
       GOS_CHECK(used <= unread_.size());
