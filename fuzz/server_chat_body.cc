@@ -1,5 +1,5 @@
-/// Any bytes as the body of a chat and of a completion: refused with a sentence that names the field, or understood, and
-/// then answered in form.
+/// Any bytes as the body of a chat and of a completion: refused with a sentence that names the field, or understood,
+/// and then answered in form.
 
 #include "base/check.h"
 #include "base/utf8.h"

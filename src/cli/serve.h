@@ -30,7 +30,7 @@ struct ServeOptions {
   std::string date = "today";
   uint32_t max_context = 0, max_running = 64, max_queue = 1024;
   uint32_t timeout_seconds = 0, drain_seconds = 30;
-  bool no_timings = false;
+  bool no_timings = false, fast = false;
   std::string log;     ///< "text", "json", "off"; empty: text on a terminal, else JSON
   std::string script;  ///< a file of harmony text that is every answer: for measurements
 

@@ -1,4 +1,4 @@
-#include "tests/server/chat_file.h"
+#include "server/chat_file.h"
 
 #include <sstream>
 
@@ -12,7 +12,8 @@ Result<ChatFile> ChatFile::parse(const std::string& text) {
   for (int number = 1; std::getline(lines, line); ++number) {
     if (line.starts_with("# ") && !into) continue;
     if (!line.starts_with("== ")) {
-      if (!into && !line.empty()) return make_error(ErrorCode::kInvalidInput, "line {}: no section begins here", number);
+      if (!into && !line.empty())
+        return make_error(ErrorCode::kInvalidInput, "line {}: no section begins here", number);
       if (into && !(into->empty() && line.empty())) *into += line + "\n";
       continue;
     }

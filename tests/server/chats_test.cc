@@ -6,8 +6,8 @@
 #include <filesystem>
 
 #include "base/mmap_file.h"
-#include "tests/server/chat_file.h"
-#include "tests/server/test_app.h"
+#include "server/chat_file.h"
+#include "server/test_app.h"
 
 namespace gossamer::server {
 namespace {

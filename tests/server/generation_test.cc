@@ -9,7 +9,7 @@
 
 #include "base/utf8.h"
 #include "server/answer_reader.h"
-#include "tests/server/test_app.h"
+#include "server/test_app.h"
 
 namespace gossamer::server {
 namespace {
@@ -71,12 +71,33 @@ Told of_stream(const std::string& stream) {
 
 /// Any tokens at all: whatever a model may say.
 std::string random_answer(std::mt19937& random) {
-  static const std::vector<std::string> kPieces = {
-      "<|start|>", "<|end|>", "<|message|>", "<|channel|>", "<|constrain|>", "<|return|>", "<|call|>", "assistant",
-      "analysis",  "final",   "commentary",  " to=",        "functions.f",   "f",          "json",     "{\"a\":1}",
-      "Hello",     " STOP",   "ST",          "OP",          "ä",             "😀",         "\n\n",     "functions.g",
-      "<|channel|>final<|message|>", "<|channel|>commentary to=functions.f <|constrain|>json<|message|>",
-      "<|end|><|start|>assistant"};
+  static const std::vector<std::string> kPieces = {"<|start|>",
+                                                   "<|end|>",
+                                                   "<|message|>",
+                                                   "<|channel|>",
+                                                   "<|constrain|>",
+                                                   "<|return|>",
+                                                   "<|call|>",
+                                                   "assistant",
+                                                   "analysis",
+                                                   "final",
+                                                   "commentary",
+                                                   " to=",
+                                                   "functions.f",
+                                                   "f",
+                                                   "json",
+                                                   "{\"a\":1}",
+                                                   "Hello",
+                                                   " STOP",
+                                                   "ST",
+                                                   "OP",
+                                                   "ä",
+                                                   "😀",
+                                                   "\n\n",
+                                                   "functions.g",
+                                                   "<|channel|>final<|message|>",
+                                                   "<|channel|>commentary to=functions.f <|constrain|>json<|message|>",
+                                                   "<|end|><|start|>assistant"};
   std::string answer;
   for (size_t i = random() % 16; i > 0; --i) answer += kPieces[random() % kPieces.size()];
   return answer;
@@ -118,8 +139,8 @@ TEST(Streams, BeginWithTheRoleTogetherWithTheFirstToken) {
   slow.first_token_seconds = 0.05;
   slow.seconds_per_token = 0.01;
   TestApp app({"<|channel|>final<|message|>Hi you<|return|>"}, {}, slow);
-  const auto stream = app.ask("POST", "/v1/chat/completions",
-                              R"({"stream": true, "messages": [{"role": "user", "content": "x"}]})");
+  const auto stream =
+      app.ask("POST", "/v1/chat/completions", R"({"stream": true, "messages": [{"role": "user", "content": "x"}]})");
   EXPECT_NE(stream->pieces().front().find("\"role\":\"assistant\""), std::string::npos);
   EXPECT_NE(stream->pieces().front().find("\"content\":\"Hi\""), std::string::npos);
   EXPECT_EQ(*stream->response().headers.find("Cache-Control"), "no-cache");
@@ -156,8 +177,8 @@ TEST(Abort, EndsAnAnswerByAnyOfItsIds) {
   ASSERT_TRUE(by_header->wait());
   EXPECT_NE(by_header->response().body.find("\"finish_reason\":\"length\""), std::string::npos);
 
-  const auto streamed = app.send("POST", "/v1/chat/completions",
-                                 R"({"stream": true, "messages": [{"role": "user", "content": "x"}]})");
+  const auto streamed =
+      app.send("POST", "/v1/chat/completions", R"({"stream": true, "messages": [{"role": "user", "content": "x"}]})");
   ASSERT_TRUE(streamed->wait_for_pieces(2));
   EXPECT_EQ(app.ask("POST", "/abort", R"({"abort_all": true})")->response().status, 200u);
   ASSERT_TRUE(streamed->wait());
@@ -170,8 +191,8 @@ TEST(Deadlines, EndAnAnswerWithWhatItHas) {
   std::string endless = "<|channel|>final<|message|>";
   for (int i = 0; i < 100'000; ++i) endless += " x";
   TestApp app({endless}, {}, slow);
-  const json::value answer = app.ask_json("/v1/chat/completions",
-                                          R"({"timeout_ms": 60, "messages": [{"role": "user", "content": "x"}]})");
+  const json::value answer =
+      app.ask_json("/v1/chat/completions", R"({"timeout_ms": 60, "messages": [{"role": "user", "content": "x"}]})");
   EXPECT_EQ(answer.at("choices").at(0).at("finish_reason"), "length");
   EXPECT_FALSE(answer.at("choices").at(0).at("message").at("content").as_string().empty());
 }

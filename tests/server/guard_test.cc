@@ -1,5 +1,7 @@
 /// Keys, CORS, request ids, draining, limits: what happens before and around a handler.
 
+#include "server/guard.h"
+
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -7,9 +9,8 @@
 #include <fstream>
 
 #include "server/access_record.h"
-#include "server/guard.h"
 #include "server/metrics.h"
-#include "tests/server/test_app.h"
+#include "server/test_app.h"
 
 namespace gossamer::server {
 namespace {
@@ -198,7 +199,8 @@ double metric(const std::string& text, const std::string& name) {
 }
 
 TEST(MetricsText, AgreesWithUsage) {
-  TestApp app({kHi, "<|channel|>analysis<|message|>Hm hm<|end|><|start|>assistant<|channel|>final<|message|>Yes<|return|>"});
+  TestApp app(
+      {kHi, "<|channel|>analysis<|message|>Hm hm<|end|><|start|>assistant<|channel|>final<|message|>Yes<|return|>"});
   uint64_t prompt = 0, completion = 0, reasoning = 0;
   for (int i = 0; i < 4; ++i) {
     const json::value answer = app.ask_json(

@@ -1,4 +1,4 @@
-#include "tests/server/test_app.h"
+#include "server/test_app.h"
 
 #include <gtest/gtest.h>
 

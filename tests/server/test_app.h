@@ -6,9 +6,9 @@
 
 #include "base/json.h"
 #include "server/app.h"
+#include "server/fake_exchange.h"
 #include "server/routes.h"
 #include "server/scripted_engine.h"
-#include "tests/server/fake_exchange.h"
 
 namespace gossamer::server {
 
