@@ -7,7 +7,10 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <regex>
+#include <set>
 
+#include "base/mmap_file.h"
 #include "server/access_record.h"
 #include "server/metrics.h"
 #include "server/test_app.h"
@@ -240,6 +243,19 @@ TEST(MetricsText, IsWellFormed) {
     }
   }
   EXPECT_GT(types.size(), 30u);
+}
+
+TEST(MetricsText, HasWhatTheDashboardAsksFor) {
+  TestApp app({kHi});
+  const std::string text = app.ask("GET", "/metrics")->response().body;
+  const Result<std::string> dashboard = read_file(GOSSAMER_SOURCE_DIR "/docs/grafana-dashboard.json", 1 << 20);
+  ASSERT_TRUE(dashboard.ok());
+  ASSERT_TRUE(parse_json(*dashboard, "the dashboard").ok());
+  const std::regex name("gossamer_[a-z_]+");
+  size_t found = 0;
+  for (std::sregex_iterator word(dashboard->begin(), dashboard->end(), name), end; word != end; ++word, ++found)
+    EXPECT_NE(text.find("\n" + word->str()), std::string::npos) << word->str();
+  EXPECT_GT(found, 20u);
 }
 
 }  // namespace
