@@ -259,7 +259,7 @@ std::shared_ptr<ServedModel> App::model() const {
 
 void App::set_model(std::shared_ptr<ServedModel> model) {
   std::lock_guard lock(mutex_);
-  model_ = std::move(model);
+  model_.swap(model);  // the one before ends when the lock is free again: its answers tell the app that they end
 }
 
 void App::add_running(const std::string& id, std::weak_ptr<Generation> generation) {
