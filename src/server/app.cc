@@ -142,7 +142,6 @@ ApiError refused(const Error& error, const ServedModel& model, const std::string
 }
 
 void Call::follow(const std::shared_ptr<Generation>& generation, const std::string& answer_id) const {
-  record->answer_id = answer_id;
   app.add_running(request_id, generation);
   app.add_running(answer_id, generation);
   exchange->on_gone([weak = std::weak_ptr(generation)] {
