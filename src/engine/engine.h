@@ -31,6 +31,7 @@ struct EngineRequest {
   SamplingParams sampling;
   uint32_t max_tokens = 0;           ///< of the answer; 0, or more than fits: to the end of the context
   std::vector<TokenId> stop_tokens;  ///< the answer ends with the first of them, which is given out too
+  uint32_t min_tokens = 0;           ///< of the answer: before that a stop token is never chosen
   TenantId tenant = 0;
   std::optional<CacheSalt> salt;  ///< who shares prefixes; absent: the tenant's own
   Priority priority = Priority::kInteractive;
@@ -44,6 +45,7 @@ struct EngineRequest {
 struct RequestTimes {
   double first_token_seconds = 0;
   double end_seconds = 0;
+  double queue_seconds = 0;  ///< until its first step began
 };
 
 /// What happens to a request, in this order: any number of kPrefill and kToken, then one kEnd and nothing after it.
@@ -61,7 +63,7 @@ struct EngineEvent {
   RequestTimes times;                         ///< kEnd
 };
 
-/// Called on the engine's thread: it must not block, and must not call the engine except for cancel().
+/// Called on the engine's thread: it must not block, and must not call the engine except for submit() and cancel().
 using EventSink = std::function<void(const EngineEvent&)>;
 
 /// What the engine is doing, as one consistent picture.
@@ -71,6 +73,7 @@ struct EngineStats {
   uint64_t steps = 0, prompt_tokens = 0, cached_tokens = 0, generated_tokens = 0, preemptions = 0;
   uint64_t ended = 0;  ///< requests
   double last_step_seconds = 0;
+  double predicted_wait_seconds = 0;  ///< in line, of a request that comes now
 };
 
 /// One step, for who measures.
@@ -91,10 +94,13 @@ class Engine {
   ~Engine();
 
   /// Puts a request in line; `sink` then gets its events, kEnd exactly once. Errors, and no event: values out of range,
-  /// a prompt too long, a token that the model does not have, the line is full (kBusy, with a guess at the wait).
+  /// a prompt too long (kTooLong), a token that the model does not have, the line is full (kBusy, with a guess at the
+  /// wait).
   Result<SequenceId> submit(EngineRequest request, EventSink sink);
   /// Ends a request within two steps, wherever it is; one that has ended is left alone.
   void cancel(SequenceId id);
+  /// Forgets all prefixes that no request is using.
+  void reset_prefix_cache();
 
   EngineStats stats() const;
   /// Prompt and answer together, at most.

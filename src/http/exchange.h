@@ -43,8 +43,8 @@ struct Response {
 
 /// What a stream that says nothing for a while sends, so that proxies and clients do not give up.
 struct StreamOptions {
-  std::string idle_bytes;         ///< ": keep-alive\n\n" for server-sent events; empty: nothing
-  double idle_seconds = 15;       ///< silence after which idle_bytes go out, again and again
+  std::string idle_bytes;    ///< ": keep-alive\n\n" for server-sent events; empty: nothing
+  double idle_seconds = 15;  ///< silence after which idle_bytes go out, again and again
 };
 
 /// One request and its answer: exactly one respond(), or one begin_stream(), writes and one end(). All of it may be

@@ -104,20 +104,21 @@ struct AnswerEvent {
   uint32_t choice = 0;
   std::string text;
   std::vector<ScoredToken> tokens;  ///< those behind `text`, where logprobs are asked for
-  std::vector<TokenId> ids;         ///< those behind `text`
+  std::vector<TokenId> ids;         ///< all since the event before: those behind `text`, and those of frames
 
   uint32_t call_idx = 0;  ///< of the choice, from 0
   std::string call_id;    ///< "call_...": made up, unguessable
   std::string name;       ///< of the function, without "functions."
 
-  Finish finish = Finish::kStop;   ///< kEnd
-  std::string stop_matched;        ///< kEnd: the stop text that ended it, if one did
-  std::string error;               ///< kEnd with kError: one sentence
-  Usage usage;                     ///< kEnd: of this choice
-  RequestTimes times;              ///< kEnd
+  Finish finish = Finish::kStop;  ///< kEnd
+  std::string stop_matched;       ///< kEnd: the stop text that ended it, if one did
+  std::string error;              ///< kEnd with kError: one sentence
+  Usage usage;                    ///< kEnd: of this choice
+  RequestTimes times;             ///< kEnd
 };
 
-/// An answer that is being made, its choices at once. Dropping the last owner cancels what still runs.
+/// An answer that is being made, its choices at once. Dropping the last owner cancels what still runs. It lets go of
+/// its sink after the last kEnd, so a sink may own the generation.
 class Generation {
  public:
   /// Called on the engine's thread, one event at a time, never after a kEnd of the same choice; it must not block.
@@ -129,8 +130,9 @@ class Generation {
   virtual uint32_t prompt_tokens() const = 0;
 };
 
-/// Renders and submits. Errors: kInvalidInput with the sentence for the client (too long: see context_length_error()),
-/// kBusy with a guess at the wait.
+/// Renders and submits. The first event may come before it returns. Errors: kInvalidInput with the sentence for the
+/// client, kTooLong where the prompt and one token do not fit the context, kBusy with a guess at the wait;
+/// api_error_of() makes answers of them.
 Result<std::shared_ptr<Generation>> start_generation(ServedModel& model, const ChatRequest& request,
                                                      Generation::Sink sink);
 Result<std::shared_ptr<Generation>> start_generation(ServedModel& model, const CompletionRequest& request,
