@@ -2,6 +2,7 @@
 #include <map>
 #include <utility>
 
+#include "server/answer_tally.h"
 #include "server/chat_prompt.h"
 #include "server/ids.h"
 #include "server/responses_items.h"
@@ -97,16 +98,30 @@ bool drop_oldest(std::vector<ChatTurn>& turns) {
   return true;
 }
 
+AnswerTally tally_of(const AnswerEvent& end) {
+  AnswerTally tally(1);
+  tally.add(end);
+  return tally;
+}
+
 std::shared_ptr<ResponsesRun> make_run(const Creation& creation) {
   ResponsesRun::Parts parts;
   parts.request = creation.request;
   parts.tenant = creation.call->tenant;
   parts.store = creation.service->store();
   parts.warning = creation.warning;
+  parts.extras = [with_timings = creation.call->app.options().timings](const AnswerEvent& end) {
+    json::object extras;
+    if (with_timings) tally_of(end).add_timings(extras);
+    return extras;
+  };
   parts.on_end = [service = creation.service, call = creation.call,
-                  id = response_id(creation.request.stem)](const AnswerEvent&) {
+                  id = response_id(creation.request.stem),
+                  background = creation.request.background](const AnswerEvent& end) {
     service->remove_running(id);
     call->app.remove_running(call->request_id);
+    call->app.remove_running(id);
+    if (!background) tally_of(end).fill(*call->record);
   };
   return std::make_shared<ResponsesRun>(std::move(parts));
 }
@@ -165,6 +180,7 @@ void answer(Creation& creation, const std::vector<PlacedItem>& items) {
   if (!reader.ok()) return creation.call->respond(*reader.problem());
   if (!generation.ok()) return creation.call->respond(api_error_of(generation.error()));
   creation.call->app.add_running(creation.call->request_id, *generation);
+  creation.call->app.add_running(run->id(), *generation);
   if (request.store) creation.service->add_running(run);
   listen(creation, run);
   run->begin(std::move(*generation));

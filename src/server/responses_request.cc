@@ -5,6 +5,7 @@
 
 #include "server/answer_limits.h"
 #include "server/chat_prompt.h"
+#include "server/chat_request.h"
 #include "server/request_fields.h"
 #include "server/responses_items.h"
 
@@ -30,24 +31,8 @@ OutputFormat read_format(JsonReader& reader, json::object& echo) {
       written["verbosity"] = *verbosity;
     }
     if (const json::object* format = inner.object("format")) {
-      JsonReader fields = inner.inside(*format, "text.format");
-      const std::string type = fields.text("type").value_or("text");
       written["format"] = *format;
-      if (type == "json_object") {
-        out.kind = OutputFormat::Kind::kJsonObject;
-      } else if (type == "json_schema") {
-        out.kind = OutputFormat::Kind::kJsonSchema;
-        out.schema_name = fields.text("name").value_or("");
-        out.strict = fields.boolean("strict").value_or(false);
-        if (const json::object* schema = fields.object("schema"))
-          out.schema = *schema;
-        else
-          fields.fail("schema", "text.format of the type \"json_schema\" lacks \"schema\"");
-      } else if (type != "text") {
-        fields.fail("type", fmt::format("text.format.type is \"{}\", it must be \"text\", \"json_object\" or "
-                                        "\"json_schema\"",
-                                        type));
-      }
+      out = read_output_format(format, "text.format", inner);
     }
   }
   echo["text"] = std::move(written);

@@ -133,13 +133,13 @@ void ResponsesRun::hand_out() {
 }
 
 void ResponsesRun::finish(Ended ended) {
+  if (parts_.on_end) parts_.on_end(ended.event);
   for (const auto& exchange : ended.streams) exchange->end();
   if (!ended.answers.empty()) {
     http::Response response = json_response(ended.response);
     if (!parts_.warning.empty()) response.headers.add("x-gossamer-warning", parts_.warning);
     for (const auto& exchange : ended.answers) exchange->respond(response);
   }
-  if (parts_.on_end) parts_.on_end(ended.event);
 }
 
 bool ResponsesRun::resume(std::shared_ptr<http::Exchange> exchange, int64_t starting_after,

@@ -28,7 +28,7 @@ class ResponsesRun : public std::enable_shared_from_this<ResponsesRun> {
     std::string warning;  ///< of what was ignored, for a header; empty: nothing was
     /// Members of the final response object beside OpenAI's: ttft, timings.
     std::function<json::object(const AnswerEvent& end)> extras;
-    /// Called once, when it has ended; the response is in the store by then.
+    /// Called once, when it has ended and before those who wait are told.
     std::function<void(const AnswerEvent& end)> on_end;
   };
 

@@ -4,15 +4,13 @@
 
 #include "base/utf8.h"
 #include "harmony/json_text.h"
+#include "server/json_string.h"
 #include "server/responses_items.h"
 
 namespace gossamer::server {
 namespace {
 
 using harmony::compact_json;
-
-/// A text as JSON, with its quotes.
-std::string quoted(std::string_view text) { return compact_json(json::value(json::string(text))); }
 
 json::object scored_token(std::string_view bytes, float logprob) {
   json::array numbers;
@@ -126,14 +124,14 @@ void ResponsesWriter::add_text(const AnswerEvent& event) {
   switch (open_.kind) {
     case ItemKind::kReasoning:
       return emit("response.reasoning_text.delta", [&] {
-        return fmt::format("{},\"content_index\":0,\"delta\":{}", item_members(), quoted(event.text));
+        return fmt::format("{},\"content_index\":0,\"delta\":{}", item_members(), json_string(event.text));
       });
     case ItemKind::kPreamble:
     case ItemKind::kText: {
       json::array logprobs;
       append_logprobs(event.tokens, logprobs);
       emit("response.output_text.delta", [&] {
-        return fmt::format("{},\"content_index\":0,\"delta\":{},\"logprobs\":{}", item_members(), quoted(event.text),
+        return fmt::format("{},\"content_index\":0,\"delta\":{},\"logprobs\":{}", item_members(), json_string(event.text),
                            compact_json(logprobs));
       });
       for (json::value& token : logprobs) open_.logprobs.push_back(std::move(token));
@@ -142,7 +140,7 @@ void ResponsesWriter::add_text(const AnswerEvent& event) {
     case ItemKind::kCall:
       if (open_.tool == ResponsesToolKind::kFunction)
         emit("response.function_call_arguments.delta",
-             [&] { return fmt::format("{},\"delta\":{}", item_members(), quoted(event.text)); });
+             [&] { return fmt::format("{},\"delta\":{}", item_members(), json_string(event.text)); });
       return;
     case ItemKind::kNone:
       return;
@@ -159,14 +157,14 @@ void ResponsesWriter::close_item(bool complete) {
 
 void ResponsesWriter::close_reasoning(std::string_view status) {
   emit("response.reasoning_text.done",
-       [&] { return fmt::format("{},\"content_index\":0,\"text\":{}", item_members(), quoted(open_.text)); });
+       [&] { return fmt::format("{},\"content_index\":0,\"text\":{}", item_members(), json_string(open_.text)); });
   emit_part("response.content_part.done", text_part(open_.text));
   finish_item(item_object(status));
 }
 
 void ResponsesWriter::close_message(std::string_view status) {
   emit("response.output_text.done", [&] {
-    return fmt::format("{},\"content_index\":0,\"text\":{},\"logprobs\":{}", item_members(), quoted(open_.text),
+    return fmt::format("{},\"content_index\":0,\"text\":{},\"logprobs\":{}", item_members(), json_string(open_.text),
                        compact_json(open_.logprobs));
   });
   emit_part("response.content_part.done", text_part(open_.text));
@@ -177,11 +175,11 @@ void ResponsesWriter::close_call(bool complete) {
   switch (open_.tool) {
     case ResponsesToolKind::kFunction:
       emit("response.function_call_arguments.done", [&] {
-        return fmt::format("{},\"name\":{},\"arguments\":{}", item_members(), quoted(open_.name), quoted(open_.text));
+        return fmt::format("{},\"name\":{},\"arguments\":{}", item_members(), json_string(open_.name), json_string(open_.text));
       });
       break;
     case ResponsesToolKind::kCustom: {
-      const std::string input = quoted(custom_input(open_.text));
+      const std::string input = json_string(custom_input(open_.text));
       emit("response.custom_tool_call_input.delta",
            [&] { return fmt::format("{},\"delta\":{}", item_members(), input); });
       emit("response.custom_tool_call_input.done",
