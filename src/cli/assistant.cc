@@ -1,6 +1,5 @@
 #include "cli/assistant.h"
 
-#include <algorithm>
 #include <chrono>
 
 #include "cli/progress_line.h"
@@ -8,17 +7,6 @@
 #include "harmony/render.h"
 
 namespace gossamer::cli {
-
-std::vector<TokenId> stop_tokens(const LoadedModel& loaded) {
-  std::vector<TokenId> stops = loaded.checkpoint.generation().eos_ids;
-  if (loaded.tokenizer) {
-    for (std::string_view name : {"<|return|>", "<|call|>", "<|endoftext|>"}) {
-      const std::optional<TokenId> id = loaded.tokenizer->special(name);
-      if (id && std::find(stops.begin(), stops.end(), *id) == stops.end()) stops.push_back(*id);
-    }
-  }
-  return stops;
-}
 
 Assistant::Assistant(std::unique_ptr<LoadedModel> loaded, Session session, double load_seconds)
     : loaded_(std::move(loaded)), session_(std::move(session)), load_seconds_(load_seconds) {}
@@ -39,7 +27,7 @@ Result<Answer> Assistant::answer(const Request& request, AnswerStream::Listener 
   GenerateRequest generate{.prompt = {},
                            .sampling = request.sampling,
                            .max_tokens = request.max_tokens,
-                           .stop_tokens = stop_tokens(*loaded_)};
+                           .stop_tokens = loaded_->stop_tokens()};
   GOS_TRY(generate.prompt,
           harmony::render_for_completion(*loaded_->tokenizer, request.conversation, harmony::Role::kAssistant, {}));
 

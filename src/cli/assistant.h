@@ -11,10 +11,6 @@
 
 namespace gossamer::cli {
 
-/// Tokens that end an answer: <|return|>, <|call|>, <|endoftext|> as far as the tokenizer has them, and what the
-/// checkpoint names.
-std::vector<TokenId> stop_tokens(const LoadedModel& loaded);
-
 /// A loaded model that talks harmony: conversations in, answers out. Keeps the session between answers.
 class Assistant {
  public:

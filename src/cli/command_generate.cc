@@ -34,7 +34,7 @@ Result<json::object> generate_line(const std::string& line, const LoadedModel& l
   GOS_TRY(generate.sampling, options.resolve(loaded.checkpoint.generation()));
   GOS_TRY(generate.max_tokens, options.resolve_max_tokens());
   GOS_TRY(generate.prompt, prompt_of(fields, loaded));
-  generate.stop_tokens = stop_tokens(loaded);
+  generate.stop_tokens = loaded.stop_tokens();
   GOS_TRY(const GenerateResult result, session.generate(generate));
 
   json::object answer = {{"tokens", tokens_json(result.tokens)}};

@@ -41,7 +41,9 @@ struct Engine::Impl {
     EventSink sink;
     Sampler sampler;
     Clock::time_point submitted;
+    std::optional<double> queue_seconds = {};
     double first_token_seconds = 0;
+    std::optional<TokenMask> early_mask = {};  // of a request with min_tokens: no stop tokens
   };
 
   Impl(LoadedModel& loaded_model, const EngineOptions& engine_options, KvMemory kv_memory)
@@ -62,6 +64,7 @@ struct Engine::Impl {
   // On any thread.
   Result<SequenceId> submit(EngineRequest request, EventSink sink);
   Status check(const EngineRequest& request) const;
+  std::optional<TokenMask> mask_without_stops(const EngineRequest& request) const;
 
   /// What a row's logits gave.
   struct Sampled {
@@ -74,6 +77,7 @@ struct Engine::Impl {
   bool take_messages(bool wait);
   bool step();
   Batch make_batch(const StepPlan& plan) const;
+  const TokenMask* mask_of(const Sequence& sequence) const;
   std::vector<Sampled> sample(const StepPlan& plan, std::span<const float> logits);
   void hand_out(const StepPlan& plan, std::span<Sampled> sampled);
   void end(SequenceId id, FinishReason reason, std::string error = {});
@@ -82,6 +86,8 @@ struct Engine::Impl {
   void report(const StepPlan& plan, double seconds);
   void publish_stats(const StepPlan& plan, double seconds);
   double predicted_wait_seconds(uint64_t requests_ahead, uint64_t tokens_ahead) const;
+  double predicted_wait_now() const;
+  std::pair<uint64_t, uint64_t> line() const;
 
   LoadedModel& loaded;
   const EngineOptions options;
@@ -104,6 +110,7 @@ struct Engine::Impl {
   std::condition_variable news;
   std::vector<Submission> submissions;
   std::vector<SequenceId> cancels;
+  bool forgets_prefixes = false;
   uint32_t num_waiting = 0;  // in the scheduler's line, as of the last step; and their prompt tokens
   uint64_t waiting_tokens = 0;
   double prompt_tokens_per_second = 0;
@@ -171,9 +178,19 @@ void Engine::cancel(SequenceId id) {
   impl_->news.notify_all();
 }
 
+void Engine::reset_prefix_cache() {
+  {
+    std::lock_guard lock(impl_->mutex);
+    impl_->forgets_prefixes = true;
+  }
+  impl_->news.notify_all();
+}
+
 EngineStats Engine::stats() const {
   std::lock_guard lock(impl_->mutex);
-  return impl_->stats;
+  EngineStats stats = impl_->stats;
+  stats.predicted_wait_seconds = impl_->predicted_wait_now();
+  return stats;
 }
 
 uint32_t Engine::max_sequence_tokens() const {
@@ -209,7 +226,7 @@ Status Engine::Impl::check(const EngineRequest& request) const {
     const uint32_t context = loaded.model->config().max_context;
     const std::string why = max_sequence_tokens < context ? " (the KV cache has room for no more)" : "";
     return make_error(
-        ErrorCode::kInvalidInput,
+        ErrorCode::kTooLong,
         "the prompt has {} tokens, but the context of {} holds {}{} and an answer needs one at least; shorten it",
         request.prompt.size(), loaded.checkpoint.name(), max_sequence_tokens, why);
   }
@@ -242,20 +259,32 @@ Result<SequenceId> Engine::Impl::submit(EngineRequest request, EventSink sink) {
   sequence->pages.shares_prefix = options.prefix_cache;
   const SequenceId id = sequence->id;
   Sampler sampler(request.sampling, request.prompt);
+  std::optional<TokenMask> early_mask = mask_without_stops(request);
   {
     std::lock_guard lock(mutex);
     if (stopping) return make_error(ErrorCode::kCancelled, "the engine is stopping");
-    uint64_t requests = num_waiting + submissions.size(), tokens = waiting_tokens;
-    for (const Submission& submission : submissions) tokens += submission.sequence->prompt_tokens;
+    const auto [requests, tokens] = line();
     if (requests >= options.limits.max_waiting_requests ||
         (requests > 0 && tokens + prompt_tokens > options.limits.max_waiting_tokens))
       return make_error(ErrorCode::kBusy,
                         "not now: {} requests with {} prompt tokens are waiting already; try again in about {:.0f} s",
                         requests, tokens, predicted_wait_seconds(requests, tokens));
-    submissions.push_back({std::move(sequence), {std::move(request), std::move(sink), std::move(sampler), now}});
+    submissions.push_back(
+        {std::move(sequence),
+         {std::move(request), std::move(sink), std::move(sampler), now, {}, 0, std::move(early_mask)}});
   }
   news.notify_all();
   return id;
+}
+
+/// For the first tokens of an answer that must not end yet; nothing where it may.
+std::optional<TokenMask> Engine::Impl::mask_without_stops(const EngineRequest& request) const {
+  if (request.min_tokens == 0 || request.stop_tokens.empty()) return std::nullopt;
+  const uint32_t vocab_size = loaded.model->config().vocab_size;
+  TokenMask mask = sampleable ? *sampleable : TokenMask(vocab_size, true);
+  for (TokenId token : request.stop_tokens)
+    if (token < vocab_size) mask.forbid(token);
+  return mask;
 }
 
 void Engine::Impl::run() {
@@ -276,7 +305,7 @@ void Engine::Impl::run() {
 bool Engine::Impl::take_messages(bool wait) {
   std::vector<Submission> arrived;
   std::vector<SequenceId> unwanted;
-  bool stop;
+  bool stop, forgets;
   {
     std::unique_lock lock(mutex);
     if (wait) news.wait(lock, [&] { return stopping || !submissions.empty() || !cancels.empty(); });
@@ -285,7 +314,9 @@ bool Engine::Impl::take_messages(bool wait) {
     num_waiting += static_cast<uint32_t>(arrived.size());
     for (const Submission& submission : arrived) waiting_tokens += submission.sequence->prompt_tokens;
     stop = stopping;
+    forgets = std::exchange(forgets_prefixes, false);
   }
+  if (forgets) kv.forget_prefixes();
   for (Submission& submission : arrived) {
     const SequenceId id = submission.sequence->id;
     live.emplace(id, std::move(submission.live));
@@ -305,6 +336,10 @@ bool Engine::Impl::step() {
   if (plan.rows.empty()) return false;
 
   const Clock::time_point begin = Clock::now();
+  for (const PlannedRow& row : plan.rows) {
+    Live& request = live.at(row.id);
+    if (!request.queue_seconds) request.queue_seconds = seconds_between(request.submitted, begin);
+  }
   const Batch batch = make_batch(plan);
   Result<std::span<const float>> logits = loaded.model->forward(batch);
   if (!logits.ok()) {
@@ -338,10 +373,18 @@ Batch Engine::Impl::make_batch(const StepPlan& plan) const {
     row.length = planned.length;
     if (planned.samples) {
       row.logit_offsets = {planned.length - 1};
-      row.masks = {sampleable ? &*sampleable : nullptr};
+      row.masks = {mask_of(sequence)};
     }
   }
   return batch;
+}
+
+/// What the next token of a sequence may be; null: anything.
+const TokenMask* Engine::Impl::mask_of(const Sequence& sequence) const {
+  const Live& request = live.at(sequence.id);
+  const bool early = sequence.known.size() < sequence.prompt_tokens + uint64_t{request.request.min_tokens};
+  if (early && request.early_mask) return &*request.early_mask;
+  return sampleable ? &*sampleable : nullptr;
 }
 
 /// One token for each row that samples, or why there is none; the rows on all threads.
@@ -408,7 +451,8 @@ void Engine::Impl::end(SequenceId id, FinishReason reason, std::string error) {
   event.error = std::move(error);
   event.prompt_tokens = static_cast<uint32_t>(found->second.request.prompt.size());
   if (sequence) event.cached_tokens = sequence->cached_tokens;
-  event.times = {found->second.first_token_seconds, seconds_between(found->second.submitted, Clock::now())};
+  const double end_seconds = seconds_between(found->second.submitted, Clock::now());
+  event.times = {found->second.first_token_seconds, end_seconds, found->second.queue_seconds.value_or(end_seconds)};
   const EventSink sink = std::move(found->second.sink);
   live.erase(found);
   {
@@ -461,6 +505,18 @@ void Engine::Impl::publish_stats(const StepPlan& plan, double seconds) {
     const double rate = of_prompts / seconds;
     prompt_tokens_per_second += (prompt_tokens_per_second == 0 ? 1.0 : 0.1) * (rate - prompt_tokens_per_second);
   }
+}
+
+/// Requests in line and their prompt tokens. Called with the mutex held.
+std::pair<uint64_t, uint64_t> Engine::Impl::line() const {
+  uint64_t tokens = waiting_tokens;
+  for (const Submission& submission : submissions) tokens += submission.sequence->prompt_tokens;
+  return {num_waiting + submissions.size(), tokens};
+}
+
+double Engine::Impl::predicted_wait_now() const {
+  const auto [requests, tokens] = line();
+  return requests == 0 ? 0 : predicted_wait_seconds(requests, tokens);
 }
 
 /// An honest guess: the prompts ahead at the speed of the last ones, or the requests ahead at the rate in which others

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "engine/tenant_fairness.h"
@@ -16,6 +17,8 @@
 namespace gossamer::server {
 
 class App;
+struct AnswerLimits;
+class Generation;
 class Guard;
 class Metrics;
 struct AccessRecord;
@@ -37,9 +40,17 @@ struct Call {
   std::optional<json::object> read_body(bool may_be_empty = false) const;
   /// The model that `name` means. Null: there is none of that name (404), or none yet (503); it has been sent.
   std::shared_ptr<ServedModel> find_model(std::string_view name) const;
+  /// Puts the caller's tenant and the server's own deadline and limit into what a request left open.
+  void complete(AnswerLimits& limits) const;
+  /// Ends the answer when the client goes, and lets /abort find it, also by the `answer_id` that the client sees.
+  void follow(const std::shared_ptr<Generation>& generation, const std::string& answer_id) const;
   /// The value of `key` in the query, %-escapes decoded.
   std::optional<std::string> query(std::string_view key) const;
 };
+
+/// Why start_generation() refused, for a client: `param` is the field that holds the prompt, and a full line tells when
+/// to come again.
+ApiError refused(const Error& error, const ServedModel& model, const std::string& param);
 
 using Route = std::function<void(const std::shared_ptr<Call>&)>;
 
@@ -83,16 +94,17 @@ class App {
   void start_draining() { draining_ = true; }
   bool draining() const { return draining_; }
 
-  /// Answers under way, by request id: what /abort finds.
-  void add_running(const std::string& request_id, std::weak_ptr<class Generation> generation);
-  void remove_running(const std::string& request_id);
-  /// Cancels it; false: there is none of that id. Empty: all.
-  bool abort(const std::string& request_id);
+  /// Answers under way, by request id and by the id of the answer: what /abort finds.
+  void add_running(const std::string& id, std::weak_ptr<Generation> generation);
+  /// Cancels them; how many there were of that id. Empty: all.
+  size_t abort(const std::string& id);
 
  private:
   explicit App(AppOptions options);
   struct RouteEntry;
-  void dispatch(const std::shared_ptr<http::Exchange>& exchange, const std::shared_ptr<AccessRecord>& record);
+  void dispatch(const std::shared_ptr<Call>& call);
+  void remove_running(const AccessRecord& record);
+  void run_route(const RouteEntry& route, const std::shared_ptr<Call>& call);
 
   const AppOptions options_;
   std::unique_ptr<Metrics> metrics_;
@@ -100,7 +112,8 @@ class App {
   std::vector<RouteEntry> routes_;
   mutable std::mutex mutex_;
   std::shared_ptr<ServedModel> model_;
-  std::vector<std::pair<std::string, std::weak_ptr<class Generation>>> running_;
+  std::unordered_multimap<std::string, std::weak_ptr<Generation>> running_;
+  size_t num_running_after_sweep_ = 0;
   std::atomic<double> loading_{0};
   std::atomic<bool> draining_{false};
 };

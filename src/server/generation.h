@@ -61,7 +61,7 @@ struct ChatRequest {
 /// Text without a conversation: the tokens are what they are.
 struct CompletionRequest {
   std::vector<TokenId> prompt;
-  bool echo = false;  ///< the prompt's own logprobs too, where logprobs are asked for
+  bool shows_specials = false;  ///< names of special tokens are part of the text
   uint32_t num_choices = 1;
   AnswerLimits limits;
 };

@@ -20,8 +20,9 @@ inline constexpr NumberField kLogitBias{"logit_bias", -100, 100};
 inline constexpr WholeField kSeed{"seed", INT64_MIN, kMostSeed};
 
 // How much is answered.
-inline constexpr WholeField kMaxTokens{"max_tokens", 0, kMostTokens};
-inline constexpr WholeField kMaxCompletionTokens{"max_completion_tokens", 0, kMostTokens};
+inline constexpr WholeField kMaxTokens{"max_tokens", 1, kMostTokens};
+inline constexpr WholeField kMaxTokensOrNone{"max_tokens", 0, kMostTokens};  ///< of completions: 0 scores the prompt
+inline constexpr WholeField kMaxCompletionTokens{"max_completion_tokens", 1, kMostTokens};
 inline constexpr WholeField kMaxOutputTokens{"max_output_tokens", 1, kMostTokens};
 inline constexpr WholeField kMinTokens{"min_tokens", 0, kMostTokens};
 inline constexpr WholeField kNumPredict{"num_predict", -2, kMostTokens};  ///< Ollama: -1 and -2 are no limit

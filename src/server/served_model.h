@@ -34,20 +34,25 @@ struct ModelNames {
 struct ServedModelParts {
   ModelNames names;
   std::shared_ptr<const Tokenizer> tokenizer;
+  std::shared_ptr<const void> keeps;  ///< what must live longer than the source: the loaded model
   std::unique_ptr<TokenSource> source;
   std::vector<TokenId> stop_tokens;        ///< that end an answer
   GenerationDefaults defaults;             ///< of the checkpoint
   std::function<std::string()> today;      ///< "2025-06-28"; empty text: prompts name no date
-  std::shared_ptr<const void> keeps;       ///< what must live as long as the source: the loaded model
   const Checkpoint* checkpoint = nullptr;  ///< within `keeps`; null: scripted, there is no file behind it
 };
 
-/// A model that is loaded and answers: all that handlers need of it. Safe to use on any thread.
+/// A model that is loaded and answers: all that handlers need of it. Safe to use on any thread. Its end is the end of
+/// all answers that it is making; their sinks must not own it.
 class ServedModel {
  public:
   /// Errors: the tokenizer lacks harmony's frame tokens. `metrics`, which outlives the model, counts what it answers;
   /// null: nobody does.
   static Result<std::shared_ptr<ServedModel>> create(ServedModelParts parts, Metrics* metrics = nullptr);
+
+  ~ServedModel() { parts_.source.reset(); }
+  ServedModel(const ServedModel&) = delete;
+  ServedModel& operator=(const ServedModel&) = delete;
 
   const ModelNames& names() const { return parts_.names; }
   const std::string& name() const { return parts_.names.name; }
