@@ -1,5 +1,6 @@
 #include "server/ollama_answer.h"
 
+#include <algorithm>
 #include <chrono>
 #include <mutex>
 #include <utility>
@@ -19,9 +20,10 @@ class OllamaAnswer {
         writer_(std::move(writer)) {}
 
   /// The engine has it: what can be refused has been.
-  void begin() {
+  void begin(std::shared_ptr<Generation> generation) {
     const std::lock_guard lock(mutex_);
     begin_once();
+    if (!ended_) generation_ = std::move(generation);
   }
 
   /// Called on the engine's thread, perhaps before begin().
@@ -49,7 +51,6 @@ class OllamaAnswer {
   }
 
   void end(const AnswerEvent& event) {
-    call_->app.remove_running(call_->request_id);
     AnswerTally tally(1);
     tally.add(event);
     tally.fill(*call_->record);
@@ -58,6 +59,7 @@ class OllamaAnswer {
 
     const std::lock_guard lock(mutex_);
     begin_once();
+    ended_ = true;
     std::optional<ApiError> error;
     std::string line = writer_.end(event, load_seconds, error);
     if (stream_) {
@@ -77,18 +79,17 @@ class OllamaAnswer {
   const std::chrono::steady_clock::time_point begun_at_ = std::chrono::steady_clock::now();
   std::mutex mutex_;
   OllamaWriter writer_;
-  bool begun_ = false;
+  std::shared_ptr<Generation> generation_;  // lives as long as this, which its sink owns until the end
+  bool begun_ = false, ended_ = false;
 };
 
 }  // namespace
 
-ChatRequest ollama_chat_request(const OllamaRequest& request, TenantId tenant, const ServedModel& model,
-                                JsonReader& reader) {
+ChatRequest ollama_chat_request(const OllamaRequest& request, const ServedModel& model, JsonReader& reader) {
   ChatRequest chat;
   for (const harmony::ToolDescription& function : request.prompt.functions) chat.functions.push_back(function.name);
   chat.format = request.prompt.format;
   chat.limits = request.limits;
-  chat.limits.tenant = tenant;
   chat.conversation = make_conversation(request.prompt, model.today(), reader);
   return chat;
 }
@@ -98,9 +99,9 @@ void answer_ollama(const std::shared_ptr<Call>& call, ServedModel& model, const 
   const auto answer = std::make_shared<OllamaAnswer>(call, request, std::move(writer));
   Result<std::shared_ptr<Generation>> generation =
       start_generation(model, chat, [answer](const AnswerEvent& event) { answer->on_event(event); });
-  if (!generation.ok()) return call->respond(api_error_of(generation.error()));
+  if (!generation.ok()) return call->respond(refused(generation.error(), model, "messages"));
   call->follow(*generation, call->request_id);
-  answer->begin();
+  answer->begin(std::move(*generation));
 }
 
 }  // namespace gossamer::server

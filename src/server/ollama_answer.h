@@ -10,8 +10,7 @@
 namespace gossamer::server {
 
 /// What the engine is asked. A result of a call that nobody made is a problem of `reader`.
-ChatRequest ollama_chat_request(const OllamaRequest& request, TenantId tenant, const ServedModel& model,
-                                JsonReader& reader);
+ChatRequest ollama_chat_request(const OllamaRequest& request, const ServedModel& model, JsonReader& reader);
 
 /// Answers the call, in lines or at once.
 void answer_ollama(const std::shared_ptr<Call>& call, ServedModel& model, const ChatRequest& chat,

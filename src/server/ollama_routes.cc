@@ -42,8 +42,9 @@ void answer(const std::shared_ptr<Call>& call, bool is_chat) {
   JsonReader reader(*body);
   OllamaRequest request = is_chat ? read_ollama_chat(reader, *model) : read_ollama_generate(reader, *model);
   ChatRequest chat;
-  if (reader.ok() && !request.only_loads) chat = ollama_chat_request(request, call->tenant, *model, reader);
+  if (reader.ok() && !request.only_loads) chat = ollama_chat_request(request, *model, reader);
   if (!reader.ok()) return call->respond(*reader.problem());
+  call->complete(chat.limits);
 
   OllamaWriter writer({is_chat, std::move(wanted), request.stream, request.shows_thinking});
   if (request.only_loads) return call->respond(writer.loaded(request.unloads ? "unload" : "load"));

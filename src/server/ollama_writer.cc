@@ -4,29 +4,13 @@
 #include <ctime>
 #include <utility>
 
-#include "base/utf8.h"
 #include "harmony/json_text.h"
+#include "server/chat_answer.h"
 
 namespace gossamer::server {
 namespace {
 
 int64_t nanoseconds(double seconds) { return seconds > 0 ? static_cast<int64_t>(seconds * 1e9) : 0; }
-
-json::object scored_token(std::string_view bytes, float logprob) {
-  json::array numbers;
-  for (const char byte : bytes) numbers.push_back(static_cast<uint8_t>(byte));
-  return {{"token", utf8_lossy(bytes)}, {"logprob", static_cast<double>(logprob)}, {"bytes", std::move(numbers)}};
-}
-
-void append_logprobs(const std::vector<ScoredToken>& tokens, json::array& out) {
-  for (const ScoredToken& token : tokens) {
-    json::object scored = scored_token(token.bytes, token.logprob);
-    json::array top;
-    for (const ScoredToken::Other& other : token.top) top.push_back(scored_token(other.bytes, other.logprob));
-    if (!top.empty()) scored.emplace("top_logprobs", std::move(top));
-    out.push_back(std::move(scored));
-  }
-}
 
 ApiError ended_early(unsigned status, std::string message) {
   ApiError error;
@@ -50,7 +34,7 @@ std::optional<ApiError> failure_of(const AnswerEvent& event) {
     case AnswerEvent::Finish::kError:
       break;
   }
-  return ended_early(500, event.error.empty() ? "the answer could not be computed" : event.error);
+  return answer_failed();
 }
 
 std::string as_line(const json::object& object) { return harmony::compact_json(object) + "\n"; }
@@ -115,7 +99,7 @@ std::string OllamaWriter::add(const AnswerEvent& event) {
     case AnswerEvent::Kind::kPreamble:
     case AnswerEvent::Kind::kText:
       said_.text += event.text;
-      append_logprobs(event.tokens, said_.logprobs);
+      for (json::value& token : chat_logprobs(event.tokens)) said_.logprobs.push_back(std::move(token));
       break;
     case AnswerEvent::Kind::kCallBegin:
       call_id_ = event.call_id;
@@ -144,7 +128,7 @@ std::string OllamaWriter::end(const AnswerEvent& event, double load_seconds, std
   last["total_duration"] = nanoseconds(load_seconds + event.times.end_seconds);
   last["load_duration"] = nanoseconds(load_seconds);
   last["prompt_eval_count"] = event.usage.prompt_tokens;
-  last["prompt_eval_duration"] = nanoseconds(event.times.first_token_seconds);
+  last["prompt_eval_duration"] = nanoseconds(event.times.first_token_seconds - event.times.queue_seconds);
   last["eval_count"] = event.usage.completion_tokens;
   last["eval_duration"] = nanoseconds(event.times.end_seconds - event.times.first_token_seconds);
   return as_line(last);

@@ -115,13 +115,10 @@ std::shared_ptr<ResponsesRun> make_run(const Creation& creation) {
     if (with_timings) tally_of(end).add_timings(extras);
     return extras;
   };
-  parts.on_end = [service = creation.service, call = creation.call,
-                  id = response_id(creation.request.stem),
-                  background = creation.request.background](const AnswerEvent& end) {
+  parts.on_end = [service = creation.service, record = creation.request.background ? nullptr : creation.call->record,
+                  id = response_id(creation.request.stem)](const AnswerEvent& end) {
     service->remove_running(id);
-    call->app.remove_running(call->request_id);
-    call->app.remove_running(id);
-    if (!background) tally_of(end).fill(*call->record);
+    if (record) tally_of(end).fill(*record);
   };
   return std::make_shared<ResponsesRun>(std::move(parts));
 }
@@ -139,6 +136,15 @@ void listen(const Creation& creation, const std::shared_ptr<ResponsesRun>& run) 
   exchange->respond(std::move(response));
 }
 
+/// Lets /abort find it. The run itself ends with its client, where it is not in the background.
+void follow(const Creation& creation, const std::string& id, const std::shared_ptr<Generation>& generation) {
+  const Call& call = *creation.call;
+  call.app.add_running(id, generation);
+  if (creation.request.background) return;
+  call.record->answer_id = id;
+  call.app.add_running(call.request_id, generation);
+}
+
 Result<std::shared_ptr<Generation>> start(const Creation& creation, ChatPrompt& prompt, JsonReader& reader,
                                           const std::shared_ptr<ResponsesRun>& run) {
   const ResponsesRequest& request = creation.request;
@@ -148,7 +154,7 @@ Result<std::shared_ptr<Generation>> start(const Creation& creation, ChatPrompt& 
   chat.parallel_tool_calls = request.parallel_tool_calls;
   chat.format = request.format;
   chat.limits = request.limits;
-  chat.limits.tenant = creation.call->tenant;
+  creation.call->complete(chat.limits);
   for (size_t dropped = 1;; dropped *= 2) {
     chat.conversation = make_conversation(prompt, creation.model->today(), reader);
     if (!reader.ok()) return make_error(ErrorCode::kInvalidInput, "{}", reader.problem()->message);
@@ -178,9 +184,8 @@ void answer(Creation& creation, const std::vector<PlacedItem>& items) {
   const std::shared_ptr<ResponsesRun> run = make_run(creation);
   Result<std::shared_ptr<Generation>> generation = start(creation, prompt, reader, run);
   if (!reader.ok()) return creation.call->respond(*reader.problem());
-  if (!generation.ok()) return creation.call->respond(api_error_of(generation.error()));
-  creation.call->app.add_running(creation.call->request_id, *generation);
-  creation.call->app.add_running(run->id(), *generation);
+  if (!generation.ok()) return creation.call->respond(refused(generation.error(), *creation.model, "input"));
+  follow(creation, run->id(), *generation);
   if (request.store) creation.service->add_running(run);
   listen(creation, run);
   run->begin(std::move(*generation));

@@ -38,11 +38,14 @@ std::string from_latin1(std::string_view text) {
   return bytes;
 }
 
+/// JSON has no infinity.
+double finite(float logprob) { return logprob > -9999.f ? static_cast<double>(logprob) : -9999.; }
+
 json::array token_to_json(const ScoredToken& token) {
   json::array top;
   for (const ScoredToken::Other& other : token.top)
-    top.push_back(json::array{other.id, latin1(other.bytes), static_cast<double>(other.logprob)});
-  return {token.id, latin1(token.bytes), static_cast<double>(token.logprob), std::move(top)};
+    top.push_back(json::array{other.id, latin1(other.bytes), finite(other.logprob)});
+  return {token.id, latin1(token.bytes), finite(token.logprob), std::move(top)};
 }
 
 // Readers give what is absent, or of another type, its zero.

@@ -2,8 +2,8 @@
 
 #include <utility>
 
-#include "base/utf8.h"
 #include "harmony/json_text.h"
+#include "server/chat_answer.h"
 #include "server/json_string.h"
 #include "server/responses_items.h"
 
@@ -11,22 +11,6 @@ namespace gossamer::server {
 namespace {
 
 using harmony::compact_json;
-
-json::object scored_token(std::string_view bytes, float logprob) {
-  json::array numbers;
-  for (const char byte : bytes) numbers.push_back(static_cast<uint8_t>(byte));
-  return {{"token", utf8_lossy(bytes)}, {"logprob", static_cast<double>(logprob)}, {"bytes", std::move(numbers)}};
-}
-
-void append_logprobs(const std::vector<ScoredToken>& tokens, json::array& out) {
-  for (const ScoredToken& token : tokens) {
-    json::object scored = scored_token(token.bytes, token.logprob);
-    json::array top;
-    for (const ScoredToken::Other& other : token.top) top.push_back(scored_token(other.bytes, other.logprob));
-    scored.emplace("top_logprobs", std::move(top));
-    out.push_back(std::move(scored));
-  }
-}
 
 std::string_view call_id_prefix(ResponsesToolKind kind) {
   switch (kind) {
@@ -128,8 +112,7 @@ void ResponsesWriter::add_text(const AnswerEvent& event) {
       });
     case ItemKind::kPreamble:
     case ItemKind::kText: {
-      json::array logprobs;
-      append_logprobs(event.tokens, logprobs);
+      json::array logprobs = chat_logprobs(event.tokens);
       emit("response.output_text.delta", [&] {
         return fmt::format("{},\"content_index\":0,\"delta\":{},\"logprobs\":{}", item_members(), json_string(event.text),
                            compact_json(logprobs));
@@ -235,7 +218,7 @@ void ResponsesWriter::settle_end(const AnswerEvent& event, const ResponsesEnd& e
     case AnswerEvent::Finish::kDeadline:
       return fail("the time that the request has was over before the response was complete");
     case AnswerEvent::Finish::kError:
-      return fail(event.error.empty() ? "the response could not be computed" : event.error);
+      return fail(answer_failed().message);  // what happened inside is for the log
   }
 }
 
