@@ -4,7 +4,9 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <iterator>
 #include <mutex>
+#include <numeric>
 #include <thread>
 
 #include "base/free_memory.h"
@@ -44,6 +46,7 @@ struct Engine::Impl {
     std::optional<double> queue_seconds = {};
     double first_token_seconds = 0;
     std::optional<TokenMask> early_mask = {};  // of a request with min_tokens: no stop tokens
+    uint32_t scored_prompt_tokens = 0;         // whose logprobs were handed out
   };
 
   Impl(LoadedModel& loaded_model, const EngineOptions& engine_options, KvMemory kv_memory)
@@ -64,12 +67,14 @@ struct Engine::Impl {
   // On any thread.
   Result<SequenceId> submit(EngineRequest request, EventSink sink);
   Status check(const EngineRequest& request) const;
+  uint32_t rows_of_logits() const;
   std::optional<TokenMask> mask_without_stops(const EngineRequest& request) const;
 
   /// What a row's logits gave.
   struct Sampled {
     Result<TokenId> token = TokenId{0};
     Logprobs logprobs;
+    std::vector<Logprobs> prompt_logprobs;
   };
 
   // On the engine's thread.
@@ -78,7 +83,9 @@ struct Engine::Impl {
   bool step();
   Batch make_batch(const StepPlan& plan) const;
   const TokenMask* mask_of(const Sequence& sequence) const;
+  uint32_t scored_positions(const PlannedRow& row) const;
   std::vector<Sampled> sample(const StepPlan& plan, std::span<const float> logits);
+  static std::vector<Logprobs> new_prompt_logprobs(Live& request, uint32_t start, std::vector<Logprobs>& logprobs);
   void hand_out(const StepPlan& plan, std::span<Sampled> sampled);
   void end(SequenceId id, FinishReason reason, std::string error = {});
   void end_all(FinishReason reason, const std::string& error = {});
@@ -254,6 +261,7 @@ Result<SequenceId> Engine::Impl::submit(EngineRequest request, EventSink sink) {
   sequence->prompt_tokens = prompt_tokens;
   sequence->max_tokens = prompt_tokens + (request.max_tokens == 0 ? room : std::min(request.max_tokens, room));
   sequence->computes_whole_prompt = request.computes_whole_prompt;
+  if (request.prompt_logprobs) sequence->max_row_tokens = rows_of_logits();
   sequence->checkpoints = request.checkpoints;
   sequence->pages.salt = request.salt.value_or(request.tenant);
   sequence->pages.shares_prefix = options.prefix_cache;
@@ -275,6 +283,12 @@ Result<SequenceId> Engine::Impl::submit(EngineRequest request, EventSink sink) {
   }
   news.notify_all();
   return id;
+}
+
+/// Rows of logits that fit into the memory that one request may take for them.
+uint32_t Engine::Impl::rows_of_logits() const {
+  constexpr uint64_t kMostBytes = 64u << 20;
+  return static_cast<uint32_t>(std::max<uint64_t>(kMostBytes / sizeof(float) / loaded.model->config().vocab_size, 1));
 }
 
 /// For the first tokens of an answer that must not end yet; nothing where it may.
@@ -353,7 +367,8 @@ bool Engine::Impl::step() {
   for (const PlannedRow& row : plan.rows) cost.add_row(row.start, row.length);
   costs.observe(cost, seconds);
   std::vector<TokenId> tokens;
-  for (const Sampled& row : sampled) tokens.push_back(row.token.ok() ? *row.token : 0);  // a failed row ends below
+  for (size_t i = 0; i < sampled.size(); ++i)
+    if (plan.rows[i].samples) tokens.push_back(sampled[i].token.ok() ? *sampled[i].token : 0);  // a failed one ends below
   scheduler.settle_step(plan, tokens);
   report(plan, seconds);
   hand_out(plan, sampled);
@@ -371,9 +386,12 @@ Batch Engine::Impl::make_batch(const StepPlan& plan) const {
     row.cache = {&memory, sequence.pages.full, sequence.pages.sliding};
     row.start = planned.start;
     row.length = planned.length;
+    row.logit_offsets.resize(scored_positions(planned));
+    std::iota(row.logit_offsets.begin(), row.logit_offsets.end(), 0u);
+    row.masks.resize(row.logit_offsets.size(), nullptr);
     if (planned.samples) {
-      row.logit_offsets = {planned.length - 1};
-      row.masks = {mask_of(sequence)};
+      row.logit_offsets.push_back(planned.length - 1);
+      row.masks.push_back(mask_of(sequence));
     }
   }
   return batch;
@@ -387,28 +405,64 @@ const TokenMask* Engine::Impl::mask_of(const Sequence& sequence) const {
   return sampleable ? &*sampleable : nullptr;
 }
 
-/// One token for each row that samples, or why there is none; the rows on all threads.
+/// Positions of a row, from its first, whose next token is one of the prompt and whose logprob is asked for.
+uint32_t Engine::Impl::scored_positions(const PlannedRow& row) const {
+  const Live& request = live.at(row.id);
+  const uint32_t end = row.sequence->prompt_tokens - 1;
+  if (!request.request.prompt_logprobs || !request.request.top_logprobs || row.start >= end) return 0;
+  return std::min(row.start + row.length, end) - row.start;
+}
+
+/// What the logits of each row gave, on all threads: logprobs of prompt tokens, and one token where the row samples, or
+/// why there is none.
 std::vector<Engine::Impl::Sampled> Engine::Impl::sample(const StepPlan& plan, std::span<const float> logits) {
-  std::vector<const PlannedRow*> rows;
-  for (const PlannedRow& row : plan.rows)
-    if (row.samples) rows.push_back(&row);
+  struct Task {
+    const PlannedRow* row;
+    Sampled* out;
+    std::optional<uint32_t> scored;  // a position's number in the row; nothing: the next token is chosen
+  };
+  std::vector<Sampled> sampled(plan.rows.size());
+  std::vector<Task> tasks;
+  for (size_t i = 0; i < plan.rows.size(); ++i) {
+    const PlannedRow& row = plan.rows[i];
+    const uint32_t num_scored = scored_positions(row);
+    sampled[i].prompt_logprobs.resize(num_scored);
+    for (uint32_t offset = 0; offset < num_scored; ++offset) tasks.push_back({&row, &sampled[i], offset});
+    if (row.samples) tasks.push_back({&row, &sampled[i], std::nullopt});
+  }
   const size_t vocab_size = loaded.model->config().vocab_size;
-  std::vector<Sampled> sampled(rows.size());
-  loaded.threads->parallel_for(static_cast<uint32_t>(rows.size()), [&](uint32_t i, unsigned) {
-    Live& request = live.at(rows[i]->id);
+  loaded.threads->parallel_for(static_cast<uint32_t>(tasks.size()), [&](uint32_t i, unsigned) {
+    const auto& [row, out, scored] = tasks[i];
+    Live& request = live.at(row->id);
     const std::span<const float> of_row = logits.subspan(i * vocab_size, vocab_size);
-    const Result<TokenId>& token = sampled[i].token = request.sampler.sample(of_row, rows[i]->start + rows[i]->length);
-    if (!token.ok()) return;
-    request.sampler.accept(*token);
-    if (const auto& top = request.request.top_logprobs) sampled[i].logprobs = logprobs_of(of_row, *token, *top);
+    const std::optional<uint32_t>& top = request.request.top_logprobs;
+    if (scored) {
+      const TokenId next = row->sequence->known[row->start + *scored + 1];
+      out->prompt_logprobs[*scored] = logprobs_of(of_row, next, *top);
+      return;
+    }
+    out->token = request.sampler.sample(of_row, row->start + row->length);
+    if (!out->token.ok()) return;
+    request.sampler.accept(*out->token);
+    if (top) out->logprobs = logprobs_of(of_row, *out->token, *top);
   });
   return sampled;
 }
 
+/// Those that were not handed out before: after a preemption a prompt is computed again.
+std::vector<Logprobs> Engine::Impl::new_prompt_logprobs(Live& request, uint32_t start,
+                                                        std::vector<Logprobs>& logprobs) {
+  const size_t known = request.scored_prompt_tokens > start ? request.scored_prompt_tokens - start : 0;
+  if (known >= logprobs.size()) return {};
+  request.scored_prompt_tokens = start + static_cast<uint32_t>(logprobs.size());
+  return {std::make_move_iterator(logprobs.begin() + static_cast<ptrdiff_t>(known)),
+          std::make_move_iterator(logprobs.end())};
+}
+
 /// Events of a step that has settled, and the ends that follow from its tokens.
 void Engine::Impl::hand_out(const StepPlan& plan, std::span<Sampled> sampled) {
-  size_t next = 0;
-  for (const PlannedRow& row : plan.rows) {
+  for (size_t i = 0; i < plan.rows.size(); ++i) {
+    const PlannedRow& row = plan.rows[i];
     const Sequence& sequence = *row.sequence;
     Live& request = live.at(row.id);
     EngineEvent event;
@@ -418,11 +472,13 @@ void Engine::Impl::hand_out(const StepPlan& plan, std::span<Sampled> sampled) {
     if (row.start < sequence.prompt_tokens) {
       event.kind = EngineEvent::Kind::kPrefill;
       event.prompt_done = std::min(row.start + row.length, sequence.prompt_tokens);
+      event.prompt_logprobs = new_prompt_logprobs(request, row.start, sampled[i].prompt_logprobs);
       request.sink(event);
+      event.prompt_logprobs.clear();
     }
     if (!row.samples) continue;
-    const Result<TokenId>& token = sampled[next].token;
-    event.logprobs = std::move(sampled[next++].logprobs);
+    const Result<TokenId>& token = sampled[i].token;
+    event.logprobs = std::move(sampled[i].logprobs);
     if (!token.ok()) {
       end(row.id, FinishReason::kError, token.error().message);
       continue;

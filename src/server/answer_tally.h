@@ -8,6 +8,9 @@
 
 namespace gossamer::server {
 
+/// "usage" as chat completions and completions have it.
+json::object usage_to_json(const Usage& usage);
+
 /// The ends of all choices of an answer, added up.
 class AnswerTally {
  public:
@@ -20,8 +23,7 @@ class AnswerTally {
   /// Of the choice that failed; empty: none did.
   const std::string& error() const { return error_; }
 
-  /// "usage" as chat completions and completions have it.
-  json::object usage_json() const;
+  json::object usage_json() const { return usage_to_json(usage_); }
   /// Adds "ttft" in seconds and "timings" as llama.cpp names them.
   void add_timings(json::object& answer) const;
   void fill(AccessRecord& record) const;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <limits>
 #include <mutex>
 #include <utility>
 
@@ -48,6 +49,7 @@ class Choices : public std::enable_shared_from_this<Choices> {
   }
 
   uint32_t prompt_tokens() const { return usage_.prompt_tokens; }
+  void set_scores_only(bool scores_only) { scores_only_ = scores_only; }
 
  private:
   struct Choice {
@@ -90,6 +92,8 @@ class Choices : public std::enable_shared_from_this<Choices> {
   void take(uint32_t index, const EngineEvent& event) {
     Choice& choice = choices_[index];
     if (choice.ended) return;
+    if (event.kind == EngineEvent::Kind::kPrefill && index == 0)
+      prompt_logprobs_.insert(prompt_logprobs_.end(), event.prompt_logprobs.begin(), event.prompt_logprobs.end());
     if (event.kind == EngineEvent::Kind::kToken) take_token(index, choice, event);
     if (event.kind == EngineEvent::Kind::kEnd) take_end(index, choice, event);
     if (event.kind != EngineEvent::Kind::kPrefill && !std::exchange(others_began_, true))
@@ -97,12 +101,12 @@ class Choices : public std::enable_shared_from_this<Choices> {
   }
 
   void take_token(uint32_t index, Choice& choice, const EngineEvent& event) {
-    if (!choice.reader->stop_matched().empty()) return;  // until the cancel arrives
+    if (scores_only_ || !choice.reader->stop_matched().empty()) return;  // until the cancel arrives
     count_gap(choice);
     ++choice.num_tokens;
     if (std::find(extra_stops_.begin(), extra_stops_.end(), event.token) != extra_stops_.end()) return;
     std::optional<ScoredToken> scored;
-    if (request_.top_logprobs) scored = scored_token(event);
+    if (request_.top_logprobs) scored = scored_token(event.token, event.logprobs);
     choice.reader->feed(event.token, scored ? &*scored : nullptr, emit_of(index));
     if (!choice.reader->stop_matched().empty()) cancel_choice(choice);
   }
@@ -119,6 +123,7 @@ class Choices : public std::enable_shared_from_this<Choices> {
     end.ids = choice.reader->take_ids();
     end.usage = {usage_.prompt_tokens, event.cached_tokens, choice.num_tokens, choice.reader->reasoning_tokens()};
     end.times = event.times;
+    if (index == 0) end.prompt = scored_prompt();
     count(index, end);
     const Generation::Sink sink = num_open_ == 1 ? std::exchange(sink_, {}) : sink_;
     --num_open_;
@@ -149,12 +154,20 @@ class Choices : public std::enable_shared_from_this<Choices> {
     };
   }
 
-  ScoredToken scored_token(const EngineEvent& event) const {
+  ScoredToken scored_token(TokenId token, const Logprobs& logprobs) const {
     const Tokenizer& tokenizer = *model_.tokenizer();
-    ScoredToken scored{event.token, std::string(tokenizer.token_bytes(event.token)), event.logprobs.chosen, {}};
-    for (const TokenLogprob& other : event.logprobs.top)
+    ScoredToken scored{token, std::string(tokenizer.token_bytes(token)), logprobs.chosen, {}};
+    for (const TokenLogprob& other : logprobs.top)
       scored.top.push_back({other.token, std::string(tokenizer.token_bytes(other.token)), other.logprob});
     return scored;
+  }
+
+  std::vector<ScoredToken> scored_prompt() const {
+    if (!request_.prompt_logprobs) return {};
+    std::vector<ScoredToken> tokens = {scored_token(request_.prompt[0], {std::numeric_limits<float>::quiet_NaN(), {}})};
+    for (size_t i = 0; i < prompt_logprobs_.size() && i + 1 < request_.prompt.size(); ++i)
+      tokens.push_back(scored_token(request_.prompt[i + 1], prompt_logprobs_[i]));
+    return tokens;
   }
 
   void cancel_choice(Choice& choice) {
@@ -194,6 +207,8 @@ class Choices : public std::enable_shared_from_this<Choices> {
   Generation::Sink sink_;
   std::atomic<uint32_t> num_open_;
   bool others_began_ = false;
+  bool scores_only_ = false;
+  std::vector<Logprobs> prompt_logprobs_;  // of each prompt token but the first
   Usage usage_;  // of all choices
   RequestTimes times_;
   Finish finish_ = Finish::kStop;
@@ -229,9 +244,11 @@ EngineRequest engine_request(const ServedModel& model, std::vector<TokenId> prom
 }
 
 Result<std::shared_ptr<Generation>> start(ServedModel& model, EngineRequest request, std::vector<TokenId> extra_stops,
-                                          std::vector<std::unique_ptr<AnswerReader>> readers, Generation::Sink sink) {
+                                          std::vector<std::unique_ptr<AnswerReader>> readers, Generation::Sink sink,
+                                          bool scores_only = false) {
   auto choices = std::make_shared<Choices>(model, std::move(request), std::move(extra_stops),
                                            std::move(readers), std::move(sink));
+  choices->set_scores_only(scores_only);
   GOS_TRY_STATUS(choices->start());
   return std::shared_ptr<Generation>(std::make_shared<Handle>(std::move(choices)));
 }
@@ -259,8 +276,10 @@ Result<std::shared_ptr<Generation>> start_generation(ServedModel& model, const C
   std::vector<std::unique_ptr<AnswerReader>> readers;
   for (uint32_t i = 0; i < request.num_choices; ++i)
     readers.push_back(std::make_unique<PlainReader>(model.tokenizer(), request));
-  return start(model, engine_request(model, request.prompt, request.limits), request.limits.stop_token_ids,
-               std::move(readers), std::move(sink));
+  EngineRequest engine = engine_request(model, request.prompt, request.limits);
+  engine.prompt_logprobs = engine.computes_whole_prompt = request.prompt_logprobs;
+  return start(model, std::move(engine), request.limits.stop_token_ids, std::move(readers), std::move(sink),
+               request.scores_only);
 }
 
 }  // namespace gossamer::server

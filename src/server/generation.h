@@ -61,7 +61,9 @@ struct ChatRequest {
 /// Text without a conversation: the tokens are what they are.
 struct CompletionRequest {
   std::vector<TokenId> prompt;
-  bool shows_specials = false;  ///< names of special tokens are part of the text
+  bool shows_specials = false;   ///< names of special tokens are part of the text
+  bool prompt_logprobs = false;  ///< the prompt's own, with limits.top_logprobs
+  bool scores_only = false;      ///< no answer is wanted
   uint32_t num_choices = 1;
   AnswerLimits limits;
 };
@@ -115,6 +117,9 @@ struct AnswerEvent {
   std::string error;              ///< kEnd with kError: one sentence
   Usage usage;                    ///< kEnd: of this choice
   RequestTimes times;             ///< kEnd
+  /// kEnd of the first choice: the prompt's tokens, where CompletionRequest::prompt_logprobs; the first one's logprob is
+  /// NaN, for nothing stands before it.
+  std::vector<ScoredToken> prompt;
 };
 
 /// An answer that is being made, its choices at once. Dropping the last owner cancels what still runs. It lets go of
