@@ -75,7 +75,8 @@ Result<http::ServerOptions> http_options(const ServeOptions& options) {
 std::string greeting(const ServeOptions& options, const std::string& address) {
   const std::string model = options.script.empty() ? options.model.model : "a script";
   std::string target = address + "/v1/chat/completions";
-  if (!options.unix_socket.empty()) target = fmt::format("--unix-socket {} http://localhost/v1/chat/completions", options.unix_socket);
+  if (!options.unix_socket.empty())
+    target = fmt::format("--unix-socket {} http://localhost/v1/chat/completions", options.unix_socket);
   return fmt::format(
       "gossamer serves {} at {} (loading)\n"
       "  curl {} -d '{{\"messages\": [{{\"role\": \"user\", \"content\": \"What is the capital of France?\"}}]}}'",

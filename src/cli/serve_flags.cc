@@ -135,8 +135,8 @@ Result<bool> translate_value(std::string_view name, const std::string& value, Se
     if (value == "auto") return true;
     if (value == "bfloat16" || value == "bf16") return keep({"--kv-dtype", "bf16"});
     if (value.starts_with("int8")) return keep({"--kv-dtype", "int8"});
-    return make_error(ErrorCode::kInvalidInput, "--kv-cache-dtype {} is not offered; --kv-dtype takes f32, bf16 or int8",
-                      value);
+    return make_error(ErrorCode::kInvalidInput,
+                      "--kv-cache-dtype {} is not offered; --kv-dtype takes f32, bf16 or int8", value);
   }
   if ((name == "--allowed-origins" || name == "--allow-origins") && value.starts_with('[')) {  // vLLM takes JSON
     for (size_t begin = value.find('"'); begin != std::string::npos;) {

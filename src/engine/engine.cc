@@ -368,7 +368,8 @@ bool Engine::Impl::step() {
   costs.observe(cost, seconds);
   std::vector<TokenId> tokens;
   for (size_t i = 0; i < sampled.size(); ++i)
-    if (plan.rows[i].samples) tokens.push_back(sampled[i].token.ok() ? *sampled[i].token : 0);  // a failed one ends below
+    if (plan.rows[i].samples)
+      tokens.push_back(sampled[i].token.ok() ? *sampled[i].token : 0);  // a failed one ends below
   scheduler.settle_step(plan, tokens);
   report(plan, seconds);
   hand_out(plan, sampled);

@@ -38,7 +38,7 @@ struct EngineRequest {
   double timeout_seconds = 0;            ///< 0: none
   std::optional<uint32_t> top_logprobs;  ///< with each token its logprob, and those of so many likeliest ones
   bool computes_whole_prompt = false;
-  bool prompt_logprobs = false;  ///< with top_logprobs and computes_whole_prompt: the prompt's own too
+  bool prompt_logprobs = false;       ///< with top_logprobs and computes_whole_prompt: the prompt's own too
   std::vector<uint32_t> checkpoints;  ///< see Sequence::checkpoints
 };
 
@@ -58,8 +58,9 @@ struct EngineEvent {
   Logprobs logprobs;         ///< kToken, where asked for
   uint32_t prompt_done = 0;  ///< kPrefill: of prompt_tokens
   uint32_t prompt_tokens = 0;
-  std::vector<Logprobs> prompt_logprobs;  ///< kPrefill, where asked for: of the prompt's next tokens, from the second on
-  uint32_t cached_tokens = 0;                 ///< of the prompt, not computed
+  std::vector<Logprobs>
+      prompt_logprobs;         ///< kPrefill, where asked for: of the prompt's next tokens, from the second on
+  uint32_t cached_tokens = 0;  ///< of the prompt, not computed
   FinishReason finish = FinishReason::kStop;  ///< kEnd
   std::string error;                          ///< kEnd with kError: the sentence
   RequestTimes times;                         ///< kEnd

@@ -8,8 +8,8 @@ namespace gossamer::http {
 
 namespace {
 
-/// How long what a client still sends after the last answer is read and dropped: in all, and in silence.
-constexpr double kLingerSeconds = 30, kLingerSilenceSeconds = 2;
+/// For how long at most silence is waited through after the last answer.
+constexpr double kLingerSilenceSeconds = 2;
 
 }  // namespace
 
@@ -46,8 +46,8 @@ void Connection::close() {
 void Connection::on_ready(Readiness readiness) {
   waiting_[static_cast<size_t>(readiness)] = false;
   if (phase_ == Phase::kClosed) return;
-  if (phase_ == Phase::kHandshake) return shake_hands();
   if (readiness == Readiness::kBroken) return close();
+  if (phase_ == Phase::kHandshake) return shake_hands();
   // Under TLS either direction may have waited for the other.
   if (readiness == Readiness::kWrite || (blocked_ && socket_.has_tls())) pump();
   if ((readiness == Readiness::kRead || socket_.has_tls()) && wants_input()) read_socket();
@@ -87,7 +87,7 @@ void Connection::set_deadline() {
       due = progress_at_ + seconds(options.stall_seconds);
       break;
     case Phase::kLingering:
-      due = std::min(phase_began_ + seconds(kLingerSeconds), progress_at_ + seconds(kLingerSilenceSeconds));
+      due = std::min(phase_began_ + linger_for_, progress_at_ + seconds(kLingerSilenceSeconds));
       break;
     case Phase::kClosed:
       return;

@@ -6,8 +6,8 @@
 
 #include "http/answer.h"
 #include "http/http_server.h"
-#include "http/message_reader.h"
 #include "http/outgoing.h"
+#include "http/request_reader.h"
 #include "http/response_head.h"
 #include "http/socket.h"
 
@@ -110,6 +110,7 @@ class Connection final : public Pollable,
   Outgoing out_;
   bool blocked_ = false, pressed_ = false;
   TimePoint progress_at_, pressed_since_;
+  Clock::duration linger_for_{};
 };
 
 }  // namespace gossamer::http

@@ -14,6 +14,9 @@ constexpr int kMaxReads = 16;
 /// After the other side has ended its direction: a client that waits for its answer all the same is rare, one that has
 /// gone is common, and only something sent to it tells which it is.
 constexpr double kProbeSeconds = 0.1;
+/// How long what a client still sends after the last answer is read and dropped: to the end of a body that is too
+/// large, so that it looks for the answer at all; others only until what is on its way has arrived.
+constexpr double kLingerSeconds = 1, kLingerBodySeconds = 30;
 constexpr const char* kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
 }  // namespace
@@ -123,6 +126,7 @@ size_t Connection::read_some_of_request(std::string_view bytes) {
 void Connection::begin_exchange() {
   Request request = reader_->take_request();
   request.peer = peer_;
+  linger_for_ = seconds(kLingerSeconds);
   is_head_ = request.method == "HEAD";
   is_http_1_0_ = reader_->is_http_1_0();
   keep_alive_ = reader_->keep_alive();
@@ -139,6 +143,7 @@ void Connection::refuse(const Refusal& refusal) {
   is_head_ = reader_ && reader_->is_head();
   is_http_1_0_ = reader_ && reader_->is_http_1_0();
   keep_alive_ = false;
+  linger_for_ = seconds(refusal.status == 413 ? kLingerBodySeconds : kLingerSeconds);
   reader_.reset();
   unread_ = {};
   Response response = refusal_response(refusal);

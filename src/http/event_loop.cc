@@ -112,7 +112,7 @@ struct Descriptor::Impl {
 
 Descriptor::Descriptor(EventLoop& loop, int fd)
     : impl_(std::make_unique<Impl>(Impl{asio::posix::stream_descriptor(loop.impl().context)})), fd_(fd) {
-  error_code ignored;  // a descriptor that cannot be watched fails at the first wait
+  error_code ignored;  // a descriptor that cannot be watched is broken at the first wait
   impl_->descriptor.assign(fd, ignored);
 }
 
@@ -126,7 +126,7 @@ void Descriptor::wait(Readiness readiness, std::shared_ptr<Pollable> who) {
                     : readiness == Readiness::kWrite ? Base::wait_write
                                                      : Base::wait_error;
   impl_->descriptor.async_wait(type, [who = std::move(who), readiness](error_code error) {
-    if (error != asio::error::operation_aborted) who->on_ready(readiness);
+    if (error != asio::error::operation_aborted) who->on_ready(error ? Readiness::kBroken : readiness);
   });
 }
 

@@ -37,14 +37,14 @@ struct Request {
 /// An answer that is there at once. Content-Length, Date and Connection are the transport's.
 struct Response {
   unsigned status = 200;
-  Headers headers;  ///< Content-Type among them
-  std::string body;
+  Headers headers = {};  ///< Content-Type among them
+  std::string body = {};
 };
 
 /// What a stream that says nothing for a while sends, so that proxies and clients do not give up.
 struct StreamOptions {
-  std::string idle_bytes;    ///< ": keep-alive\n\n" for server-sent events; empty: nothing
-  double idle_seconds = 15;  ///< silence after which idle_bytes go out, again and again
+  std::string idle_bytes = {};  ///< ": keep-alive\n\n" for server-sent events; empty: nothing
+  double idle_seconds = 15;     ///< silence after which idle_bytes go out, again and again
 };
 
 /// One request and its answer: exactly one respond(), or one begin_stream(), writes and one end(). All of it may be
@@ -68,7 +68,9 @@ class Exchange {
   virtual void end() = 0;
 
   /// `callback` is called once, on a thread of the transport, if the client goes before the end; at once where it
-  /// already has. It must not block.
+  /// already has. It must not block. A client that has closed its socket without a reset is only told from one that
+  /// still waits when something is sent to it: the transport does that itself (docs/server.md), but for streams that
+  /// have begun and have no idle_bytes.
   virtual void on_gone(std::function<void()> callback) = 0;
 };
 

@@ -198,7 +198,13 @@ uint64_t HttpServer::num_connections() const {
 void HttpServer::stop_accepting() {
   impl_->shared.draining = true;
   impl_->stop_listening();
-  for (const auto& worker : impl_->workers) worker->loop()->post([&worker] { worker->drain(); });
+  for (const auto& worker : impl_->workers) {
+    impl_->shared.exchanges.add();  // so that wait_idle() waits for the requests that draining finds
+    worker->loop()->post([this, &worker] {
+      worker->drain();
+      impl_->shared.exchanges.remove();
+    });
+  }
 }
 
 bool HttpServer::wait_idle(double timeout_seconds) {

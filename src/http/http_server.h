@@ -18,8 +18,8 @@ struct TlsFiles {
 struct ServerOptions {
   std::string host = "127.0.0.1";  ///< an address or a name
   uint16_t port = 8000;            ///< 0: one that is free
-  std::string unix_socket;         ///< a path; where given, host and port are not listened to
-  std::optional<TlsFiles> tls;
+  std::string unix_socket = {};  ///< a path, for this user only (0600); where given, host and port are not listened to
+  std::optional<TlsFiles> tls = std::nullopt;
   unsigned threads = 1;  ///< that read, write and call the handler
 
   // Who sends more, or slower, is answered (431, 413, 408) where that is possible, and loses the connection.
@@ -29,7 +29,7 @@ struct ServerOptions {
   double body_seconds = 60;             ///< to the end of its body
   double idle_seconds = 120;            ///< between requests
   double stall_seconds = 30;            ///< a client that reads nothing while its ring is full
-  uint64_t ring_bytes = 1u << 20;       ///< of each stream
+  uint64_t ring_bytes = 1u << 20;       ///< of each stream; a burst may bring four times as much
 };
 
 /// HTTP/1.1 (and 1.0) over TCP, TLS or a Unix socket: keep-alive, pipelining, chunked bodies both ways, Expect:

@@ -60,7 +60,8 @@ void Listener::pause() {
   loop_.set_deadline(*this, Clock::now() + seconds(kPauseSeconds));
 }
 
-void Listener::on_ready(Readiness) {
+void Listener::on_ready(Readiness readiness) {
+  if (readiness == Readiness::kBroken) return pause();
   for (int i = 0; i < kMaxAccepts && descriptor_.fd() >= 0; ++i) {
     if (!has_room_()) return pause();
     sockaddr_storage address{};

@@ -16,6 +16,10 @@ void Socket::use_tls(std::unique_ptr<TlsSession> session) {
   tls_ = std::move(session);
 }
 
+std::string Socket::tls_failure() const {
+  return tls_ ? tls_->failure() : "";
+}
+
 IoResult Socket::handshake() {
   return tls_ ? tls_->handshake() : IoResult{.kind = IoResult::Kind::kDone};
 }

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <span>
+#include <string>
 
 #include "http/event_loop.h"
 
@@ -34,6 +35,8 @@ class Socket {
 
   void use_tls(std::unique_ptr<TlsSession> session);
   bool has_tls() const { return tls_ != nullptr; }
+  /// Why the handshake failed, in words.
+  std::string tls_failure() const;
   /// To be repeated until kDone, before anything is read or written. Plain sockets are done at once.
   IoResult handshake();
 

@@ -39,9 +39,12 @@ std::string access_line_text(const AccessRecord& record) {
 }
 
 std::string access_line_json(const AccessRecord& record) {
-  json::object line = {{"time", timestamp()},          {"status", record.status},
-                       {"method", printable(record.method)}, {"path", printable(record.path)},
-                       {"seconds", record.seconds},    {"peer", record.peer},
+  json::object line = {{"time", timestamp()},
+                       {"status", record.status},
+                       {"method", printable(record.method)},
+                       {"path", printable(record.path)},
+                       {"seconds", record.seconds},
+                       {"peer", record.peer},
                        {"request_id", record.request_id}};
   if (record.client_gone) line["client_gone"] = true;
   if (!record.model.empty()) line["model"] = record.model;

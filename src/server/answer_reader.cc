@@ -13,7 +13,8 @@ void TextWithTokens::feed(std::string_view text, const ScoredToken* token, Answe
   if (token) waiting_.push_back({*token, fed_bytes_});
   fed_bytes_ += text.size();
   std::string out;
-  if (stops_.feed(text, out)) std::erase_if(waiting_, [&](const Waiting& w) { return w.begin >= given_bytes_ + out.size(); });
+  if (stops_.feed(text, out))
+    std::erase_if(waiting_, [&](const Waiting& w) { return w.begin >= given_bytes_ + out.size(); });
   give_out(std::move(out), std::move(event), emit);
 }
 

@@ -72,8 +72,8 @@ ErrorStyle error_style_of(std::string_view path) {
 }
 
 http::Response error_response(const ApiError& error, ErrorStyle style) {
-  http::Response response = json_response(
-      style == ErrorStyle::kOllama ? ollama_error_body(error) : openai_error_body(error), error.status);
+  http::Response response =
+      json_response(style == ErrorStyle::kOllama ? ollama_error_body(error) : openai_error_body(error), error.status);
   if (error.retry_after_seconds) response.headers.add("Retry-After", std::to_string(*error.retry_after_seconds));
   if (error.status == 401) response.headers.add("WWW-Authenticate", "Bearer");
   return response;

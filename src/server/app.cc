@@ -65,7 +65,8 @@ int hex_value(char c) {
 std::string query_decoded(std::string_view text) {
   std::string out;
   for (size_t i = 0; i < text.size(); ++i) {
-    const bool escaped = text[i] == '%' && i + 2 < text.size() && hex_value(text[i + 1]) >= 0 && hex_value(text[i + 2]) >= 0;
+    const bool escaped =
+        text[i] == '%' && i + 2 < text.size() && hex_value(text[i + 1]) >= 0 && hex_value(text[i + 2]) >= 0;
     if (escaped) {
       out.push_back(static_cast<char>(16 * hex_value(text[i + 1]) + hex_value(text[i + 2])));
       i += 2;
@@ -163,15 +164,15 @@ std::optional<std::string> Call::query(std::string_view key) const {
 
 Result<std::unique_ptr<App>> App::create(AppOptions options) {
   std::unique_ptr<App> app(new App(std::move(options)));
-  GOS_TRY(app->guard_,
-          Guard::create(app->options_.api_keys, app->options_.api_key_file, app->options_.cors_origins));
+  GOS_TRY(app->guard_, Guard::create(app->options_.api_keys, app->options_.api_key_file, app->options_.cors_origins));
   return app;
 }
 
 App::App(AppOptions options) : options_(std::move(options)), metrics_(std::make_unique<Metrics>()) {}
 
 App::~App() {
-  model_.reset();  // its answers end now, and tell metrics and log
+  model_.reset();   // its answers end now, and tell metrics and log
+  routes_.clear();  // what works for them is waited for
 }
 
 void App::add_route(std::string method, std::string_view pattern, Route route) {
@@ -215,7 +216,8 @@ void App::dispatch(const std::shared_ptr<Call>& call) {
     call->path = std::move(*parameters);
   }
   if (!allow.empty()) allow += "OPTIONS";
-  if (std::optional<http::Response> preflight = guard_->preflight(request, allow.empty() ? "GET, POST, OPTIONS" : allow))
+  if (std::optional<http::Response> preflight =
+          guard_->preflight(request, allow.empty() ? "GET, POST, OPTIONS" : allow))
     return call->exchange->respond(std::move(*preflight));
 
   ApiError refused;
@@ -229,7 +231,8 @@ void App::dispatch(const std::shared_ptr<Call>& call) {
   if (allow.empty()) {
     error.status = 404;
     error.code = "unknown_url";
-    error.message = fmt::format("there is no {} {}", request.method.substr(0, 20), request.path.substr(0, kLongestShown));
+    error.message =
+        fmt::format("there is no {} {}", request.method.substr(0, 20), request.path.substr(0, kLongestShown));
     return call->respond(error);
   }
   error.status = 405;

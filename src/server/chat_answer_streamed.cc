@@ -99,10 +99,9 @@ class StreamedChatAnswer final : public ChatAnswer {
     }
     const bool is_reasoning = event.kind == AnswerEvent::Kind::kReasoning;
     json::array tokens = chat_logprobs(event.tokens);
-    out_ += harmony::compact_json(
-        {{"content", is_reasoning ? json::array() : tokens},
-         {"refusal", nullptr},
-         {"reasoning", is_reasoning ? std::move(tokens) : json::array()}});
+    out_ += harmony::compact_json({{"content", is_reasoning ? json::array() : tokens},
+                                   {"refusal", nullptr},
+                                   {"reasoning", is_reasoning ? std::move(tokens) : json::array()}});
   }
 
   void add_text(const AnswerEvent& event, std::string_view key, std::string_view second_key) {

@@ -85,9 +85,8 @@ class WholeChatAnswer final : public ChatAnswer {
         {"reasoning_content", text_or_null(choice.reasoning)}};
     json::array calls;
     for (const Choice::FunctionCall& call : choice.calls)
-      calls.push_back({{"id", call.id},
-                       {"type", "function"},
-                       {"function", {{"name", call.name}, {"arguments", call.arguments}}}});
+      calls.push_back(
+          {{"id", call.id}, {"type", "function"}, {"function", {{"name", call.name}, {"arguments", call.arguments}}}});
     if (!calls.empty()) message["tool_calls"] = std::move(calls);
     json::value logprobs = nullptr;
     if (with_logprobs_)

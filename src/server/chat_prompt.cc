@@ -170,8 +170,7 @@ std::string read_content(const json::value* content, const std::string& place, J
     return {};
   }
   std::string joined;
-  for (size_t i = 0; i < parts->size(); ++i)
-    joined += read_part((*parts)[i], fmt::format("{}[{}]", place, i), reader);
+  for (size_t i = 0; i < parts->size(); ++i) joined += read_part((*parts)[i], fmt::format("{}[{}]", place, i), reader);
   return joined;
 }
 

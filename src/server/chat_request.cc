@@ -108,8 +108,8 @@ std::vector<harmony::ToolDescription> read_tools(JsonReader& reader) {
   const json::array* tools = reader.array("tools");
   if (!tools) return {};
   if (tools->size() > fields::kMostTools) {
-    reader.fail("tools", fmt::format("\"tools\" has {} items, at most {} are allowed", tools->size(),
-                                     fields::kMostTools));
+    reader.fail("tools",
+                fmt::format("\"tools\" has {} items, at most {} are allowed", tools->size(), fields::kMostTools));
     return {};
   }
   return read_functions(*tools, "tools", reader);
@@ -148,8 +148,8 @@ ToolChoice read_tool_choice(JsonReader& reader, const std::vector<std::string>& 
   if (fields.text("type").value_or("") != "function") return unknown();
   choice = {ToolChoice::Kind::kNamed, chosen_function(fields)};
   if (std::find(functions.begin(), functions.end(), choice.name) == functions.end())
-    reader.fail("tool_choice", fmt::format("\"tool_choice\" names \"{}\", which is none of the \"tools\"",
-                                           choice.name.substr(0, 80)));
+    reader.fail("tool_choice",
+                fmt::format("\"tool_choice\" names \"{}\", which is none of the \"tools\"", choice.name.substr(0, 80)));
   return choice;
 }
 
@@ -191,8 +191,7 @@ ChatCompletion read_chat_completion(JsonReader& reader, const ServedModel& model
   request.tool_choice = read_tool_choice(reader, request.functions);
   if (request.tool_choice.kind == ToolChoice::Kind::kNone) prompt.functions.clear();
   request.parallel_tool_calls = reader.boolean("parallel_tool_calls").value_or(true);
-  request.format = prompt.format =
-      read_output_format(reader.object("response_format"), "response_format", reader);
+  request.format = prompt.format = read_output_format(reader.object("response_format"), "response_format", reader);
   prompt.effort = read_effort("reasoning_effort", reader);
   // As OpenRouter and responses have it.
   if (const json::value* reasoning = reader.any("reasoning"); reasoning && reasoning->is_object()) {

@@ -146,7 +146,8 @@ json::object CompletionAnswer::head_json() const {
 std::string CompletionAnswer::chunk(size_t index, const AnswerEvent& event) {
   json::object choice = {{"index", index}, {"text", event.text}};
   choice["logprobs"] = nullptr;
-  if (with_logprobs_ && !event.tokens.empty()) choice["logprobs"] = completion_logprobs(event.tokens, choices_[index].text.size());
+  if (with_logprobs_ && !event.tokens.empty())
+    choice["logprobs"] = completion_logprobs(event.tokens, choices_[index].text.size());
   choices_[index].text += event.text;  // for the offsets
   choice["finish_reason"] = nullptr;
   if (event.kind == AnswerEvent::Kind::kEnd) choice["finish_reason"] = choices_[index].finish;

@@ -61,8 +61,8 @@ class PromptReader {
     for (const json::value& item : list) {
       const double number = item.is_number() ? item.to_number<double>() : -1;
       if (number < 0 || number >= tokenizer_.head_rows()) {
-        reader_.fail("prompt", fmt::format("\"prompt\" holds something that is no token id below {}",
-                                           tokenizer_.head_rows()));
+        reader_.fail("prompt",
+                     fmt::format("\"prompt\" holds something that is no token id below {}", tokenizer_.head_rows()));
         return {};
       }
       ids.push_back(static_cast<TokenId>(number));

@@ -14,7 +14,8 @@ void abort_answers(const std::shared_ptr<Call>& call) {
     if (!id) id = reader.text(key);
   const bool all = reader.boolean("abort_all").value_or(false);
   if (!all && id.value_or("").empty())
-    reader.fail("request_id", "\"request_id\" is missing: the x-request-id or the id of an answer; or send \"abort_all\": true");
+    reader.fail("request_id",
+                "\"request_id\" is missing: the x-request-id or the id of an answer; or send \"abort_all\": true");
   if (!reader.ok()) return call->respond(*reader.problem());
   const size_t aborted = call->app.abort(all ? std::string() : *id);
   if (aborted > 0 || all) return call->respond(json::object{{"aborted", aborted}});

@@ -209,7 +209,7 @@ class Choices : public std::enable_shared_from_this<Choices> {
   bool others_began_ = false;
   bool scores_only_ = false;
   std::vector<Logprobs> prompt_logprobs_;  // of each prompt token but the first
-  Usage usage_;  // of all choices
+  Usage usage_;                            // of all choices
   RequestTimes times_;
   Finish finish_ = Finish::kStop;
   std::mutex mutex_;
@@ -246,8 +246,8 @@ EngineRequest engine_request(const ServedModel& model, std::vector<TokenId> prom
 Result<std::shared_ptr<Generation>> start(ServedModel& model, EngineRequest request, std::vector<TokenId> extra_stops,
                                           std::vector<std::unique_ptr<AnswerReader>> readers, Generation::Sink sink,
                                           bool scores_only = false) {
-  auto choices = std::make_shared<Choices>(model, std::move(request), std::move(extra_stops),
-                                           std::move(readers), std::move(sink));
+  auto choices =
+      std::make_shared<Choices>(model, std::move(request), std::move(extra_stops), std::move(readers), std::move(sink));
   choices->set_scores_only(scores_only);
   GOS_TRY_STATUS(choices->start());
   return std::shared_ptr<Generation>(std::make_shared<Handle>(std::move(choices)));
@@ -260,8 +260,8 @@ Result<std::shared_ptr<Generation>> start_generation(ServedModel& model, const C
   // What is finished was dropped when the conversation was made (chat_prompt.h).
   harmony::RenderOptions options;
   options.auto_drop_analysis = false;
-  GOS_TRY(std::vector<TokenId> prompt, harmony::render_for_completion(*model.tokenizer(), request.conversation,
-                                                                      harmony::Role::kAssistant, options));
+  GOS_TRY(std::vector<TokenId> prompt,
+          harmony::render_for_completion(*model.tokenizer(), request.conversation, harmony::Role::kAssistant, options));
   std::vector<std::unique_ptr<AnswerReader>> readers;
   for (uint32_t i = 0; i < request.num_choices; ++i) {
     GOS_TRY(std::unique_ptr<AnswerReader> reader, ChatReader::create(model.tokenizer(), request));

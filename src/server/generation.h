@@ -117,8 +117,8 @@ struct AnswerEvent {
   std::string error;              ///< kEnd with kError: one sentence
   Usage usage;                    ///< kEnd: of this choice
   RequestTimes times;             ///< kEnd
-  /// kEnd of the first choice: the prompt's tokens, where CompletionRequest::prompt_logprobs; the first one's logprob is
-  /// NaN, for nothing stands before it.
+  /// kEnd of the first choice: the prompt's tokens, where CompletionRequest::prompt_logprobs; the first one's logprob
+  /// is NaN, for nothing stands before it.
   std::vector<ScoredToken> prompt;
 };
 

@@ -17,7 +17,8 @@ std::optional<std::string> key_of(const http::Headers& headers) {
   constexpr std::string_view kBearer = "bearer ";
   if (const std::string* value = headers.find("Authorization"); value && value->size() > kBearer.size()) {
     std::string scheme = value->substr(0, kBearer.size());
-    std::transform(scheme.begin(), scheme.end(), scheme.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? char(c + 32) : c; });
+    std::transform(scheme.begin(), scheme.end(), scheme.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? char(c + 32) : c; });
     if (scheme == kBearer) return value->substr(kBearer.size());
   }
   for (const char* name : {"x-api-key", "api-key"})

@@ -23,7 +23,8 @@ std::string number_text(double value) {
 
 std::optional<int64_t> whole_value(const json::value& value) {
   if (const auto* number = value.if_int64()) return *number;
-  if (const auto* number = value.if_uint64()) return *number <= INT64_MAX ? std::optional(static_cast<int64_t>(*number)) : INT64_MAX;
+  if (const auto* number = value.if_uint64())
+    return *number <= INT64_MAX ? std::optional(static_cast<int64_t>(*number)) : INT64_MAX;
   if (const auto* number = value.if_double(); number && std::trunc(*number) == *number && std::fabs(*number) < 9e15)
     return static_cast<int64_t>(*number);
   return std::nullopt;
@@ -91,8 +92,8 @@ std::optional<int64_t> JsonReader::whole(const WholeField& field) {
     return std::nullopt;
   }
   if (*number >= field.min && *number <= field.max) return number;
-  fail(field.name, fmt::format("\"{}\" is {}, it must lie between {} and {}", place(field.name), *number, field.min,
-                               field.max));
+  fail(field.name,
+       fmt::format("\"{}\" is {}, it must lie between {} and {}", place(field.name), *number, field.min, field.max));
   return std::nullopt;
 }
 

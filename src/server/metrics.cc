@@ -15,9 +15,9 @@ constexpr double kTtftBounds[] = {0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.
                                   0.75,  1,     2.5,  5,    7.5,  10,   20,   40,  80,   160};
 constexpr double kTokenBounds[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2,
                                    0.3,   0.4,    0.5,   0.75, 1,     2.5,  5,     10,  20,   40};
-constexpr double kRequestBounds[] = {0.05, 0.1, 0.3, 0.5, 0.8, 1, 1.5, 2, 2.5, 5, 10, 15, 20, 30, 40, 50, 60, 120, 480, 1920};
-constexpr double kSizeBounds[] = {1,    2,    5,    10,    20,    50,    100,   200,
-                                  500,  1000, 2000, 5000,  10000, 20000, 50000, 100000};
+constexpr double kRequestBounds[] = {0.05, 0.1, 0.3, 0.5, 0.8, 1,  1.5, 2,   2.5, 5,
+                                     10,   15,  20,  30,  40,  50, 60,  120, 480, 1920};
+constexpr double kSizeBounds[] = {1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000};
 
 constexpr std::string_view kFinishNames[] = {"stop", "length", "tool_calls", "cancelled", "deadline", "error"};
 /// vLLM knows fewer reasons.
@@ -133,7 +133,8 @@ std::string Metrics::exposition(const ServedModel* model) const {
   own.counter("gossamer_steps_total", static_cast<double>(stats.steps), "Steps of the engine.");
   own.counter("gossamer_preemptions_total", static_cast<double>(stats.preemptions),
               "Sequences that gave up their pages for another.");
-  own.counter("gossamer_prompt_tokens_total", static_cast<double>(prompt_tokens_), "Prompt tokens, as usage tells them.");
+  own.counter("gossamer_prompt_tokens_total", static_cast<double>(prompt_tokens_),
+              "Prompt tokens, as usage tells them.");
   own.counter("gossamer_cached_prompt_tokens_total", static_cast<double>(cached_tokens_),
               "Prompt tokens that the prefix cache had.");
   own.counter("gossamer_generated_tokens_total", static_cast<double>(generated_tokens_),
@@ -175,7 +176,8 @@ std::string Metrics::exposition(const ServedModel* model) const {
     uint64_t count = 0;
     for (size_t i = 0; i < kFinishes; ++i)
       if (kVllmFinishNames[i] == reason) count += finished_[i];
-    vllm.sample("vllm:request_success_total", static_cast<double>(count), fmt::format("finished_reason=\"{}\"", reason));
+    vllm.sample("vllm:request_success_total", static_cast<double>(count),
+                fmt::format("finished_reason=\"{}\"", reason));
   }
   vllm.histogram("vllm:time_to_first_token_seconds", ttft_, "As gossamer_time_to_first_token_seconds.");
   vllm.histogram("vllm:inter_token_latency_seconds", inter_token_, "As gossamer_inter_token_latency_seconds.");

@@ -21,9 +21,9 @@ json::object model_json(const ServedModel& model, const std::string& id) {
 /// The entry of "models" that Codex reads; its reader needs every one of these fields.
 json::object codex_model_json(const ServedModel& model) {
   json::array levels;
-  for (const auto& [effort, description] : {std::pair("low", "Short thoughts, fast answers"),
-                                            std::pair("medium", "Thinks as long as most questions need"),
-                                            std::pair("high", "Thinks long")})
+  for (const auto& [effort, description] :
+       {std::pair("low", "Short thoughts, fast answers"), std::pair("medium", "Thinks as long as most questions need"),
+        std::pair("high", "Thinks long")})
     levels.push_back({{"effort", effort}, {"description", description}});
   return {{"slug", model.name()},
           {"name", model.name()},
@@ -58,8 +58,8 @@ void list_models(const std::shared_ptr<Call>& call) {
   if (!model) return;
   json::array data = {model_json(*model, model->name())};
   for (const std::string& alias : model->names().aliases) data.push_back(model_json(*model, alias));
-  call->respond(json::object{
-      {"object", "list"}, {"data", std::move(data)}, {"models", json::array{codex_model_json(*model)}}});
+  call->respond(
+      json::object{{"object", "list"}, {"data", std::move(data)}, {"models", json::array{codex_model_json(*model)}}});
 }
 
 void show_model(const std::shared_ptr<Call>& call) {

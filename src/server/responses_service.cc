@@ -20,10 +20,21 @@ std::shared_ptr<ResponsesRun> ResponsesService::find_running(const std::string& 
   return found != running_.end() && found->second->tenant() == tenant ? found->second : nullptr;
 }
 
+namespace {
+
+/// Belongs to the routes alone: the store has called back for the last time before the app goes.
+struct ClosesStore {
+  std::shared_ptr<ResponsesStore> store;
+  ~ClosesStore() { store->close(); }
+};
+
+}  // namespace
+
 Status add_responses_routes(App& app, ResponsesStoreOptions options) {
   GOS_TRY(std::shared_ptr<ResponsesStore> store, ResponsesStore::open(std::move(options)));
+  const auto closes = std::make_shared<ClosesStore>(ClosesStore{store});
   const auto service = std::make_shared<ResponsesService>(std::move(store));
-  app.add_route("POST", "/v1/responses", [service](const std::shared_ptr<Call>& call) {
+  app.add_route("POST", "/v1/responses", [service, closes](const std::shared_ptr<Call>& call) {
     create_response(call, service);
   });
   add_stored_responses_routes(app, service);

@@ -22,13 +22,15 @@ Result<std::unique_ptr<ResponsesStore>> ResponsesStore::open(ResponsesStoreOptio
 ResponsesStore::ResponsesStore(ResponsesStoreOptions options, ResponsesDatabase database)
     : options_(std::move(options)), database_(std::move(database)), seal_(database_.key()), thread_([this] { run(); }) {}
 
-ResponsesStore::~ResponsesStore() {
+ResponsesStore::~ResponsesStore() { close(); }
+
+void ResponsesStore::close() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
   news_.notify_all();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 int64_t ResponsesStore::now() const {
@@ -45,6 +47,7 @@ bool ResponsesStore::holds(const Status& status) {
 void ResponsesStore::add(Work work, uint64_t bytes) {
   {
     const std::lock_guard lock(mutex_);
+    if (stopping_) return;
     waiting_.push_back(std::move(work));
     waiting_bytes_ += bytes;
   }

@@ -29,8 +29,11 @@ class ResponsesStore {
  public:
   /// Errors: see ResponsesDatabase::open().
   static Result<std::unique_ptr<ResponsesStore>> open(ResponsesStoreOptions options);
-  /// Does what was asked before, then ends.
+  /// close().
   ~ResponsesStore();
+
+  /// Does what was asked before, and calls back; what is asked later is dropped. Not on the store's own thread.
+  void close();
 
   const ReasoningSeal& seal() const { return seal_; }
 

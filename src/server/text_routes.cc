@@ -10,8 +10,8 @@
 namespace gossamer::server {
 namespace {
 
-using Answer = std::function<std::optional<json::object>(JsonReader& reader, const json::object& body,
-                                                         const ServedModel& model)>;
+using Answer =
+    std::function<std::optional<json::object>(JsonReader& reader, const json::object& body, const ServedModel& model)>;
 
 /// A route that answers at once, from the body and the loaded model alone.
 Route at_once(Answer answer) {

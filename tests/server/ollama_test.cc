@@ -116,7 +116,7 @@ TEST(Ollama, CallsToolsWithAnObject) {
       {"role":"assistant","content":"","thinking":"Hm","tool_calls":[{"function":{"name":"f","arguments":{"a":[1,2.5]}}}]},
       {"role":"tool","tool_name":"f","content":"42"}],)" + tools + "}");
   EXPECT_THAT(app.last_prompt(), HasSubstr("analysis<|message|>Hm<|end|>"));
-  EXPECT_THAT(app.last_prompt(), HasSubstr(R"(to=functions.f <|constrain|>json<|message|>{"a":[1,2.5]}<|call|>)"));
+  EXPECT_THAT(app.last_prompt(), HasSubstr(R"(to=functions.f<|channel|>commentary <|constrain|>json<|message|>{"a":[1,2.5]}<|call|>)"));
   EXPECT_THAT(app.last_prompt(), HasSubstr("functions.f to=assistant<|channel|>commentary<|message|>42<|end|>"));
 }
 

@@ -1,0 +1,1 @@
+gossamer_fuzzer(server_chat_body SOURCES server_chat_body.cc ROOMS server)
