@@ -6,6 +6,7 @@
 #include "harmony/json_text.h"
 #include "server/answer_limits.h"
 #include "server/request_fields.h"
+#include "server/shown_text.h"
 
 namespace gossamer::server {
 namespace {
@@ -118,7 +119,7 @@ ChatTurn read_message(const json::object& object, const std::string& place, Json
     turn.tool_name = message.text("tool_name").value_or(message.text("name").value_or(""));
   } else {
     message.fail("role", fmt::format("{}.role is \"{}\", it must be \"system\", \"user\", \"assistant\" or \"tool\"",
-                                     place, role.substr(0, 40)));
+                                     place, shown(role)));
   }
   return turn;
 }

@@ -1,4 +1,5 @@
 #include "server/ollama_routes.h"
+#include "server/shown_text.h"
 
 #include <string>
 #include <utility>
@@ -12,7 +13,7 @@ namespace {
 ApiError not_found(std::string_view wanted, const ModelNames& names, std::string_view hint) {
   ApiError error;
   error.status = 404;
-  error.message = fmt::format("model \"{}\" not found: what is loaded is called {}{}", wanted.substr(0, 100),
+  error.message = fmt::format("model \"{}\" not found: what is loaded is called {}{}", shown(wanted),
                               ollama_name(names), hint);
   return error;
 }

@@ -8,6 +8,7 @@
 #include "server/responses_items.h"
 #include "server/responses_service.h"
 #include "server/served_model.h"
+#include "server/shown_text.h"
 
 namespace gossamer::server {
 namespace {
@@ -78,7 +79,7 @@ void resolve_references(json::array& input, const std::map<std::string, json::va
     }
     ApiError error = bad_request(fmt::format("input[{}].id", i),
                                  fmt::format("input[{}] refers to an item \"{}\" that is not stored", i,
-                                             id_of(input[i]).substr(0, 80)));
+                                             shown(id_of(input[i]))));
     error.status = 404;
     return reader.fail(std::move(error));
   }

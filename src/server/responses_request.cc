@@ -1,4 +1,5 @@
 #include "server/responses_request.h"
+#include "server/shown_text.h"
 
 #include <chrono>
 #include <utility>
@@ -27,7 +28,7 @@ OutputFormat read_format(JsonReader& reader, json::object& echo) {
     if (const auto verbosity = inner.text("verbosity")) {
       if (*verbosity != "low" && *verbosity != "medium" && *verbosity != "high")
         inner.fail("verbosity",
-                   fmt::format("text.verbosity is \"{}\", it must be \"low\", \"medium\" or \"high\"", *verbosity));
+                   fmt::format("text.verbosity is \"{}\", it must be \"low\", \"medium\" or \"high\"", shown(*verbosity)));
       written["verbosity"] = *verbosity;
     }
     if (const json::object* format = inner.object("format")) {
@@ -106,7 +107,7 @@ void read_storing(JsonReader& reader, ResponsesRequest& request) {
   request.previous_response_id = reader.text("previous_response_id");
   const std::string truncation = reader.text("truncation").value_or("disabled");
   if (truncation != "auto" && truncation != "disabled")
-    reader.fail("truncation", fmt::format("truncation is \"{}\", it must be \"auto\" or \"disabled\"", truncation));
+    reader.fail("truncation", fmt::format("truncation is \"{}\", it must be \"auto\" or \"disabled\"", shown(truncation)));
   request.truncates = truncation == "auto";
   request.echo["background"] = request.background;
   request.echo["store"] = request.store;

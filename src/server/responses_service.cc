@@ -1,4 +1,5 @@
 #include "server/responses_service.h"
+#include "server/shown_text.h"
 
 #include <utility>
 
@@ -54,7 +55,7 @@ void begin_responses_stream(http::Exchange& exchange, const std::string& warning
 ApiError no_such_response(const std::string& id, std::string param) {
   ApiError error;
   error.status = 404;
-  error.message = fmt::format("there is no response \"{}\": it was not stored, is too old, or was deleted", id.substr(0, 80));
+  error.message = fmt::format("there is no response \"{}\": it was not stored, is too old, or was deleted", shown(id));
   if (!param.empty()) error.param = std::move(param);
   if (error.param == "previous_response_id") error.code = "previous_response_not_found";
   return error;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "server/responses_service.h"
+#include "server/shown_text.h"
 
 namespace gossamer::server {
 namespace {
@@ -35,7 +36,7 @@ void respond_text(const Call& call, std::string body) {
 ApiError not_a_stream(const std::string& id) {
   return bad_request("stream", fmt::format("the response \"{}\" cannot be streamed: it was not made with "
                                            "\"stream\": true",
-                                           id));
+                                           shown(id)));
 }
 
 void stream_stored(const Call& call, const ResponsesService& service, const StoredResponse& stored, int64_t after) {
@@ -80,7 +81,7 @@ void delete_response(const std::shared_ptr<Call>& call, const std::shared_ptr<Re
 ApiError only_in_background(const std::string& id) {
   return bad_request("response_id", fmt::format("the response \"{}\" was not made with \"background\": true: close its "
                                                 "connection to cancel it",
-                                                id));
+                                                shown(id)));
 }
 
 void cancel_response(const std::shared_ptr<Call>& call, const std::shared_ptr<ResponsesService>& service) {

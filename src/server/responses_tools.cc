@@ -1,4 +1,5 @@
 #include "server/responses_tools.h"
+#include "server/shown_text.h"
 
 #include <algorithm>
 #include <optional>
@@ -63,7 +64,7 @@ json::object echo_of_custom(const json::object& tool) {
 void add_tool(ResponsesTools& tools, harmony::ToolDescription function, ResponsesToolKind kind, json::object echo,
               JsonReader& reader) {
   if (!tools.kinds.emplace(function.name, kind).second) {
-    reader.fail("name", fmt::format("there are two tools with the name \"{}\"", function.name));
+    reader.fail("name", fmt::format("there are two tools with the name \"{}\"", shown(function.name)));
     return;
   }
   tools.functions.push_back(std::move(function));
@@ -103,21 +104,21 @@ std::optional<std::string> named_tool(const ResponsesTools& tools, JsonReader& r
   const std::optional<ResponsesToolKind> kind = kind_from_type(type);
   if (!kind) {
     reader.fail("type", fmt::format("tool_choice asks for a tool of the type \"{}\", which this server does not have",
-                                    type));
+                                    shown(type)));
     return std::nullopt;
   }
   const std::string name =
       *kind == ResponsesToolKind::kApplyPatch ? std::string(kApplyPatch) : reader.text("name").value_or("");
   const auto found = tools.kinds.find(name);
   if (found != tools.kinds.end() && found->second == *kind) return name;
-  reader.fail("name", fmt::format("tool_choice asks for the {} \"{}\", which is not among the tools", type, name));
+  reader.fail("name", fmt::format("tool_choice asks for the {} \"{}\", which is not among the tools", shown(type), shown(name)));
   return std::nullopt;
 }
 
 void choose_allowed(const ResponsesTools& tools, JsonReader& reader, ResponsesToolChoice& out) {
   const std::string mode = reader.text("mode").value_or("auto");
   if (mode != "auto" && mode != "required")
-    return reader.fail("mode", fmt::format("the mode is \"{}\", it must be \"auto\" or \"required\"", mode));
+    return reader.fail("mode", fmt::format("the mode is \"{}\", it must be \"auto\" or \"required\"", shown(mode)));
   out.choice.kind = mode == "required" ? ToolChoice::Kind::kRequired : ToolChoice::Kind::kAuto;
   out.allowed.clear();
   const json::array* allowed = reader.array("tools");
@@ -144,7 +145,7 @@ void choose_by_word(std::string_view word, const ResponsesTools& tools, JsonRead
       reader.fail("tool_choice", "tool_choice is \"required\", but the request has no tool that this server knows");
   } else {
     reader.fail("tool_choice",
-                fmt::format("tool_choice is \"{}\", it must be \"auto\", \"none\", \"required\" or an object", word));
+                fmt::format("tool_choice is \"{}\", it must be \"auto\", \"none\", \"required\" or an object", shown(word)));
   }
 }
 

@@ -4,6 +4,7 @@
 #include "harmony/json_text.h"
 #include "server/responses_items.h"
 #include "server/responses_tools.h"
+#include "server/shown_text.h"
 
 namespace gossamer::server {
 namespace {
@@ -94,7 +95,7 @@ void TurnBuilder::add_message(JsonReader& item, const std::string& place) {
   } else {
     return item.fail("role", fmt::format("{}.role is \"{}\", it must be \"user\", \"assistant\", \"system\" or "
                                          "\"developer\"",
-                                         place, role));
+                                         place, shown(role)));
   }
   out_.turns.push_back(std::move(turn));
 }
@@ -166,7 +167,7 @@ void TurnBuilder::add(const PlacedItem& placed) {
   } else if (std::ranges::find(kForeignTypes, type) != std::end(kForeignTypes)) {
     if (std::ranges::find(out_.ignored_types, type) == out_.ignored_types.end()) out_.ignored_types.push_back(type);
   } else {
-    item.fail("type", fmt::format("{}.type is \"{}\", which is no item of a response", placed.place, type));
+    item.fail("type", fmt::format("{}.type is \"{}\", which is no item of a response", placed.place, shown(type)));
   }
 }
 
