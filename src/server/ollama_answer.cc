@@ -20,13 +20,13 @@ class OllamaAnswer {
         writer_(std::move(writer)) {}
 
   /// The engine has it: what can be refused has been.
-  void begin(std::shared_ptr<Generation> generation) {
+  void accepted(std::shared_ptr<Generation> generation) {
+    // The stream begins with the first token: until then the transport can ask whether the client is still there.
     const std::lock_guard lock(mutex_);
-    begin_once();
     if (!ended_) generation_ = std::move(generation);
   }
 
-  /// Called on the engine's thread, perhaps before begin().
+  /// Called on the engine's thread, perhaps before accepted().
   void on_event(const AnswerEvent& event) {
     if (event.kind == AnswerEvent::Kind::kEnd) return end(event);
     const std::lock_guard lock(mutex_);
@@ -101,7 +101,7 @@ void answer_ollama(const std::shared_ptr<Call>& call, ServedModel& model, const 
       start_generation(model, chat, [answer](const AnswerEvent& event) { answer->on_event(event); });
   if (!generation.ok()) return call->respond(refused(generation.error(), model, "messages"));
   call->follow(*generation, call->request_id);
-  answer->begin(std::move(*generation));
+  answer->accepted(std::move(*generation));
 }
 
 }  // namespace gossamer::server

@@ -150,7 +150,7 @@ bool ResponsesRun::resume(std::shared_ptr<http::Exchange> exchange, int64_t star
   {
     const std::lock_guard lock(mutex_);
     // What has been, from the log; the writer goes on from there.
-    exchange->write(replayed_events(log_.text(), writer_options(), starting_after));
+    if (began_) exchange->write(replayed_events(log_.text(), writer_options(), starting_after));
     ended = writer_.ended();
     if (!ended) listeners_.push_back({exchange, starting_after});
   }

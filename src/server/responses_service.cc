@@ -35,9 +35,10 @@ Status add_responses_routes(App& app, ResponsesStoreOptions options) {
   GOS_TRY(std::shared_ptr<ResponsesStore> store, ResponsesStore::open(std::move(options)));
   const auto closes = std::make_shared<ClosesStore>(ClosesStore{store});
   const auto service = std::make_shared<ResponsesService>(std::move(store));
-  app.add_route("POST", "/v1/responses", [service, closes](const std::shared_ptr<Call>& call) {
-    create_response(call, service);
-  });
+  // Base URLs without /v1 are common.
+  for (const char* path : {"/v1/responses", "/responses"})
+    app.add_route("POST", path,
+                  [service, closes](const std::shared_ptr<Call>& call) { create_response(call, service); });
   add_stored_responses_routes(app, service);
   return {};
 }

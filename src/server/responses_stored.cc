@@ -154,12 +154,14 @@ void list_input_items(const std::shared_ptr<Call>& call, const std::shared_ptr<R
 
 void add_stored_responses_routes(App& app, const std::shared_ptr<ResponsesService>& service) {
   const auto add = [&](const char* method, const char* pattern, auto handler) {
-    app.add_route(method, pattern, [service, handler](const std::shared_ptr<Call>& call) { handler(call, service); });
+    for (const char* base : {"/v1", ""})
+      app.add_route(method, std::string(base) + pattern,
+                    [service, handler](const std::shared_ptr<Call>& call) { handler(call, service); });
   };
-  add("GET", "/v1/responses/{id}", get_response);
-  add("DELETE", "/v1/responses/{id}", delete_response);
-  add("POST", "/v1/responses/{id}/cancel", cancel_response);
-  add("GET", "/v1/responses/{id}/input_items", list_input_items);
+  add("GET", "/responses/{id}", get_response);
+  add("DELETE", "/responses/{id}", delete_response);
+  add("POST", "/responses/{id}/cancel", cancel_response);
+  add("GET", "/responses/{id}/input_items", list_input_items);
 }
 
 }  // namespace gossamer::server
