@@ -1,5 +1,5 @@
-/// Any bytes as the body of POST /api/chat and /api/generate: refused with a sentence, or understood, all the way to the
-/// conversation. And as arguments of a call: an object comes of them.
+/// Any bytes as the body of POST /api/chat and /api/generate: refused with a sentence, or understood, all the way to
+/// the conversation. And as arguments of a call: an object comes of them.
 
 #include "base/check.h"
 #include "base/utf8.h"

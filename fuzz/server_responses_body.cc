@@ -1,5 +1,5 @@
-/// Any bytes as the body of POST /v1/responses: refused with a sentence that names the field, or understood, all the way
-/// to the conversation. And as a log of a stored response: whatever it holds, a response comes of it.
+/// Any bytes as the body of POST /v1/responses: refused with a sentence that names the field, or understood, all the
+/// way to the conversation. And as a log of a stored response: whatever it holds, a response comes of it.
 
 #include "base/check.h"
 #include "base/utf8.h"
@@ -45,8 +45,7 @@ void read_body(const json::object& body, const ServedModel& model) {
   std::vector<PlacedItem> items;
   for (const json::value& item : request.input)
     if (*find_member(item, "type") != "item_reference") items.push_back({&item.get_object(), "input"});
-  ItemTurns read =
-      turns_from_items(items, [&](std::string_view sealed) { return seal.open(sealed, 0); }, reader);
+  ItemTurns read = turns_from_items(items, [&](std::string_view sealed) { return seal.open(sealed, 0); }, reader);
   const ChatPrompt prompt{request.instructions, std::move(read.turns), request.tools.functions, request.effort,
                           request.format};
   (void)make_conversation(prompt, "2025-06-28", reader);

@@ -69,7 +69,8 @@ json::object model_info(const ServedModel& model, const ModelFacts& facts) {
 
 /// What is sampled with where a request says nothing.
 std::string parameters_text(const GenerationDefaults& defaults) {
-  std::string text = fmt::format("temperature {}\ntop_p {}", defaults.do_sample ? defaults.temperature : 0, defaults.top_p);
+  std::string text =
+      fmt::format("temperature {}\ntop_p {}", defaults.do_sample ? defaults.temperature : 0, defaults.top_p);
   return defaults.top_k ? text + fmt::format("\ntop_k {}", defaults.top_k) : text;
 }
 
@@ -77,7 +78,9 @@ std::string license_of(const ServedModel& model) {
   return model.name().find("gpt-oss") == std::string::npos ? "" : "Apache License, Version 2.0";
 }
 
-bool has_tag(const std::string& name) { return name.find(':') != std::string::npos; }
+bool has_tag(const std::string& name) {
+  return name.find(':') != std::string::npos;
+}
 
 json::object entry(const ServedModel& model, const ModelFacts& facts, const std::string& name) {
   return {{"name", name},

@@ -90,7 +90,8 @@ void read_calls(JsonReader& message, ChatTurn& turn) {
     const json::object* call = (*calls)[i].if_object();
     const json::value* function = call ? call->if_contains("function") : nullptr;
     if (!function || !function->is_object())
-      return message.fail(bad_request(place, fmt::format("{} must be {{\"function\": {{\"name\", \"arguments\"}}}}", place)));
+      return message.fail(
+          bad_request(place, fmt::format("{} must be {{\"function\": {{\"name\", \"arguments\"}}}}", place)));
     JsonReader outer = message.inside(*call, place);
     JsonReader inner = message.inside(function->get_object(), place + ".function");
     turn.calls.push_back({outer.text("id").value_or(""), inner.text("name").value_or(""), arguments_text(inner)});
@@ -147,7 +148,8 @@ OllamaRequest read_ollama_generate(JsonReader& reader, const ServedModel& model)
   OllamaRequest request;
   read_common(reader, model, request);
   if (reader.boolean("raw").value_or(false))
-    reader.fail("raw", "\"raw\" cannot be used here: prompts go through the harmony format; /v1/completions takes raw ones");
+    reader.fail("raw",
+                "\"raw\" cannot be used here: prompts go through the harmony format; /v1/completions takes raw ones");
   if (!reader.text("template").value_or("").empty())
     reader.fail("template", "\"template\" cannot be used: the harmony format is the only one that this model knows");
   if (!reader.text("suffix").value_or("").empty())

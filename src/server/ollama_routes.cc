@@ -1,11 +1,11 @@
 #include "server/ollama_routes.h"
-#include "server/shown_text.h"
 
 #include <string>
 #include <utility>
 
 #include "server/ollama_answer.h"
 #include "server/ollama_models.h"
+#include "server/shown_text.h"
 
 namespace gossamer::server {
 namespace {
@@ -13,8 +13,8 @@ namespace {
 ApiError not_found(std::string_view wanted, const ModelNames& names, std::string_view hint) {
   ApiError error;
   error.status = 404;
-  error.message = fmt::format("model \"{}\" not found: what is loaded is called {}{}", shown(wanted),
-                              ollama_name(names), hint);
+  error.message =
+      fmt::format("model \"{}\" not found: what is loaded is called {}{}", shown(wanted), ollama_name(names), hint);
   return error;
 }
 

@@ -10,7 +10,9 @@
 namespace gossamer::server {
 namespace {
 
-int64_t nanoseconds(double seconds) { return seconds > 0 ? static_cast<int64_t>(seconds * 1e9) : 0; }
+int64_t nanoseconds(double seconds) {
+  return seconds > 0 ? static_cast<int64_t>(seconds * 1e9) : 0;
+}
 
 ApiError ended_early(unsigned status, std::string message) {
   ApiError error;
@@ -37,7 +39,9 @@ std::optional<ApiError> failure_of(const AnswerEvent& event) {
   return answer_failed();
 }
 
-std::string as_line(const json::object& object) { return harmony::compact_json(object) + "\n"; }
+std::string as_line(const json::object& object) {
+  return harmony::compact_json(object) + "\n";
+}
 
 }  // namespace
 
@@ -45,8 +49,8 @@ std::string rfc3339_nanoseconds(int64_t unix_nanoseconds) {
   const std::time_t seconds = unix_nanoseconds / 1'000'000'000;
   std::tm parts{};
   gmtime_r(&seconds, &parts);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
-                     parts.tm_hour, parts.tm_min, parts.tm_sec, unix_nanoseconds % 1'000'000'000);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z", parts.tm_year + 1900, parts.tm_mon + 1,
+                     parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, unix_nanoseconds % 1'000'000'000);
 }
 
 std::string rfc3339_now() {
@@ -65,7 +69,9 @@ json::object call_arguments_object(const std::string& text) {
   return {{"_raw", text}};
 }
 
-json::object OllamaWriter::head() const { return {{"model", options_.model}, {"created_at", rfc3339_now()}}; }
+json::object OllamaWriter::head() const {
+  return {{"model", options_.model}, {"created_at", rfc3339_now()}};
+}
 
 json::object OllamaWriter::line(Said said) const {
   json::object line = head();

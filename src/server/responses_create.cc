@@ -31,7 +31,8 @@ std::string header_text(const std::vector<std::string>& words) {
   for (const std::string& word : words) {
     if (!text.empty()) text += ", ";
     for (const char c : std::string_view(word).substr(0, 40))
-      if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.')
+      if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
+          c == '.')
         text += c;
     if (text.size() > kMostWarningBytes) return text + ", ...";
   }
@@ -77,9 +78,9 @@ void resolve_references(json::array& input, const std::map<std::string, json::va
       input[i] = found->second;
       continue;
     }
-    ApiError error = bad_request(fmt::format("input[{}].id", i),
-                                 fmt::format("input[{}] refers to an item \"{}\" that is not stored", i,
-                                             shown(id_of(input[i]))));
+    ApiError error =
+        bad_request(fmt::format("input[{}].id", i),
+                    fmt::format("input[{}] refers to an item \"{}\" that is not stored", i, shown(id_of(input[i]))));
     error.status = 404;
     return reader.fail(std::move(error));
   }
@@ -241,8 +242,7 @@ void create_response(const std::shared_ptr<Call>& call, const std::shared_ptr<Re
   const std::string previous = creation->request.previous_response_id.value_or("");
   if (previous.empty() && holders.empty()) return answer_after(*creation, {});
   service->store()->get_chain(previous, holders, call->tenant, [creation](ResponsesStore::Chain chain) {
-    if (!chain.missing.empty())
-      return creation->call->respond(no_such_response(chain.missing, "previous_response_id"));
+    if (!chain.missing.empty()) return creation->call->respond(no_such_response(chain.missing, "previous_response_id"));
     answer_after(*creation, chain);
   });
 }

@@ -57,16 +57,19 @@ uint64_t size_of(const StoredResponse& response) {
 /// The file, for its owner alone, before SQLite would make it for everybody.
 Status make_private_file(const std::string& path) {
   const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (file < 0)
-    return make_error(ErrorCode::kIo, "cannot open {} for the responses: {}", path, std::strerror(errno));
+  if (file < 0) return make_error(ErrorCode::kIo, "cannot open {} for the responses: {}", path, std::strerror(errno));
   ::close(file);
   return {};
 }
 
 }  // namespace
 
-void ResponsesDatabase::Close::operator()(sqlite3* database) const { sqlite3_close_v2(database); }
-void ResponsesDatabase::Finalize::operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
+void ResponsesDatabase::Close::operator()(sqlite3* database) const {
+  sqlite3_close_v2(database);
+}
+void ResponsesDatabase::Finalize::operator()(sqlite3_stmt* statement) const {
+  sqlite3_finalize(statement);
+}
 
 Error ResponsesDatabase::failure() const {
   return make_error(ErrorCode::kIo, "the store of responses: {}", sqlite3_errmsg(database_.get()));
@@ -159,8 +162,12 @@ uint64_t ResponsesDatabase::count() {
   return found.ok() && *found ? static_cast<uint64_t>(use.number_at(0)) : 0;
 }
 
-Status ResponsesDatabase::begin() { return execute("BEGIN IMMEDIATE"); }
-Status ResponsesDatabase::commit() { return execute("COMMIT"); }
+Status ResponsesDatabase::begin() {
+  return execute("BEGIN IMMEDIATE");
+}
+Status ResponsesDatabase::commit() {
+  return execute("COMMIT");
+}
 
 void ResponsesDatabase::roll_back() {
   (void)execute("ROLLBACK");
@@ -184,8 +191,7 @@ Result<std::optional<StoredResponse>> ResponsesDatabase::get(const std::string& 
   use.text(1, id).number(2, static_cast<int64_t>(tenant));
   GOS_TRY(const bool found, step(select_.get()));
   if (!found) return std::optional<StoredResponse>();
-  return std::optional(
-      StoredResponse{id, tenant, use.text_at(0), use.text_at(1), use.text_at(2), use.text_at(3)});
+  return std::optional(StoredResponse{id, tenant, use.text_at(0), use.text_at(1), use.text_at(2), use.text_at(3)});
 }
 
 Status ResponsesDatabase::touch(const std::string& id, int64_t now) {

@@ -15,14 +15,10 @@ std::string item_id(std::string_view prefix, std::string_view stem, char side, s
 /// The prefix of the ids of items of that type.
 std::string_view id_prefix(std::string_view type) {
   constexpr std::pair<std::string_view, std::string_view> kPrefixes[] = {
-      {"message", "msg_"},
-      {"reasoning", "rs_"},
-      {"function_call", "fc_"},
-      {"function_call_output", "fco_"},
-      {"custom_tool_call", "ctc_"},
-      {"custom_tool_call_output", "ctco_"},
-      {"apply_patch_call", "apc_"},
-      {"apply_patch_call_output", "apco_"},
+      {"message", "msg_"},          {"reasoning", "rs_"},
+      {"function_call", "fc_"},     {"function_call_output", "fco_"},
+      {"custom_tool_call", "ctc_"}, {"custom_tool_call_output", "ctco_"},
+      {"apply_patch_call", "apc_"}, {"apply_patch_call_output", "apco_"},
   };
   for (const auto& [name, prefix] : kPrefixes)
     if (name == type) return prefix;
@@ -57,13 +53,14 @@ void complete_item(json::object& item, std::string_view stem, size_t idx, JsonRe
   item["type"] = *type;
   if (*type == "message") spread_content(item);
   const json::value* id = item.if_contains("id");
-  if (*type != "item_reference" && (!id || !id->is_string()))
-    item["id"] = input_item_id(id_prefix(*type), stem, idx);
+  if (*type != "item_reference" && (!id || !id->is_string())) item["id"] = input_item_id(id_prefix(*type), stem, idx);
 }
 
 }  // namespace
 
-std::string response_id(std::string_view stem) { return fmt::format("resp_{}", stem); }
+std::string response_id(std::string_view stem) {
+  return fmt::format("resp_{}", stem);
+}
 
 std::string output_item_id(std::string_view prefix, std::string_view stem, size_t idx) {
   return item_id(prefix, stem, 'o', idx);

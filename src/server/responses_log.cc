@@ -39,7 +39,9 @@ std::string from_latin1(std::string_view text) {
 }
 
 /// JSON has no infinity.
-double finite(float logprob) { return logprob > -9999.f ? static_cast<double>(logprob) : -9999.; }
+double finite(float logprob) {
+  return logprob > -9999.f ? static_cast<double>(logprob) : -9999.;
+}
 
 json::array token_to_json(const ScoredToken& token) {
   json::array top;
@@ -50,14 +52,18 @@ json::array token_to_json(const ScoredToken& token) {
 
 // Readers give what is absent, or of another type, its zero.
 
-const json::value* at(const json::array& array, size_t idx) { return idx < array.size() ? &array[idx] : nullptr; }
+const json::value* at(const json::array& array, size_t idx) {
+  return idx < array.size() ? &array[idx] : nullptr;
+}
 
 std::string text_of(const json::value* value) {
   const json::string* text = value ? value->if_string() : nullptr;
   return text ? std::string(*text) : std::string();
 }
 
-double number_of(const json::value* value) { return value && value->is_number() ? value->to_number<double>() : 0; }
+double number_of(const json::value* value) {
+  return value && value->is_number() ? value->to_number<double>() : 0;
+}
 
 uint32_t count_of(const json::value* value) {
   const double number = number_of(value);

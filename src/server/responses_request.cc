@@ -1,5 +1,4 @@
 #include "server/responses_request.h"
-#include "server/shown_text.h"
 
 #include <chrono>
 #include <utility>
@@ -9,6 +8,7 @@
 #include "server/chat_request.h"
 #include "server/request_fields.h"
 #include "server/responses_items.h"
+#include "server/shown_text.h"
 
 namespace gossamer::server {
 namespace {
@@ -27,8 +27,8 @@ OutputFormat read_format(JsonReader& reader, json::object& echo) {
     JsonReader inner = reader.inside(*text, "text");
     if (const auto verbosity = inner.text("verbosity")) {
       if (*verbosity != "low" && *verbosity != "medium" && *verbosity != "high")
-        inner.fail("verbosity",
-                   fmt::format("text.verbosity is \"{}\", it must be \"low\", \"medium\" or \"high\"", shown(*verbosity)));
+        inner.fail("verbosity", fmt::format("text.verbosity is \"{}\", it must be \"low\", \"medium\" or \"high\"",
+                                            shown(*verbosity)));
       written["verbosity"] = *verbosity;
     }
     if (const json::object* format = inner.object("format")) {
@@ -58,7 +58,8 @@ void read_metadata(JsonReader& reader, json::object& echo) {
   echo["metadata"] = metadata ? *metadata : json::object();
   if (!metadata) return;
   if (metadata->size() > kMostMetadata)
-    reader.fail("metadata", fmt::format("metadata has {} keys, at most {} are allowed", metadata->size(), kMostMetadata));
+    reader.fail("metadata",
+                fmt::format("metadata has {} keys, at most {} are allowed", metadata->size(), kMostMetadata));
   for (const auto& [key, value] : *metadata) {
     if (!value.is_string() || value.get_string().size() > kMostMetadataBytes || key.size() > kMostMetadataKeyBytes)
       reader.fail("metadata", fmt::format("metadata must hold texts of at most {} bytes under keys of at most {}",
@@ -93,7 +94,8 @@ void read_limits_of(JsonReader& reader, const ServedModel& model, ResponsesReque
 }
 
 void refuse_what_is_not_here(JsonReader& reader) {
-  if (reader.any("prompt")) reader.fail("prompt", "stored prompts do not exist here: send \"instructions\" and \"input\"");
+  if (reader.any("prompt"))
+    reader.fail("prompt", "stored prompts do not exist here: send \"instructions\" and \"input\"");
   if (reader.any("conversation"))
     reader.fail("conversation", "conversations do not exist here: send \"previous_response_id\" or the whole input");
 }
@@ -107,7 +109,8 @@ void read_storing(JsonReader& reader, ResponsesRequest& request) {
   request.previous_response_id = reader.text("previous_response_id");
   const std::string truncation = reader.text("truncation").value_or("disabled");
   if (truncation != "auto" && truncation != "disabled")
-    reader.fail("truncation", fmt::format("truncation is \"{}\", it must be \"auto\" or \"disabled\"", shown(truncation)));
+    reader.fail("truncation",
+                fmt::format("truncation is \"{}\", it must be \"auto\" or \"disabled\"", shown(truncation)));
   request.truncates = truncation == "auto";
   request.echo["background"] = request.background;
   request.echo["store"] = request.store;
@@ -121,10 +124,9 @@ int64_t unix_seconds() {
 }
 
 json::object new_response(const std::string& stem, const ServedModel& model) {
-  return {{"id", response_id(stem)},       {"object", "response"}, {"created_at", unix_seconds()},
-          {"status", "in_progress"},       {"completed_at", nullptr}, {"error", nullptr},
-          {"incomplete_details", nullptr}, {"model", model.name()},   {"output", json::array()},
-          {"usage", nullptr},              {"service_tier", "default"}};
+  return {{"id", response_id(stem)}, {"object", "response"}, {"created_at", unix_seconds()},  {"status", "in_progress"},
+          {"completed_at", nullptr}, {"error", nullptr},     {"incomplete_details", nullptr}, {"model", model.name()},
+          {"output", json::array()}, {"usage", nullptr},     {"service_tier", "default"}};
 }
 
 }  // namespace

@@ -14,7 +14,7 @@ namespace gossamer::server {
 
 /// The body of POST /v1/responses, read as far as that goes without earlier responses.
 struct ResponsesRequest {
-  std::string stem;  ///< of the ids, see response_id()
+  std::string stem;   ///< of the ids, see response_id()
   json::array input;  ///< normalized_input()
   std::optional<std::string> instructions;
   std::optional<std::string> previous_response_id;
@@ -25,8 +25,8 @@ struct ResponsesRequest {
   OutputFormat format;
   AnswerLimits limits;
   bool stream = false, store = true, background = false;
-  bool truncates = false;            ///< "truncation": "auto": the oldest turns may go
-  bool wants_logprobs = false;       ///< include message.output_text.logprobs
+  bool truncates = false;               ///< "truncation": "auto": the oldest turns may go
+  bool wants_logprobs = false;          ///< include message.output_text.logprobs
   bool wants_sealed_reasoning = false;  ///< include reasoning.encrypted_content
   /// The response object with what the request settles; status, output and usage come as it is answered.
   json::object echo;

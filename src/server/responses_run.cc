@@ -28,12 +28,12 @@ bool has_sealed_reasoning(const json::object& body) {
 ResponsesRun::ResponsesRun(Parts parts)
     : parts_(std::move(parts)),
       id_(response_id(parts_.request.stem)),
-      writer_(writer_options(), parts_.request.stream
-                                    ? ResponsesWriter::Sink([this](std::string_view type, uint64_t number,
-                                                                   const std::string& text) {
-                                        if (!listeners_.empty()) outgoing_.emplace_back(number, sse_event(type, text));
-                                      })
-                                    : ResponsesWriter::Sink()) {}
+      writer_(writer_options(),
+              parts_.request.stream
+                  ? ResponsesWriter::Sink([this](std::string_view type, uint64_t number, const std::string& text) {
+                      if (!listeners_.empty()) outgoing_.emplace_back(number, sse_event(type, text));
+                    })
+                  : ResponsesWriter::Sink()) {}
 
 ResponsesWriterOptions ResponsesRun::writer_options() const {
   const ResponsesRequest& request = parts_.request;
@@ -55,8 +55,10 @@ void ResponsesRun::answer(std::shared_ptr<http::Exchange> exchange) {
   {
     const std::lock_guard lock(mutex_);
     ends_with_client = !began_ && !is_background();
-    if (!writer_.ended()) answers_.push_back(exchange);
-    else if (!ends_with_client) return exchange->respond(json_response(writer_.response()));
+    if (!writer_.ended())
+      answers_.push_back(exchange);
+    else if (!ends_with_client)
+      return exchange->respond(json_response(writer_.response()));
   }
   if (ends_with_client) cancel_when_gone(exchange);
 }

@@ -46,8 +46,8 @@ class ResponsesRun : public std::enable_shared_from_this<ResponsesRun> {
   /// Called on the engine's thread.
   void on_event(const AnswerEvent& event);
 
-  /// Streams what comes after that sequence number: what has been, then what will be. False: it cannot, the response was
-  /// not asked for as a stream. `begin_stream` is called first.
+  /// Streams what comes after that sequence number: what has been, then what will be. False: it cannot, the response
+  /// was not asked for as a stream. `begin_stream` is called first.
   bool resume(std::shared_ptr<http::Exchange> exchange, int64_t starting_after,
               const std::function<void()>& begin_stream);
   /// The response object as it is now.

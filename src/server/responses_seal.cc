@@ -22,8 +22,12 @@ struct FreeCipher {
 };
 using Cipher = std::unique_ptr<EVP_CIPHER_CTX, FreeCipher>;
 
-const unsigned char* bytes_of(std::string_view text) { return reinterpret_cast<const unsigned char*>(text.data()); }
-unsigned char* bytes_of(std::string& text) { return reinterpret_cast<unsigned char*>(text.data()); }
+const unsigned char* bytes_of(std::string_view text) {
+  return reinterpret_cast<const unsigned char*>(text.data());
+}
+unsigned char* bytes_of(std::string& text) {
+  return reinterpret_cast<unsigned char*>(text.data());
+}
 
 std::string associated_data(TenantId tenant) {
   std::string data(1 + sizeof(tenant), static_cast<char>(kVersion));
@@ -101,8 +105,7 @@ std::optional<std::string> ReasoningSeal::open(std::string_view sealed, TenantId
   std::string text(cipher_text.size(), '\0');
   const Cipher cipher(EVP_CIPHER_CTX_new());
   int written = 0;
-  bool ok = cipher &&
-            EVP_DecryptInit_ex(cipher.get(), EVP_aes_256_gcm(), nullptr, key_.data(), bytes_of(nonce)) == 1;
+  bool ok = cipher && EVP_DecryptInit_ex(cipher.get(), EVP_aes_256_gcm(), nullptr, key_.data(), bytes_of(nonce)) == 1;
   ok = ok && EVP_DecryptUpdate(cipher.get(), nullptr, &written, bytes_of(std::string_view(data)),
                                static_cast<int>(data.size())) == 1;
   ok = ok && EVP_DecryptUpdate(cipher.get(), bytes_of(text), &written, bytes_of(cipher_text),

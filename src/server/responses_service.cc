@@ -1,7 +1,8 @@
 #include "server/responses_service.h"
-#include "server/shown_text.h"
 
 #include <utility>
+
+#include "server/shown_text.h"
 
 namespace gossamer::server {
 
@@ -44,9 +45,8 @@ Status add_responses_routes(App& app, ResponsesStoreOptions options) {
 }
 
 void begin_responses_stream(http::Exchange& exchange, const std::string& warning) {
-  http::Headers headers{{"Content-Type", "text/event-stream; charset=utf-8"},
-                        {"Cache-Control", "no-cache"},
-                        {"X-Accel-Buffering", "no"}};
+  http::Headers headers{
+      {"Content-Type", "text/event-stream; charset=utf-8"}, {"Cache-Control", "no-cache"}, {"X-Accel-Buffering", "no"}};
   if (!warning.empty()) headers.add("x-gossamer-warning", warning);
   http::StreamOptions options;
   options.idle_bytes = ": keep-alive\n\n";

@@ -20,9 +20,14 @@ Result<std::unique_ptr<ResponsesStore>> ResponsesStore::open(ResponsesStoreOptio
 }
 
 ResponsesStore::ResponsesStore(ResponsesStoreOptions options, ResponsesDatabase database)
-    : options_(std::move(options)), database_(std::move(database)), seal_(database_.key()), thread_([this] { run(); }) {}
+    : options_(std::move(options)),
+      database_(std::move(database)),
+      seal_(database_.key()),
+      thread_([this] { run(); }) {}
 
-ResponsesStore::~ResponsesStore() { close(); }
+ResponsesStore::~ResponsesStore() {
+  close();
+}
 
 void ResponsesStore::close() {
   {
@@ -146,13 +151,13 @@ void ResponsesStore::erase(std::string id, TenantId tenant, std::function<void(b
   });
 }
 
-void ResponsesStore::wait() { (void)count(); }
+void ResponsesStore::wait() {
+  (void)count();
+}
 
 uint64_t ResponsesStore::count() {
   std::promise<uint64_t> promise;
-  add([&](ResponsesDatabase& database) {
-    return [&promise, &database] { promise.set_value(database.count()); };
-  });
+  add([&](ResponsesDatabase& database) { return [&promise, &database] { promise.set_value(database.count()); }; });
   return promise.get_future().get();
 }
 

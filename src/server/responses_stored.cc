@@ -125,7 +125,10 @@ json::object page_of(const json::array& items, const Page& page) {
                    ordered.begin() + static_cast<std::ptrdiff_t>(end));
   json::value first, last;
   if (!data.empty()) first = id_of(data.front()), last = id_of(data.back());
-  return {{"object", "list"}, {"data", std::move(data)}, {"first_id", first}, {"last_id", last},
+  return {{"object", "list"},
+          {"data", std::move(data)},
+          {"first_id", first},
+          {"last_id", last},
           {"has_more", end < ordered.size()}};
 }
 

@@ -1,5 +1,4 @@
 #include "server/responses_tools.h"
-#include "server/shown_text.h"
 
 #include <algorithm>
 #include <optional>
@@ -7,6 +6,7 @@
 
 #include "server/chat_prompt.h"
 #include "server/request_fields.h"
+#include "server/shown_text.h"
 
 namespace gossamer::server {
 namespace {
@@ -33,7 +33,8 @@ std::string custom_description(JsonReader& tool) {
   const std::optional<std::string> definition = reader.text("definition");
   if (!definition) return text;
   if (!text.empty()) text += "\n";
-  return text + fmt::format("The input follows this {} grammar:\n{}", reader.text("syntax").value_or("lark"), *definition);
+  return text +
+         fmt::format("The input follows this {} grammar:\n{}", reader.text("syntax").value_or("lark"), *definition);
 }
 
 harmony::ToolDescription apply_patch_function() {
@@ -111,7 +112,8 @@ std::optional<std::string> named_tool(const ResponsesTools& tools, JsonReader& r
       *kind == ResponsesToolKind::kApplyPatch ? std::string(kApplyPatch) : reader.text("name").value_or("");
   const auto found = tools.kinds.find(name);
   if (found != tools.kinds.end() && found->second == *kind) return name;
-  reader.fail("name", fmt::format("tool_choice asks for the {} \"{}\", which is not among the tools", shown(type), shown(name)));
+  reader.fail("name", fmt::format("tool_choice asks for the {} \"{}\", which is not among the tools", shown(type),
+                                  shown(name)));
   return std::nullopt;
 }
 
@@ -144,8 +146,9 @@ void choose_by_word(std::string_view word, const ResponsesTools& tools, JsonRead
     if (tools.functions.empty())
       reader.fail("tool_choice", "tool_choice is \"required\", but the request has no tool that this server knows");
   } else {
-    reader.fail("tool_choice",
-                fmt::format("tool_choice is \"{}\", it must be \"auto\", \"none\", \"required\" or an object", shown(word)));
+    reader.fail(
+        "tool_choice",
+        fmt::format("tool_choice is \"{}\", it must be \"auto\", \"none\", \"required\" or an object", shown(word)));
   }
 }
 
@@ -196,7 +199,9 @@ ResponsesToolChoice read_responses_tool_choice(const ResponsesTools& tools, Json
   return out;
 }
 
-std::string custom_arguments(std::string_view input) { return json::serialize(json::object{{"input", input}}); }
+std::string custom_arguments(std::string_view input) {
+  return json::serialize(json::object{{"input", input}});
+}
 
 std::string custom_input(std::string_view arguments) {
   const Result<json::value> value = parse_json(arguments, "the arguments");

@@ -21,10 +21,10 @@ enum class ResponsesToolKind : uint8_t {
 
 /// The tools of a request.
 struct ResponsesTools {
-  std::vector<harmony::ToolDescription> functions;          ///< as the model sees them
+  std::vector<harmony::ToolDescription> functions;              ///< as the model sees them
   std::map<std::string, ResponsesToolKind, std::less<>> kinds;  ///< by name
-  json::array echo;                                         ///< those in force, as the response object repeats them
-  std::vector<std::string> ignored_types;                   ///< of tools that this server does not have, each once
+  json::array echo;                                             ///< those in force, as the response object repeats them
+  std::vector<std::string> ignored_types;                       ///< of tools that this server does not have, each once
 
   ResponsesToolKind kind_of(std::string_view name) const;
 };

@@ -10,16 +10,33 @@ namespace gossamer::server {
 namespace {
 
 /// Items that stand for work of tools which this server does not have: agents replay them after talking to others.
-constexpr std::string_view kForeignTypes[] = {
-    "web_search_call",     "file_search_call",        "computer_call",         "computer_call_output",
-    "code_interpreter_call", "image_generation_call", "local_shell_call",      "local_shell_call_output",
-    "shell_call",          "shell_call_output",       "mcp_list_tools",        "mcp_approval_request",
-    "mcp_approval_response", "mcp_call",              "tool_search_call",      "tool_search_output",
-    "additional_tools",    "compaction",              "compaction_summary",    "compaction_trigger",
-    "program",             "program_output",          "configuration_update",  "ghost_snapshot"};
+constexpr std::string_view kForeignTypes[] = {"web_search_call",
+                                              "file_search_call",
+                                              "computer_call",
+                                              "computer_call_output",
+                                              "code_interpreter_call",
+                                              "image_generation_call",
+                                              "local_shell_call",
+                                              "local_shell_call_output",
+                                              "shell_call",
+                                              "shell_call_output",
+                                              "mcp_list_tools",
+                                              "mcp_approval_request",
+                                              "mcp_approval_response",
+                                              "mcp_call",
+                                              "tool_search_call",
+                                              "tool_search_output",
+                                              "additional_tools",
+                                              "compaction",
+                                              "compaction_summary",
+                                              "compaction_trigger",
+                                              "program",
+                                              "program_output",
+                                              "configuration_update",
+                                              "ghost_snapshot"};
 
-/// Builds turns from items as they come. The assistant's turn that is open takes reasoning, then a text, then calls; what
-/// would come before what it has begins another.
+/// Builds turns from items as they come. The assistant's turn that is open takes reasoning, then a text, then calls;
+/// what would come before what it has begins another.
 class TurnBuilder {
  public:
   TurnBuilder(const std::function<std::optional<std::string>(std::string_view)>& open_reasoning, JsonReader& reader)
@@ -108,7 +125,8 @@ void TurnBuilder::add_reasoning(JsonReader& item, const std::string& place) {
       if (const json::string* words = piece ? piece->if_string() : nullptr)
         append_paragraph(text, std::string(*words));
       else
-        item.fail("content", fmt::format("{}.content must be a list of {{\"type\": \"reasoning_text\", \"text\"}}", place));
+        item.fail("content",
+                  fmt::format("{}.content must be a list of {{\"type\": \"reasoning_text\", \"text\"}}", place));
     }
   }
   const std::optional<std::string> sealed = item.text("encrypted_content");

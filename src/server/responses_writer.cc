@@ -24,7 +24,9 @@ std::string_view call_id_prefix(ResponsesToolKind kind) {
   return "fc_";
 }
 
-json::object server_error(std::string_view message) { return {{"code", "server_error"}, {"message", message}}; }
+json::object server_error(std::string_view message) {
+  return {{"code", "server_error"}, {"message", message}};
+}
 
 }  // namespace
 
@@ -114,8 +116,8 @@ void ResponsesWriter::add_text(const AnswerEvent& event) {
     case ItemKind::kText: {
       json::array logprobs = chat_logprobs(event.tokens);
       emit("response.output_text.delta", [&] {
-        return fmt::format("{},\"content_index\":0,\"delta\":{},\"logprobs\":{}", item_members(), json_string(event.text),
-                           compact_json(logprobs));
+        return fmt::format("{},\"content_index\":0,\"delta\":{},\"logprobs\":{}", item_members(),
+                           json_string(event.text), compact_json(logprobs));
       });
       for (json::value& token : logprobs) open_.logprobs.push_back(std::move(token));
       return;
@@ -158,7 +160,8 @@ void ResponsesWriter::close_call(bool complete) {
   switch (open_.tool) {
     case ResponsesToolKind::kFunction:
       emit("response.function_call_arguments.done", [&] {
-        return fmt::format("{},\"name\":{},\"arguments\":{}", item_members(), json_string(open_.name), json_string(open_.text));
+        return fmt::format("{},\"name\":{},\"arguments\":{}", item_members(), json_string(open_.name),
+                           json_string(open_.text));
       });
       break;
     case ResponsesToolKind::kCustom: {

@@ -17,7 +17,7 @@ struct ResponsesWriterOptions {
   std::string stem;   ///< of the ids
   json::object echo;  ///< the response object as ResponsesRequest::echo has it
   decltype(ResponsesTools::kinds) tool_kinds;
-  bool background = false;  ///< begins as queued
+  bool background = false;                                 ///< begins as queued
   std::function<std::string(std::string_view)> seal = {};  ///< reasoning to encrypted_content; empty: none is wanted
 };
 

@@ -168,7 +168,9 @@ std::string AskedApp::last_prompt() const {
   return model_->tokenizer()->decode_bytes(last_prompt_->second);
 }
 
-std::string final_answer(const std::string& text) { return "<|channel|>final<|message|>" + text + "<|return|>"; }
+std::string final_answer(const std::string& text) {
+  return "<|channel|>final<|message|>" + text + "<|return|>";
+}
 
 std::string thought(const std::string& text) {
   return "<|channel|>analysis<|message|>" + text + "<|end|><|start|>assistant";

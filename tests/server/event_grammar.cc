@@ -106,11 +106,30 @@ std::string Grammar::belongs_to_open_item(const json::object& event) const {
 
 std::string Grammar::take_response(std::string_view type, const json::object& event) {
   const json::object& response = event.at("response").as_object();
-  if (std::string wrong =
-          lacks(response, {"id", "object", "created_at", "status", "error", "incomplete_details", "instructions",
-                           "max_output_tokens", "model", "output", "parallel_tool_calls", "previous_response_id",
-                           "reasoning", "store", "temperature", "text", "tool_choice", "tools", "top_p", "truncation",
-                           "usage", "user", "metadata", "background"});
+  if (std::string wrong = lacks(response, {"id",
+                                           "object",
+                                           "created_at",
+                                           "status",
+                                           "error",
+                                           "incomplete_details",
+                                           "instructions",
+                                           "max_output_tokens",
+                                           "model",
+                                           "output",
+                                           "parallel_tool_calls",
+                                           "previous_response_id",
+                                           "reasoning",
+                                           "store",
+                                           "temperature",
+                                           "text",
+                                           "tool_choice",
+                                           "tools",
+                                           "top_p",
+                                           "truncation",
+                                           "usage",
+                                           "user",
+                                           "metadata",
+                                           "background"});
       !wrong.empty())
     return wrong;
   const std::string status = text_at(response, "status");
@@ -123,7 +142,8 @@ std::string Grammar::take_response(std::string_view type, const json::object& ev
   }
   if (stage_ == Stage::kNothing) return "the first event is not created";
   if (text_at(response, "id") != response_id_) return "the id of the response changed";
-  if (type == "response.queued") return stage_ == Stage::kCreated && status == "queued" ? "" : "queued at a wrong place";
+  if (type == "response.queued")
+    return stage_ == Stage::kCreated && status == "queued" ? "" : "queued at a wrong place";
   if (type == "response.in_progress") {
     if (stage_ != Stage::kCreated || status != "in_progress") return "in_progress at a wrong place";
     stage_ = Stage::kItems;
@@ -148,8 +168,7 @@ std::string Grammar::check_end(std::string_view type, const json::object& respon
     if (status == "completed" && item.as_object().at("status") != "completed") return "completed with half an item";
   const json::object& usage = response.at("usage").as_object();
   if (std::string wrong = lacks(usage, {"input_tokens", "output_tokens", "total_tokens"}); !wrong.empty()) return wrong;
-  if (std::string wrong =
-          lacks(usage.at("input_tokens_details").as_object(), {"cached_tokens", "cache_write_tokens"});
+  if (std::string wrong = lacks(usage.at("input_tokens_details").as_object(), {"cached_tokens", "cache_write_tokens"});
       !wrong.empty())
     return wrong;
   return lacks(usage.at("output_tokens_details").as_object(), {"reasoning_tokens"});

@@ -102,8 +102,8 @@ TEST(Ollama, CallsToolsWithAnObject) {
   AskedApp app({thought("Hm") + function_call("f", R"({"a":[1,2.5]})"), final_answer("done")});
   const std::string tools = R"("tools":[{"type":"function","function":{"name":"f","description":"F",
       "parameters":{"type":"object","properties":{"a":{"type":"array"}}}}}])";
-  const Answer called = app.ask(
-      "POST", "/api/chat", R"({"model":"gpt-oss:20b","messages":[{"role":"user","content":"Hi"}],)" + tools + "}");
+  const Answer called = app.ask("POST", "/api/chat",
+                                R"({"model":"gpt-oss:20b","messages":[{"role":"user","content":"Hi"}],)" + tools + "}");
   const std::vector<json::value> lines = lines_of(called.body);
   const json::value& line = lines.at(lines.size() - 2);
   EXPECT_EQ(text_at(line, "/message/tool_calls/0/function/name"), "f");
@@ -112,11 +112,14 @@ TEST(Ollama, CallsToolsWithAnObject) {
   expect_last_line(lines.back(), "stop");
 
   // Back as clients of Ollama send it: without ids, the result under the name of its tool.
-  app.ask("POST", "/api/chat", R"({"model":"gpt-oss:20b","messages":[{"role":"user","content":"Hi"},
+  app.ask("POST", "/api/chat",
+          R"({"model":"gpt-oss:20b","messages":[{"role":"user","content":"Hi"},
       {"role":"assistant","content":"","thinking":"Hm","tool_calls":[{"function":{"name":"f","arguments":{"a":[1,2.5]}}}]},
-      {"role":"tool","tool_name":"f","content":"42"}],)" + tools + "}");
+      {"role":"tool","tool_name":"f","content":"42"}],)" +
+              tools + "}");
   EXPECT_THAT(app.last_prompt(), HasSubstr("analysis<|message|>Hm<|end|>"));
-  EXPECT_THAT(app.last_prompt(), HasSubstr(R"(to=functions.f<|channel|>commentary <|constrain|>json<|message|>{"a":[1,2.5]}<|call|>)"));
+  EXPECT_THAT(app.last_prompt(),
+              HasSubstr(R"(to=functions.f<|channel|>commentary <|constrain|>json<|message|>{"a":[1,2.5]}<|call|>)"));
   EXPECT_THAT(app.last_prompt(), HasSubstr("functions.f to=assistant<|channel|>commentary<|message|>42<|end|>"));
 }
 
@@ -153,8 +156,8 @@ TEST(Ollama, OptionsReachTheEngine) {
                     "repeat_penalty":1.1,"mirostat":0,"something":null})")
                 .status,
             200u);
-  for (const char* wrong : {R"({"temperature":"hot"})", R"({"num_predict":"all"})", R"({"seed":[]})", "7",
-                            R"({"repeat_penalty":-1})"}) {
+  for (const char* wrong :
+       {R"({"temperature":"hot"})", R"({"num_predict":"all"})", R"({"seed":[]})", "7", R"({"repeat_penalty":-1})"}) {
     const Answer answer = ask(wrong);
     EXPECT_EQ(answer.status, 400u) << wrong;
     EXPECT_THAT(text_at(answer.json(), "/error"), HasSubstr("options")) << wrong;
@@ -192,12 +195,9 @@ TEST(Ollama, NothingToAnswerMeansLoad) {
 TEST(Ollama, WhatIsNotHereIsRefusedClearly) {
   AskedApp app({final_answer("Hello")});
   const std::pair<const char*, const char*> wrongs[] = {
-      {R"("raw":true)", "raw"},
-      {R"("template":"{{ .Prompt }}")", "template"},
-      {R"("suffix":"x")", "suffix"},
-      {R"("images":["aGk="])", "images"},
-      {R"("think":"a lot")", "think"},
-      {R"("stream":"no")", "stream"},
+      {R"("raw":true)", "raw"},        {R"("template":"{{ .Prompt }}")", "template"},
+      {R"("suffix":"x")", "suffix"},   {R"("images":["aGk="])", "images"},
+      {R"("think":"a lot")", "think"}, {R"("stream":"no")", "stream"},
       {R"("prompt":7)", "prompt"},
   };
   for (const auto& [member, word] : wrongs) {
@@ -205,13 +205,17 @@ TEST(Ollama, WhatIsNotHereIsRefusedClearly) {
     EXPECT_EQ(answer.status, 400u) << member;
     EXPECT_THAT(text_at(answer.json(), "/error"), HasSubstr(word)) << member;
   }
-  const char* const messages[] = {"7", "[7]", R"([{"role":"robot","content":"x"}])", R"([{"content":"x"}])",
+  const char* const messages[] = {"7",
+                                  "[7]",
+                                  R"([{"role":"robot","content":"x"}])",
+                                  R"([{"content":"x"}])",
                                   R"([{"role":"user","content":"x","images":["aGk="]}])",
                                   R"([{"role":"assistant","tool_calls":[{}]}])",
                                   R"([{"role":"assistant","tool_calls":[{"function":{}}]}])",
                                   R"([{"role":"tool","content":"x","tool_call_id":"c"}])"};
   for (const char* wrong : messages)
-    EXPECT_EQ(app.ask("POST", "/api/chat", fmt::format(R"({{"model":"gpt-oss:20b","messages":{}}})", wrong)).status, 400u)
+    EXPECT_EQ(app.ask("POST", "/api/chat", fmt::format(R"({{"model":"gpt-oss:20b","messages":{}}})", wrong)).status,
+              400u)
         << wrong;
   const Answer ignored = app.ask("POST", "/api/generate", R"({"model":"gpt-oss:20b","prompt":"Hi","context":[1,2]})");
   EXPECT_EQ(ignored.status, 200u);
@@ -239,8 +243,7 @@ TEST(Ollama, DescribesItsModel) {
   const json::value show = app.ask("POST", "/api/show", R"({"model":"gpt-oss"})").json();
   EXPECT_TRUE(show.as_object().contains("error"));
   for (const char* name : {"model", "name"}) {
-    const json::value shown =
-        app.ask("POST", "/api/show", fmt::format(R"({{"{}":"gpt-oss:20b"}})", name)).json();
+    const json::value shown = app.ask("POST", "/api/show", fmt::format(R"({{"{}":"gpt-oss:20b"}})", name)).json();
     EXPECT_EQ(shown.at("capabilities"), *parse_json(R"(["completion","tools","thinking"])", "capabilities"));
     EXPECT_EQ(text_at(shown, "/model_info/general.architecture"), "gptoss");
     EXPECT_EQ(shown.at("model_info").at("gptoss.context_length"), 131072);
@@ -281,7 +284,8 @@ TEST(Ollama, AnswersThatFailSayWhy) {
   EXPECT_EQ(refused.status, 429u);
   EXPECT_NE(refused.header("Retry-After"), "");
 
-  for (const auto finish : {AnswerEvent::Finish::kError, AnswerEvent::Finish::kDeadline, AnswerEvent::Finish::kCancelled}) {
+  for (const auto finish :
+       {AnswerEvent::Finish::kError, AnswerEvent::Finish::kDeadline, AnswerEvent::Finish::kCancelled}) {
     OllamaWriter writer({});
     AnswerEvent end;
     end.finish = finish;

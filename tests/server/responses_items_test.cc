@@ -38,8 +38,7 @@ std::vector<std::string> lines(const std::vector<ChatTurn>& turns) {
     std::string line = roles[static_cast<size_t>(turn.role)];
     if (!turn.reasoning.empty()) line += " think(" + turn.reasoning + ")";
     if (!turn.text.empty()) line += " say(" + turn.text + ")";
-    for (const PastCall& call : turn.calls)
-      line += " call(" + call.name + " " + call.id + " " + call.arguments + ")";
+    for (const PastCall& call : turn.calls) line += " call(" + call.name + " " + call.id + " " + call.arguments + ")";
     if (!turn.call_id.empty()) line += " of " + turn.call_id;
     lines.push_back(line);
   }

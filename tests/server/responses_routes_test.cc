@@ -86,7 +86,8 @@ TEST(ResponsesRoutes, UnknownToolsAreIgnoredWithAWarning) {
   }
   for (const char* choice : {R"({"type":"web_search"})", R"({"type":"function","name":"f"})", R"("required")", "7",
                              R"("sometimes")", R"({"type":"custom","name":"f"})"}) {
-    const Answer answer = app.ask("POST", kPath, fmt::format("{{\"input\":\"Hi\",{},\"tool_choice\":{}}}", tools, choice));
+    const Answer answer =
+        app.ask("POST", kPath, fmt::format("{{\"input\":\"Hi\",{},\"tool_choice\":{}}}", tools, choice));
     EXPECT_EQ(answer.status, 400u) << choice;
     EXPECT_THAT(text_at(answer.json(), "/error/param"), HasSubstr("tool_choice")) << choice;
   }
@@ -107,8 +108,9 @@ TEST(ResponsesRoutes, ChainsAndBranches) {
   const json::value second = app.ask("POST", kPath, next(first, "B")).json();
   EXPECT_EQ(text_at(second, "/previous_response_id"), first);
   const std::string prompt = app.last_prompt();
-  EXPECT_THAT(prompt, HasSubstr("<|start|>user<|message|>A<|end|><|start|>assistant<|channel|>final<|message|>one<|end|>"
-                                "<|start|>user<|message|>B<|end|>"));
+  EXPECT_THAT(prompt,
+              HasSubstr("<|start|>user<|message|>A<|end|><|start|>assistant<|channel|>final<|message|>one<|end|>"
+                        "<|start|>user<|message|>B<|end|>"));
   EXPECT_THAT(prompt, Not(HasSubstr("Old")));  // instructions are of one request
   EXPECT_THAT(prompt, Not(HasSubstr("Hm")));   // so is the reasoning of a finished turn
   app.ask("POST", kPath, next(text_at(second, "/id"), "C"));
@@ -164,7 +166,8 @@ TEST(ResponsesRoutes, ItemsCanBeReferredTo) {
       text_at(first, "/output/0/id"));
   const json::value second = app.ask("POST", kPath, body).json();
   EXPECT_THAT(app.last_prompt(), HasSubstr("final<|message|>one<|end|><|start|>user<|message|>B"));
-  const json::value items = app.ask("GET", std::string(kPath) + "/" + text_at(second, "/id") + "/input_items?order=asc").json();
+  const json::value items =
+      app.ask("GET", std::string(kPath) + "/" + text_at(second, "/id") + "/input_items?order=asc").json();
   EXPECT_EQ(text_at(items, "/data/1/content/0/text"), "one");
   const Answer missing = app.ask("POST", kPath, R"({"input":[{"type":"item_reference","id":"msg_nothing"}]})");
   EXPECT_EQ(missing.status, 404u);
@@ -202,9 +205,9 @@ TEST(ResponsesRoutes, InputItemsComeInPages) {
   AskedApp app({final_answer("Hello")});
   std::string items;
   for (int i = 0; i < 5; ++i) items += fmt::format(R"({}{{"role":"user","content":"m{}"}})", i ? "," : "", i);
-  const std::string path =
-      std::string(kPath) + "/" + text_at(app.ask("POST", kPath, "{\"input\":[" + items + "]}").json(), "/id") +
-      "/input_items";
+  const std::string path = std::string(kPath) + "/" +
+                           text_at(app.ask("POST", kPath, "{\"input\":[" + items + "]}").json(), "/id") +
+                           "/input_items";
   const json::value newest = app.ask("GET", path + "?limit=2").json();
   EXPECT_EQ(text_at(newest, "/data/0/content/0/text"), "m4");
   EXPECT_EQ(newest.at("has_more"), true);
@@ -223,11 +226,13 @@ Script slow() {
 }
 
 TEST(ResponsesRoutes, AStreamIsResumedWhereItBroke) {
-  AskedApp app({thought("Hm, what a question that is") + final_answer("A long answer of many tokens, one after another")},
-               slow());
+  AskedApp app(
+      {thought("Hm, what a question that is") + final_answer("A long answer of many tokens, one after another")},
+      slow());
   const auto whole = app.begin("POST", kPath, R"({"input":"Hi","stream":true,"background":true})");
   ASSERT_TRUE(whole->wait_for("reasoning_text.delta"));
-  const std::string id = text_at(*parse_json(events_of_sse(whole->wait().body).front().second, "event"), "/response/id");
+  const std::string id =
+      text_at(*parse_json(events_of_sse(whole->wait().body).front().second, "event"), "/response/id");
   const std::string all = whole->wait().body;
   EXPECT_EQ(broken_rule(events_of_sse(all)), "");
   const std::vector<WrittenEvent> events = events_of_sse(all);
@@ -301,12 +306,14 @@ TEST(ResponsesRoutes, WhatDoesNotFitIsRefusedOrCut) {
   AskedApp app({final_answer("Hello")}, script);
   std::string input;
   for (int i = 0; i < 40; ++i)
-    input += fmt::format(R"({}{{"role":"{}","content":"message number {}"}})", i ? "," : "", i % 2 ? "assistant" : "user", i);
+    input += fmt::format(R"({}{{"role":"{}","content":"message number {}"}})", i ? "," : "",
+                         i % 2 ? "assistant" : "user", i);
   const Answer refused = app.ask("POST", kPath, "{\"stream\":true,\"input\":[" + input + "]}");
   EXPECT_EQ(refused.status, 400u);
   EXPECT_EQ(text_at(refused.json(), "/error/code"), "context_length_exceeded");
-  const Answer cut = app.ask("POST", kPath, "{\"truncation\":\"auto\",\"input\":[{\"role\":\"system\",\"content\":\"Be kind\"}," +
-                                                input + ",{\"role\":\"user\",\"content\":\"last\"}]}");
+  const Answer cut = app.ask("POST", kPath,
+                             "{\"truncation\":\"auto\",\"input\":[{\"role\":\"system\",\"content\":\"Be kind\"}," +
+                                 input + ",{\"role\":\"user\",\"content\":\"last\"}]}");
   EXPECT_EQ(cut.status, 200u);
   EXPECT_THAT(app.last_prompt(), HasSubstr("last"));
   EXPECT_THAT(app.last_prompt(), HasSubstr("Be kind"));
@@ -380,10 +387,30 @@ TEST(ResponsesRoutes, WhatIsWrongIsRefusedByName) {
 TEST(ResponsesRoutes, NullsAreDefaults) {
   AskedApp app({final_answer("Hello")});
   std::string body = R"({"input":"Hi")";
-  for (const char* key : {"instructions", "tools", "tool_choice", "parallel_tool_calls", "reasoning", "text", "metadata",
-                          "store", "stream", "previous_response_id", "include", "truncation", "background", "user",
-                          "max_output_tokens", "temperature", "top_p", "top_logprobs", "service_tier", "prompt",
-                          "conversation", "max_tool_calls", "prompt_cache_key", "something_new"})
+  for (const char* key : {"instructions",
+                          "tools",
+                          "tool_choice",
+                          "parallel_tool_calls",
+                          "reasoning",
+                          "text",
+                          "metadata",
+                          "store",
+                          "stream",
+                          "previous_response_id",
+                          "include",
+                          "truncation",
+                          "background",
+                          "user",
+                          "max_output_tokens",
+                          "temperature",
+                          "top_p",
+                          "top_logprobs",
+                          "service_tier",
+                          "prompt",
+                          "conversation",
+                          "max_tool_calls",
+                          "prompt_cache_key",
+                          "something_new"})
     body += fmt::format(",\"{}\":null", key);
   const Answer answer = app.ask("POST", kPath, body + "}");
   EXPECT_EQ(answer.status, 200u) << answer.body;

@@ -47,7 +47,8 @@ std::optional<StoredResponse> get(ResponsesStore& store, const std::string& id, 
 ResponsesStore::Chain chain(ResponsesStore& store, const std::string& id, std::vector<std::string> more = {},
                             TenantId tenant = 1) {
   std::promise<ResponsesStore::Chain> promise;
-  store.get_chain(id, std::move(more), tenant, [&](ResponsesStore::Chain found) { promise.set_value(std::move(found)); });
+  store.get_chain(id, std::move(more), tenant,
+                  [&](ResponsesStore::Chain found) { promise.set_value(std::move(found)); });
   return promise.get_future().get();
 }
 
@@ -66,7 +67,10 @@ std::vector<std::string> ids(const std::vector<StoredResponse>& responses) {
 TEST(ResponsesStore, GivesBackWhatWasPut) {
   const auto store = open({});
   StoredResponse put = response("a");
-  put.body = std::string("{\"text\":\"Gr\xc3\xbc\xc3\x9f" "e\",\"zero\":\"a\0b\"}", 32);
+  put.body = std::string(
+      "{\"text\":\"Gr\xc3\xbc\xc3\x9f"
+      "e\",\"zero\":\"a\0b\"}",
+      32);
   put.input = "[1]";
   put.log = "[0,\"x\"]\n";
   ASSERT_TRUE(store->put(put));
@@ -179,7 +183,7 @@ TEST(ResponsesStore, AFileOutlivesTheServer) {
   EXPECT_THAT(ids(chain(*store, "b").responses), ::testing::ElementsAre("a", "b"));
   EXPECT_GT(store->total_bytes(), 0u);
   EXPECT_EQ(store->seal().open(sealed, 1), "Hm");
-  struct stat status {};
+  struct stat status{};
   ASSERT_EQ(::stat(options.file.c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777, 0600u);
 }

@@ -133,9 +133,8 @@ const Case kCases[] = {
       "output_item.done 0 custom_tool_call"},
      "completed"},
     {"Patch",
-     {call_of("apply_patch"),
-      said(Kind::kCallArguments, R"({"type":"create_file","path":"a.txt","diff":"+hi"})"), said(Kind::kCallEnd, ""),
-      ended(Finish::kToolCalls)},
+     {call_of("apply_patch"), said(Kind::kCallArguments, R"({"type":"create_file","path":"a.txt","diff":"+hi"})"),
+      said(Kind::kCallEnd, ""), ended(Finish::kToolCalls)},
      {"output_item.added 0 apply_patch_call", "output_item.done 0 apply_patch_call"},
      "completed"},
     {"HalfAPatch",
@@ -180,7 +179,8 @@ TEST(ResponsesWriter, TellsWhatItAnswered) {
 }
 
 TEST(ResponsesWriter, ACancelOfTheClientIsNoFailure) {
-  const Written written = write({said(Kind::kText, "Hi"), ended(Finish::kCancelled)}, options_for_tests(), {1, true, {}});
+  const Written written =
+      write({said(Kind::kText, "Hi"), ended(Finish::kCancelled)}, options_for_tests(), {1, true, {}});
   EXPECT_EQ(broken_rule(written.events), "");
   EXPECT_EQ(written.response.at("status"), "cancelled");
   EXPECT_EQ(written.events.back().first, "response.incomplete");
@@ -198,10 +198,9 @@ TEST(ResponsesWriter, TellsLogprobsWithEachDeltaAndAtTheEnd) {
   AnswerEvent hi = said(Kind::kText, "Hi");
   hi.tokens = {{5, "Hi", -0.5f, {{6, "\xff", -1.5f}}}};
   const Written written = write({hi, ended(Finish::kStop)});
-  const json::value expected =
-      *parse_json(R"([{"token":"Hi","logprob":-0.5,"bytes":[72,105],
+  const json::value expected = *parse_json(R"([{"token":"Hi","logprob":-0.5,"bytes":[72,105],
                       "top_logprobs":[{"token":"�","logprob":-1.5,"bytes":[255]}]}])",
-                  "logprobs");
+                                           "logprobs");
   EXPECT_EQ(parse_json(written.events[4].second, "delta")->at("logprobs"), expected);
   EXPECT_EQ(written.response.at("output").at(0).at("content").at(0).at("logprobs"), expected);
 }
