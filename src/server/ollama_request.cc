@@ -18,6 +18,7 @@ void read_options(JsonReader& reader, const ServedModel& model, OllamaRequest& r
   const json::object* options = reader.object("options");
   JsonReader inner = reader.inside(options ? *options : kNone, "options");
   request.limits = read_limits(inner, model);
+  request.limits.ignore_eos = false;  // no option of Ollama's
   if (const auto penalty = inner.number(kRepeatPenalty))
     request.limits.sampling.repetition_penalty = static_cast<float>(*penalty);
   // 0, -1 and -2 are "to the end of the context" in one way or another.

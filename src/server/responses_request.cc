@@ -80,6 +80,8 @@ void read_include(JsonReader& reader, ResponsesRequest& request) {
 
 void read_limits_of(JsonReader& reader, const ServedModel& model, ResponsesRequest& request) {
   request.limits = read_limits(reader, model);
+  if (request.limits.ignore_eos)
+    reader.fail("ignore_eos", "\"ignore_eos\" is for /v1/completions: a response ends where the model ends its turn");
   json::object& echo = request.echo;
   // As they were written: 0.7 is no float.
   echo["temperature"] = reader.number(fields::kTemperature).value_or(request.limits.sampling.temperature);

@@ -27,14 +27,17 @@ namespace {
 /// Belongs to the routes alone: the store has called back for the last time before the app goes.
 struct ClosesStore {
   std::shared_ptr<ResponsesStore> store;
-  ~ClosesStore() { store->close(); }
+  ~ClosesStore() {
+    if (store) store->close();
+  }
 };
 
 }  // namespace
 
 Status add_responses_routes(App& app, ResponsesStoreOptions options) {
   GOS_TRY(std::shared_ptr<ResponsesStore> store, ResponsesStore::open(std::move(options)));
-  const auto closes = std::make_shared<ClosesStore>(ClosesStore{store});
+  const auto closes = std::make_shared<ClosesStore>();
+  closes->store = store;
   const auto service = std::make_shared<ResponsesService>(std::move(store));
   // Base URLs without /v1 are common.
   for (const char* path : {"/v1/responses", "/responses"})

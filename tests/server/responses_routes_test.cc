@@ -365,6 +365,7 @@ TEST(ResponsesRoutes, WhatIsWrongIsRefusedByName) {
       {R"({"input":"Hi","text":{"verbosity":"chatty"}})", "text.verbosity"},
       {R"({"input":"Hi","truncation":"sometimes"})", "truncation"},
       {R"({"input":"Hi","top_logprobs":21})", "top_logprobs"},
+      {R"({"input":"Hi","ignore_eos":true})", "ignore_eos"},
       {R"({"input":"Hi","tools":{}})", "tools"},
       {R"({"input":"Hi","tools":[7]})", "tools[0]"},
       {R"({"input":"Hi","tools":[{}]})", "tools[0].type"},

@@ -125,10 +125,12 @@ TEST(ResponsesStore, ForgetsWhatIsOld) {
   options.unix_seconds = [&] { return clock.load(); };
   const auto store = open(options);
   store->put(response("a"));
+  store->wait();
   clock = 1060;
   store->put(response("b", 1, "a"));
   chain(*store, "b");  // goes on from both: they are in use
   store->put(response("c"));
+  store->wait();
   clock = 1150;
   EXPECT_TRUE(get(*store, "a"));
   EXPECT_TRUE(get(*store, "c"));
