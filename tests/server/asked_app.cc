@@ -1,6 +1,5 @@
-#include "asked_app.h"
+#include "server/asked_app.h"
 
-#include <chrono>
 #include <utility>
 
 #include "base/check.h"
@@ -11,8 +10,6 @@
 
 namespace gossamer::server {
 namespace {
-
-constexpr std::chrono::seconds kPatience{10};
 
 /// Remembers what it was asked.
 class ListeningEngine final : public TokenSource {
@@ -49,72 +46,6 @@ std::string Answer::header(std::string_view name) const {
   return value ? *value : "";
 }
 
-void TestExchange::respond(http::Response response) {
-  const std::lock_guard lock(mutex_);
-  if (answer_.status != 0) return;
-  answer_ = {response.status, std::move(response.headers), std::move(response.body), true};
-  news_.notify_all();
-}
-
-void TestExchange::begin_stream(unsigned status, http::Headers headers, http::StreamOptions) {
-  const std::lock_guard lock(mutex_);
-  if (answer_.status != 0) return;
-  answer_.status = status;
-  answer_.headers = std::move(headers);
-}
-
-bool TestExchange::write(std::string bytes) {
-  const std::lock_guard lock(mutex_);
-  GOS_CHECK(answer_.status != 0);
-  if (gone_ || answer_.ended) return false;
-  answer_.body += bytes;
-  news_.notify_all();
-  return true;
-}
-
-void TestExchange::end() {
-  const std::lock_guard lock(mutex_);
-  answer_.ended = true;
-  news_.notify_all();
-}
-
-void TestExchange::on_gone(std::function<void()> callback) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (!gone_) {
-      on_gone_ = std::move(callback);
-      return;
-    }
-  }
-  callback();
-}
-
-void TestExchange::leave() {
-  std::function<void()> callback;
-  {
-    const std::lock_guard lock(mutex_);
-    gone_ = true;
-    callback = std::exchange(on_gone_, nullptr);
-  }
-  if (callback) callback();
-}
-
-Answer TestExchange::wait() {
-  std::unique_lock lock(mutex_);
-  news_.wait_for(lock, kPatience, [&] { return answer_.ended; });
-  return answer_;
-}
-
-Answer TestExchange::so_far() {
-  const std::lock_guard lock(mutex_);
-  return answer_;
-}
-
-bool TestExchange::wait_for(std::string_view text) {
-  std::unique_lock lock(mutex_);
-  return news_.wait_for(lock, kPatience, [&] { return answer_.body.find(text) != std::string::npos; });
-}
-
 AskedApp::AskedApp(const std::vector<std::string>& answers, Script script, AppOptions options)
     : last_prompt_(std::make_shared<std::pair<std::mutex, std::vector<TokenId>>>()) {
   const std::shared_ptr<const Tokenizer> tokenizer = Tokenizer::o200k_harmony();
@@ -143,7 +74,7 @@ AskedApp::~AskedApp() {
   app_.reset();
 }
 
-std::shared_ptr<TestExchange> AskedApp::begin(const std::string& method, const std::string& target,
+std::shared_ptr<FakeExchange> AskedApp::begin(const std::string& method, const std::string& target,
                                               const std::string& body, const std::string& key) {
   http::Request request;
   request.method = method;
@@ -153,14 +84,17 @@ std::shared_ptr<TestExchange> AskedApp::begin(const std::string& method, const s
   request.body = body;
   request.peer = "test";
   if (!key.empty()) request.headers.add("Authorization", "Bearer " + key);
-  auto exchange = std::make_shared<TestExchange>(std::move(request));
+  auto exchange = std::make_shared<FakeExchange>(std::move(request));
   app_->handle(exchange);
   return exchange;
 }
 
 Answer AskedApp::ask(const std::string& method, const std::string& target, const std::string& body,
                      const std::string& key) {
-  return begin(method, target, body, key)->wait();
+  const std::shared_ptr<FakeExchange> exchange = begin(method, target, body, key);
+  if (!exchange->wait()) return {};
+  const http::Response response = exchange->so_far();
+  return {response.status, response.headers, response.body};
 }
 
 std::string AskedApp::last_prompt() const {

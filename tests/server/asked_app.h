@@ -1,7 +1,5 @@
 #pragma once
 
-#include <condition_variable>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -9,6 +7,7 @@
 
 #include "base/json.h"
 #include "server/app.h"
+#include "server/fake_exchange.h"
 #include "server/scripted_engine.h"
 
 namespace gossamer::server {
@@ -18,39 +17,9 @@ struct Answer {
   unsigned status = 0;
   http::Headers headers;
   std::string body;
-  bool ended = false;
 
   json::value json() const;  ///< of the body; null where it is none
   std::string header(std::string_view name) const;
-};
-
-/// An exchange without a network.
-class TestExchange final : public http::Exchange {
- public:
-  explicit TestExchange(http::Request request) : request_(std::move(request)) {}
-
-  const http::Request& request() const override { return request_; }
-  void respond(http::Response response) override;
-  void begin_stream(unsigned status, http::Headers headers, http::StreamOptions options) override;
-  bool write(std::string bytes) override;
-  void end() override;
-  void on_gone(std::function<void()> callback) override;
-
-  /// The client goes.
-  void leave();
-  /// The answer when it has ended, or after ten seconds.
-  Answer wait();
-  Answer so_far();
-  /// Waits until the body has this text; false: not within ten seconds.
-  bool wait_for(std::string_view text);
-
- private:
-  const http::Request request_;
-  std::mutex mutex_;
-  std::condition_variable news_;
-  Answer answer_;
-  std::function<void()> on_gone_;
-  bool gone_ = false;
 };
 
 /// A server with all of its routes and a scripted engine, asked without a network.
@@ -62,7 +31,7 @@ class AskedApp {
 
   Answer ask(const std::string& method, const std::string& target, const std::string& body = "",
              const std::string& key = "");
-  std::shared_ptr<TestExchange> begin(const std::string& method, const std::string& target,
+  std::shared_ptr<FakeExchange> begin(const std::string& method, const std::string& target,
                                       const std::string& body = "", const std::string& key = "");
 
   App& app() { return *app_; }

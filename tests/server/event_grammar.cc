@@ -1,4 +1,4 @@
-#include "event_grammar.h"
+#include "server/event_grammar.h"
 
 #include <set>
 

@@ -1,7 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "asked_app.h"
+#include "server/asked_app.h"
 #include "server/ollama_models.h"
 #include "server/ollama_writer.h"
 

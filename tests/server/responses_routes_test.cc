@@ -1,8 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "asked_app.h"
-#include "event_grammar.h"
+#include "server/asked_app.h"
+#include "server/event_grammar.h"
 
 namespace gossamer::server {
 namespace {
@@ -230,12 +230,10 @@ TEST(ResponsesRoutes, AStreamIsResumedWhereItBroke) {
       {thought("Hm, what a question that is") + final_answer("A long answer of many tokens, one after another")},
       slow());
   const auto whole = app.begin("POST", kPath, R"({"input":"Hi","stream":true,"background":true})");
-  ASSERT_TRUE(whole->wait_for("reasoning_text.delta"));
-  const std::string id =
-      text_at(*parse_json(events_of_sse(whole->wait().body).front().second, "event"), "/response/id");
-  const std::string all = whole->wait().body;
-  EXPECT_EQ(broken_rule(events_of_sse(all)), "");
-  const std::vector<WrittenEvent> events = events_of_sse(all);
+  ASSERT_TRUE(whole->wait());
+  const std::vector<WrittenEvent> events = events_of_sse(whole->so_far().body);
+  EXPECT_EQ(broken_rule(events), "");
+  const std::string id = text_at(*parse_json(events.front().second, "event"), "/response/id");
   for (const int after : {-1, 0, 7, static_cast<int>(events.size()) - 2}) {
     const Answer rest = app.ask("GET", fmt::format("{}/{}?stream=true&starting_after={}", kPath, id, after));
     EXPECT_EQ(events_of_sse(rest.body), std::vector<WrittenEvent>(events.begin() + after + 1, events.end())) << after;
@@ -247,7 +245,7 @@ TEST(ResponsesRoutes, AStreamIsResumedWhileItRuns) {
                slow());
   const auto cut = app.begin("POST", kPath, R"({"input":"Hi","stream":true,"background":true})");
   ASSERT_TRUE(cut->wait_for("output_text.delta"));
-  cut->leave();  // it goes on in the background
+  cut->go();  // it goes on in the background
   const std::vector<WrittenEvent> got = events_of_sse(cut->so_far().body);
   const std::string path =
       fmt::format("{}/{}?stream=true", kPath, text_at(*parse_json(got.front().second, "event"), "/response/id"));
@@ -285,7 +283,7 @@ TEST(ResponsesRoutes, AClientThatGoesEndsItsResponse) {
   for (const char* stream : {"true", "false"}) {
     AskedApp app({final_answer("A long answer of many tokens, one after another, and then some more")}, script);
     const auto gone = app.begin("POST", kPath, fmt::format("{{\"input\":\"Hi\",\"stream\":{}}}", stream));
-    gone->leave();
+    gone->go();
     for (int i = 0; i < 1000 && app.model()->source().stats().running > 0; ++i)
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     EXPECT_EQ(app.model()->source().stats().running, 0u);

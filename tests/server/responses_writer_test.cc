@@ -5,7 +5,7 @@
 
 #include <random>
 
-#include "event_grammar.h"
+#include "server/event_grammar.h"
 #include "server/responses_log.h"
 #include "server/responses_run.h"
 
