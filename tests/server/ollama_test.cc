@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <random>
+
 #include "server/asked_app.h"
 #include "server/ollama_models.h"
 #include "server/ollama_writer.h"
@@ -295,6 +297,53 @@ TEST(Ollama, AnswersThatFailSayWhy) {
     ASSERT_TRUE(error);
     EXPECT_GE(error->status, 500u);
     EXPECT_THAT(text_at(*parse_json(line, "line"), "/error"), Not(HasSubstr("page 17")));
+  }
+}
+
+TEST(Ollama, LogprobsComeWhereTheyAreAskedFor) {
+  AskedApp app({final_answer("Hello")});
+  const std::string body = R"({"model":"gpt-oss:20b","prompt":"Hi","stream":false)";
+  EXPECT_FALSE(app.ask("POST", "/api/generate", body + "}").json().as_object().contains("logprobs"));
+  const json::value scored = app.ask("POST", "/api/generate", body + R"(,"logprobs":true,"top_logprobs":2})").json();
+  EXPECT_EQ(text_at(scored, "/logprobs/0/token"), "Hello");
+  EXPECT_EQ(scored.at("logprobs").at(0).at("top_logprobs").as_array().size(), 2u);
+}
+
+/// Everything that an answer's lines say, put together.
+std::string said_in(const std::vector<json::value>& lines) {
+  std::string text, thinking, calls;
+  for (const json::value& line : lines) {
+    const json::object& message = line.at("message").as_object();
+    text += text_at(line, "/message/content");
+    if (message.contains("thinking")) thinking += text_at(line, "/message/thinking");
+    if (message.contains("tool_calls"))
+      for (const json::value& call : message.at("tool_calls").as_array()) calls += json::serialize(call);
+  }
+  return fmt::format("{} / {} / {}", text, thinking, calls);
+}
+
+TEST(Ollama, LinesSayWhatTheWholeSays) {
+  using Kind = AnswerEvent::Kind;
+  const char* const texts[] = {"a", "Grüße", "\"\n", "{\"x\":1}", "[", "\x01"};
+  for (unsigned seed = 0; seed < 2000; ++seed) {
+    std::mt19937 random(seed);
+    OllamaWriterOptions at_once;
+    at_once.stream = false;
+    OllamaWriter streamed({}), whole(at_once);
+    std::string lines;
+    AnswerEvent event;
+    for (unsigned left = random() % 20; left > 0; --left) {
+      event.kind = static_cast<Kind>(random() % 6);
+      event.text = texts[random() % std::size(texts)];
+      event.name = "f";
+      event.call_id = "call_1";
+      lines += streamed.add(event);
+      EXPECT_EQ(whole.add(event), "");
+    }
+    event.kind = Kind::kEnd;
+    std::optional<ApiError> error;
+    lines += streamed.end(event, 0, error);
+    ASSERT_EQ(said_in(lines_of(lines)), said_in(lines_of(whole.end(event, 0, error)))) << "seed " << seed;
   }
 }
 
