@@ -18,7 +18,7 @@ namespace gossamer::server {
 struct ResponsesStoreOptions {
   std::string file;                            ///< of SQLite; empty: in memory, gone with the process
   double ttl_seconds = 30 * 24 * 3600.0;       ///< after it was made, or last gone on from
-  uint64_t max_bytes = uint64_t{256} << 20;    ///< of all responses; who was used longest ago goes
+  uint64_t max_bytes = uint64_t{64} << 20;     ///< of all responses; who was used longest ago goes
   std::function<int64_t()> unix_seconds;       ///< empty: the system's clock
   std::function<void(const Error&)> on_error;  ///< called on the store's thread where SQLite fails (a full disk)
 };
