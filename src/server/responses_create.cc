@@ -7,6 +7,7 @@
 #include "server/ids.h"
 #include "server/responses_items.h"
 #include "server/responses_service.h"
+#include "server/responses_truncation.h"
 #include "server/served_model.h"
 #include "server/shown_text.h"
 
@@ -86,20 +87,6 @@ void resolve_references(json::array& input, const std::map<std::string, json::va
   }
 }
 
-/// All but the oldest turns: from the second user turn on, beside instructions. False: there is but one.
-bool drop_oldest(std::vector<ChatTurn>& turns) {
-  const auto is_user = [](const ChatTurn& turn) { return turn.role == ChatTurn::Role::kUser; };
-  const auto first = std::ranges::find_if(turns, is_user);
-  const auto second = first == turns.end() ? first : std::find_if(first + 1, turns.end(), is_user);
-  if (second == turns.end()) return false;
-  const auto is_instruction = [](const ChatTurn& turn) {
-    return turn.role == ChatTurn::Role::kSystem || turn.role == ChatTurn::Role::kDeveloper;
-  };
-  const auto kept = std::remove_if(turns.begin(), second, [&](const ChatTurn& turn) { return !is_instruction(turn); });
-  turns.erase(kept, second);
-  return true;
-}
-
 AnswerTally tally_of(const AnswerEvent& end) {
   AnswerTally tally(1);
   tally.add(end);
@@ -157,15 +144,14 @@ Result<std::shared_ptr<Generation>> start(const Creation& creation, ChatPrompt& 
   chat.format = request.format;
   chat.limits = request.limits;
   creation.call->complete(chat.limits);
-  for (size_t dropped = 1;; dropped *= 2) {
+  if (request.truncates) drop_hopeless(prompt.turns, creation.model->max_sequence_tokens());
+  for (size_t count = 1;; count *= 2) {
     chat.conversation = make_conversation(prompt, creation.model->today(), reader);
     if (!reader.ok()) return make_error(ErrorCode::kInvalidInput, "{}", reader.problem()->message);
     Result<std::shared_ptr<Generation>> generation =
         start_generation(*creation.model, chat, [run](const AnswerEvent& event) { run->on_event(event); });
     if (generation.ok() || generation.error().code != ErrorCode::kTooLong || !request.truncates) return generation;
-    bool shorter = false;
-    for (size_t i = 0; i < dropped && drop_oldest(prompt.turns); ++i) shorter = true;
-    if (!shorter) return generation;
+    if (!drop_oldest(prompt.turns, count)) return generation;
   }
 }
 
@@ -178,7 +164,7 @@ void answer(Creation& creation, const std::vector<PlacedItem>& items) {
       items, [&](std::string_view sealed) { return seal.open(sealed, creation.call->tenant); }, reader);
   warn(creation, "tools", request.tools.ignored_types);
   warn(creation, "items", read.ignored_types);
-  if (read.unread_reasoning > 0) warn(creation, "reasoning", {"sealed by another server"});
+  if (read.unread_reasoning > 0) warn(creation, "reasoning", {"not-sealed-here"});
   ChatPrompt prompt{request.instructions, std::move(read.turns), {}, request.effort, request.format};
   if (request.tool_choice.choice.kind != ToolChoice::Kind::kNone) prompt.functions = request.tools.functions;
   if (!reader.ok()) return creation.call->respond(*reader.problem());

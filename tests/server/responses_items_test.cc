@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "server/responses_tools.h"
+#include "server/responses_truncation.h"
 
 namespace gossamer::server {
 namespace {
@@ -163,6 +164,50 @@ TEST(ResponsesItems, NormalizedInputIsListed) {
             *parse_json(R"([{"type":"message","role":"user","content":[{"type":"input_text","text":"Hi"}],
                              "id":"msg_abcdefghijklmnopqrstuvwxi0"}])",
                         "expected"));
+}
+
+/// "s" system, "u" user, "a" assistant, "t" tool; each with so much text.
+std::vector<ChatTurn> turns_of(std::string_view roles, size_t bytes) {
+  std::vector<ChatTurn> turns;
+  for (const char role : roles) {
+    ChatTurn& turn = turns.emplace_back();
+    turn.role = role == 's'   ? ChatTurn::Role::kSystem
+                : role == 'u' ? ChatTurn::Role::kUser
+                : role == 'a' ? ChatTurn::Role::kAssistant
+                              : ChatTurn::Role::kTool;
+    turn.text = std::string(bytes, 'x');
+  }
+  return turns;
+}
+
+std::string roles_of(const std::vector<ChatTurn>& turns) {
+  std::string roles;
+  for (const ChatTurn& turn : turns) roles += "s?uat"[static_cast<size_t>(turn.role)];
+  return roles;
+}
+
+TEST(ResponsesTruncation, DropsWholeExchangesFromTheOldest) {
+  const auto dropped = [](std::string_view roles, size_t count) {
+    std::vector<ChatTurn> turns = turns_of(roles, 1);
+    const bool done = drop_oldest(turns, count);
+    return roles_of(turns) + (done ? "" : "!");
+  };
+  EXPECT_EQ(dropped("suatasua", 1), "ssua");
+  EXPECT_EQ(dropped("uauaua", 2), "ua");
+  EXPECT_EQ(dropped("uauau", 100), "u");
+  EXPECT_EQ(dropped("aau", 1), "aau!");
+  EXPECT_EQ(dropped("su", 1), "su!");
+  EXPECT_EQ(dropped("", 1), "!");
+}
+
+TEST(ResponsesTruncation, NobodyCountsTheTokensOfWhatIsHopeless) {
+  std::vector<ChatTurn> turns = turns_of("suauauau", 100);
+  drop_hopeless(turns, 1000);
+  EXPECT_EQ(roles_of(turns), "suauauau");
+  drop_hopeless(turns, 20);  // 320 bytes
+  EXPECT_EQ(roles_of(turns), "suau");
+  drop_hopeless(turns, 1);
+  EXPECT_EQ(roles_of(turns), "su");
 }
 
 TEST(ResponsesTools, FreeTextComesBackWhateverTheModelWrote) {
