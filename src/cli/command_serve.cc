@@ -32,6 +32,9 @@ void ServeOptions::declare(Options& options) {
   options.count("--timeout", timeout_seconds, "Seconds that an answer may take; 0: any");
   options.count("--drain-seconds", drain_seconds, "Seconds that answers may take to end after SIGTERM");
   options.text("--date", date, "The date that the model is told: 2025-06-28, today or none", "DATE");
+  options.text("--response-store", response_store, "Keep responses in this file (default: in memory)", "FILE");
+  options.count("--response-days", response_days, "Days that a response is kept after it was last gone on from");
+  options.count("--response-megabytes", response_megabytes, "Room for responses; the oldest go first");
   options.flag("--fast", fast,
                "Activations in 8 bits where many tokens are computed together: prompts take about 0.6 of the time, and "
                "answers may differ with what else runs (the default here is --exact)");

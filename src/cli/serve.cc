@@ -17,6 +17,8 @@
 #include "server/access_record.h"
 #include "server/engine_source.h"
 #include "server/guard.h"
+#include "server/ollama_routes.h"
+#include "server/responses_service.h"
 #include "server/routes.h"
 
 namespace gossamer::cli {
@@ -45,6 +47,15 @@ server::AppOptions app_options(const ServeOptions& options) {
   app.timeout_seconds = options.timeout_seconds;
   app.access_log = access_log(options.log);
   return app;
+}
+
+server::ResponsesStoreOptions response_store(const ServeOptions& options) {
+  server::ResponsesStoreOptions store;
+  store.file = options.response_store;
+  store.ttl_seconds = 24 * 3600. * options.response_days;
+  store.max_bytes = uint64_t{options.response_megabytes} << 20;
+  store.on_error = [](const Error& error) { fmt::print(stderr, "{}\n", error.message); };
+  return store;
 }
 
 Result<http::ServerOptions> http_options(const ServeOptions& options) {
@@ -89,6 +100,8 @@ class Serving {
     server::add_text_routes(*app_);
     server::add_health_routes(*app_);
     server::add_control_routes(*app_);
+    server::add_ollama_routes(*app_);
+    GOS_TRY_STATUS(server::add_responses_routes(*app_, response_store(options_)));
     GOS_TRY(const http::ServerOptions http, http_options(options_));
     GOS_TRY(server_, http::HttpServer::start(
                          http, [app = app_.get()](std::shared_ptr<http::Exchange> e) { app->handle(std::move(e)); }));

@@ -30,6 +30,8 @@ struct ServeOptions {
   std::string date = "today";
   uint32_t max_context = 0, max_running = 64, max_queue = 1024;
   uint32_t timeout_seconds = 0, drain_seconds = 30;
+  std::string response_store;  ///< a file; empty: in memory
+  uint32_t response_days = 30, response_megabytes = 64;
   bool no_timings = false, fast = false;
   std::string log;     ///< "text", "json", "off"; empty: text on a terminal, else JSON
   std::string script;  ///< a file of harmony text that is every answer: for measurements

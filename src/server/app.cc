@@ -170,7 +170,8 @@ Result<std::unique_ptr<App>> App::create(AppOptions options) {
 App::App(AppOptions options) : options_(std::move(options)), metrics_(std::make_unique<Metrics>()) {}
 
 App::~App() {
-  model_.reset();  // its answers end now, and tell metrics and log
+  model_.reset();   // its answers end now, and tell metrics and log
+  routes_.clear();  // what works for them is waited for
 }
 
 void App::add_route(std::string method, std::string_view pattern, Route route) {

@@ -69,6 +69,15 @@ class FakeExchange final : public http::Exchange {
     std::unique_lock lock(mutex_);
     return news_.wait_for(lock, std::chrono::seconds(20), [&] { return pieces_.size() >= count; });
   }
+  /// False: the body has no such text in time.
+  bool wait_for(std::string_view text) {
+    std::unique_lock lock(mutex_);
+    return news_.wait_for(lock, std::chrono::seconds(20), [&] { return response_.body.find(text) != std::string::npos; });
+  }
+  http::Response so_far() {
+    std::lock_guard lock(mutex_);
+    return response_;
+  }
   bool has_ended() {
     std::lock_guard lock(mutex_);
     return ended_;

@@ -1,4 +1,4 @@
-"""Runs node/clients_test.mjs against a server; $GOSSAMER_NODE names the folder where its packages are installed."""
+"""Runs the scripts of node/ against a server; $GOSSAMER_NODE names the folder where its packages are installed."""
 import os
 import subprocess
 import sys
@@ -14,10 +14,13 @@ INSTALLED = Path(os.environ.get("GOSSAMER_NODE", ROOT / "build/clients/node"))
 
 class Node(unittest.TestCase):
     def test_clients(self):
-        script = INSTALLED / "clients_test.mjs"  # packages are found from where the script lies
-        script.write_bytes((HERE / "node/clients_test.mjs").read_bytes())
+        scripts = []
+        for written in sorted(HERE.glob("node/*_test.mjs")):
+            script = INSTALLED / written.name  # packages are found from where the script lies
+            script.write_bytes(written.read_bytes())
+            scripts.append(str(script))
         with Serving() as server:
-            done = subprocess.run(["node", "--test", str(script)], env={**os.environ, "GOSSAMER_URL": server.url}, capture_output=True,
+            done = subprocess.run(["node", "--test", *scripts], env={**os.environ, "GOSSAMER_URL": server.url}, capture_output=True,
                                   text=True, timeout=180, check=False)
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
             self.assertEqual(server.stop(), 0, server.errors)
