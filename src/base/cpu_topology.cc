@@ -3,6 +3,7 @@
 #include <hwloc.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <numeric>
 
 #include "base/cpu.h"
@@ -18,6 +19,8 @@ struct CpuTopology::Handle {
 
   /// Processors, cores and memory nodes of this machine, or of a description; false where there is none to be had.
   bool load(const char* description) {
+    // Where there is no /sys it would say so on stderr; what it finds without is good enough.
+    setenv("HWLOC_HIDE_ERRORS", "2", /*overwrite=*/0);
     if (hwloc_topology_init(&topology) != 0) return false;
     hwloc_topology_set_all_types_filter(topology, HWLOC_TYPE_FILTER_KEEP_NONE);
     hwloc_topology_set_type_filter(topology, HWLOC_OBJ_CORE, HWLOC_TYPE_FILTER_KEEP_ALL);
