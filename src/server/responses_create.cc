@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <utility>
 
@@ -87,6 +88,15 @@ void resolve_references(json::array& input, const std::map<std::string, json::va
   }
 }
 
+/// To a millionth: numbers of so few digits are the same after they were stored as text and read again.
+void round_numbers(json::object& object) {
+  for (auto& member : object) {
+    json::value& value = member.value();
+    if (value.is_double()) value = std::round(value.get_double() * 1e6) / 1e6;
+    if (value.is_object()) round_numbers(value.get_object());
+  }
+}
+
 AnswerTally tally_of(const AnswerEvent& end) {
   AnswerTally tally(1);
   tally.add(end);
@@ -102,6 +112,7 @@ std::shared_ptr<ResponsesRun> make_run(const Creation& creation) {
   parts.extras = [with_timings = creation.call->app.options().timings](const AnswerEvent& end) {
     json::object extras;
     if (with_timings) tally_of(end).add_timings(extras);
+    round_numbers(extras);
     return extras;
   };
   parts.on_end = [service = creation.service, record = creation.request.background ? nullptr : creation.call->record,
