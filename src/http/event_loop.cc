@@ -70,7 +70,8 @@ void EventLoop::start() {
 
 void EventLoop::stop() {
   if (!impl_->thread.joinable()) return;
-  post([this] { impl_->context.stop(); });  // behind everything that is under way
+  // Behind everything that is under way, and behind the waits that it ends: they own those who wait.
+  post([this] { post([this] { impl_->context.stop(); }); });
   impl_->thread.join();
   std::vector<std::shared_ptr<Wakeable>> never_called;
   const std::lock_guard lock(impl_->woken_mutex);

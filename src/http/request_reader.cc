@@ -93,6 +93,15 @@ class RequestParser : public beast::http::basic_parser<true> {
   bool head_done_ = false;
 };
 
+/// Beast looks for the end of a quoted chunk extension beyond its line, and would wait for it. `unread` is what it has
+/// not taken: a whole line of a chunk's size, or a whole end of the body, is in there only if it does.
+bool waits_for_quote(std::string_view unread) {
+  if (unread.starts_with("\r\n")) unread.remove_prefix(2);
+  const size_t digit = unread.find_first_not_of('0');
+  const bool last_chunk = digit != unread.npos && digit > 0 && hex_digit(unread[digit]) < 0;
+  return unread.find(last_chunk ? "\r\n\r\n" : "\r\n") != unread.npos;
+}
+
 Refusal refusal_of(error_code error) {
   if (error == BeastError::body_limit) return {413, "The request's body is too large."};
   if (error == BeastError::header_limit) return {431, "The request's header is too large."};
@@ -195,6 +204,8 @@ size_t RequestReader::Impl::read_body(std::string_view bytes) {
     refuse(refusal_of(error));
   } else if (parser.is_done()) {
     state = State::kDone;
+  } else if (parser.chunked() && waits_for_quote(bytes.substr(used))) {
+    refuse(refusal_of(BeastError::bad_chunk_extension));
   } else if (bytes.size() - used > max_head_bytes ||
              wire_body_bytes > max_head_bytes + (1 + kMaxChunkOverhead) * parser.body_bytes) {
     refuse({400, "The chunks of the request's body carry more of their own than of the body."});

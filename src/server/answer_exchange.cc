@@ -41,9 +41,17 @@ void AnswerExchange::end() {
   finish();
 }
 
+void AnswerExchange::on_gone(std::function<void()> callback) {
+  inner_->on_gone([gone = gone_, callback = std::move(callback)] {
+    *gone = true;
+    callback();
+  });
+}
+
 void AnswerExchange::finish() {
   const Done done = std::exchange(done_, {});
   if (!done) return;
+  record_->client_gone |= *gone_;
   record_->seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun_).count();
   done(*record_);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -26,7 +27,7 @@ class AnswerExchange final : public http::Exchange {
   void begin_stream(unsigned status, http::Headers headers, http::StreamOptions options) override;
   bool write(std::string bytes) override { return inner_->write(std::move(bytes)); }
   void end() override;
-  void on_gone(std::function<void()> callback) override { inner_->on_gone(std::move(callback)); }
+  void on_gone(std::function<void()> callback) override;
 
  private:
   void finish();
@@ -35,6 +36,7 @@ class AnswerExchange final : public http::Exchange {
   const http::Headers headers_;
   const std::shared_ptr<AccessRecord> record_;
   Done done_;
+  const std::shared_ptr<std::atomic<bool>> gone_ = std::make_shared<std::atomic<bool>>(false);
   const std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
 };
 

@@ -142,7 +142,6 @@ ApiError refused(const Error& error, const ServedModel& model, const std::string
 }
 
 void Call::follow(const std::shared_ptr<Generation>& generation, const std::string& answer_id) const {
-  record->answer_id = answer_id;
   app.add_running(request_id, generation);
   app.add_running(answer_id, generation);
   exchange->on_gone([weak = std::weak_ptr(generation)] {
@@ -260,7 +259,7 @@ std::shared_ptr<ServedModel> App::model() const {
 
 void App::set_model(std::shared_ptr<ServedModel> model) {
   std::lock_guard lock(mutex_);
-  model_ = std::move(model);
+  model_.swap(model);  // the one before ends when the lock is free again: its answers tell the app that they end
 }
 
 void App::add_running(const std::string& id, std::weak_ptr<Generation> generation) {

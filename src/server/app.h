@@ -42,7 +42,8 @@ struct Call {
   std::shared_ptr<ServedModel> find_model(std::string_view name) const;
   /// Puts the caller's tenant and the server's own deadline and limit into what a request left open.
   void complete(AnswerLimits& limits) const;
-  /// Ends the answer when the client goes, and lets /abort find it, also by the `answer_id` that the client sees.
+  /// Ends the answer when the client goes, and lets /abort find it, also by the `answer_id` that the client sees (which
+  /// belongs into the record before the answer begins: from then on the record is the engine's thread's).
   void follow(const std::shared_ptr<Generation>& generation, const std::string& answer_id) const;
   /// The value of `key` in the query, %-escapes decoded.
   std::optional<std::string> query(std::string_view key) const;

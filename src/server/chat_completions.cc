@@ -25,6 +25,7 @@ void answer_chat(const std::shared_ptr<Call>& call) {
 
   call->complete(completion.request.limits);
   const ChatAnswerHead head{make_id("chatcmpl-"), unix_seconds(), model->name(), call->app.options().timings};
+  call->record->answer_id = head.id;
   const std::shared_ptr<ChatAnswer> answer = completion.stream ? make_streamed_chat_answer(call, head, completion)
                                                                : make_whole_chat_answer(call, head, completion);
   Result<std::shared_ptr<Generation>> generation =

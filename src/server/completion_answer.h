@@ -16,6 +16,8 @@ class CompletionAnswer {
  public:
   CompletionAnswer(std::shared_ptr<Call> call, const ServedModel& model, const Completion& body);
 
+  const std::string& id() const { return id_; }
+
   /// An event of the answer to prompt number `prompt_idx`; on the engine's thread.
   void take(size_t prompt_idx, const AnswerEvent& event);
   /// Prompts are accepted one by one: keeps what answers them.

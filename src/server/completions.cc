@@ -22,6 +22,7 @@ void answer_completion(const std::shared_ptr<Call>& call) {
   if (!reader.ok()) return call->respond(*reader.problem());
 
   const auto answer = std::make_shared<CompletionAnswer>(call, *model, completion);
+  call->record->answer_id = answer->id();
   for (size_t i = 0; i < completion.requests.size(); ++i) {
     call->complete(completion.requests[i].limits);
     Result<std::shared_ptr<Generation>> generation = start_generation(

@@ -84,6 +84,8 @@ INSTANTIATE_TEST_SUITE_P(
         {"ChunkLongerThanItsSize", chunked("1\r\nab\r\n0\r\n\r\n")},
         {"ChunkLineEndsInLineFeed", chunked("1\na\r\n0\r\n\r\n")},
         {"ChunkExtensionWithLineFeed", chunked("1;a\nb\r\na\r\n0\r\n\r\n")},
+        {"ChunkExtensionBeyondItsLine", chunked("1;a=\"b\\\r\na\r\n")},
+        {"LastChunkWithOpenQuote", chunked("0;a=\"b\r\n\r\n")},
         {"ChunkExtensionWithoutEnd", chunked("1;" + std::string(6000, 'a'))},
         {"TrailersWithoutEnd", chunked("0\r\n" + std::string(6000, 'a'))},
         // Request lines.

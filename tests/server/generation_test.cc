@@ -122,8 +122,9 @@ TEST(Answers, AreTheSameStreamedAndWholeWhateverTheModelSays) {
     ASSERT_TRUE(utf8_valid(stream->response().body));
     for (const std::string& piece : stream->pieces()) ASSERT_TRUE(utf8_valid(piece));
     ASSERT_EQ(of_whole(whole), of_stream(stream->response().body));
-    for (const char* marker : {"<|", "STOP", "ä"})
-      ASSERT_EQ(of_whole(whole).content.find(marker), std::string::npos) << marker;
+    ASSERT_EQ(of_whole(whole).content.find("<|"), std::string::npos);
+    if (answers[i].find("commentary") != std::string::npos) continue;  // in a preamble stops do not count
+    for (const char* stop : {"STOP", "ä"}) ASSERT_EQ(of_whole(whole).content.find(stop), std::string::npos);
   }
 }
 
