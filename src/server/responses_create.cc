@@ -71,18 +71,21 @@ std::string id_of(const json::value& item) {
   return text ? std::string(*text) : std::string();
 }
 
-/// Puts the items in the place of references to them. A reference to what is not there is a problem.
-void resolve_references(json::array& input, const std::map<std::string, json::value>& known, JsonReader& reader) {
+/// Puts the items in the place of references to them, each once: a small request cannot become a huge one. A reference
+/// to what is not there is a problem.
+void resolve_references(json::array& input, std::map<std::string, json::value> known, JsonReader& reader) {
   for (size_t i = 0; i < input.size(); ++i) {
     if (*find_member(input[i], "type") != "item_reference") continue;
     const auto found = known.find(id_of(input[i]));
     if (found != known.end()) {
-      input[i] = found->second;
+      input[i] = std::move(found->second);
+      known.erase(found);
       continue;
     }
-    ApiError error =
-        bad_request(fmt::format("input[{}].id", i),
-                    fmt::format("input[{}] refers to an item \"{}\" that is not stored", i, shown(id_of(input[i]))));
+    ApiError error = bad_request(
+        fmt::format("input[{}].id", i),
+        fmt::format("input[{}] refers to an item \"{}\" that is not stored, or that an item before it refers to", i,
+                    shown(id_of(input[i]))));
     error.status = 404;
     return reader.fail(std::move(error));
   }
@@ -202,7 +205,7 @@ void answer_after(Creation& creation, const ResponsesStore::Chain& chain) {
     for (const json::value& item : all_items(response)) known.emplace(id_of(item), item);
   for (const json::value& item : creation.request.input)
     if (*find_member(item, "type") != "item_reference") known.emplace(id_of(item), item);
-  resolve_references(creation.request.input, known, reader);
+  resolve_references(creation.request.input, std::move(known), reader);
   if (!reader.ok()) return creation.call->respond(*reader.problem());
 
   std::vector<PlacedItem> items;
