@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "server/answer_tally.h"
@@ -16,6 +17,7 @@ namespace gossamer::server {
 namespace {
 
 constexpr size_t kMostWarningBytes = 400;
+constexpr size_t kMostReferences = 4096;  // to items, in one request
 
 /// A request on its way to be answered.
 struct Creation {
@@ -69,6 +71,14 @@ std::string id_of(const json::value& item) {
   const json::value* id = find_member(item, "id");
   const json::string* text = id ? id->if_string() : nullptr;
   return text ? std::string(*text) : std::string();
+}
+
+/// The responses that items are of, each once.
+std::vector<std::string> responses_of(const std::vector<std::string>& item_ids) {
+  std::set<std::string> ids;
+  for (const std::string& item_id : item_ids)
+    if (std::optional<std::string> id = response_of_item(item_id)) ids.insert(std::move(*id));
+  return {ids.begin(), ids.end()};
 }
 
 /// Puts the items in the place of references to them, each once: a small request cannot become a huge one. A reference
@@ -234,11 +244,11 @@ void create_response(const std::shared_ptr<Call>& call, const std::shared_ptr<Re
   creation->request = read_responses_request(reader, *creation->model, make_id(""));
   if (!reader.ok()) return call->respond(*reader.problem());
 
-  std::vector<std::string> holders;  // responses that items are referred to in
-  for (const std::string& id : referenced_items(creation->request.input)) {
-    const std::optional<std::string> holder = response_of_item(id);
-    if (holder && std::ranges::find(holders, *holder) == holders.end()) holders.push_back(*holder);
-  }
+  const std::vector<std::string> references = referenced_items(creation->request.input);
+  if (references.size() > kMostReferences)
+    return call->respond(bad_request("input", fmt::format("the input refers to {} items, at most {} are allowed",
+                                                          references.size(), kMostReferences)));
+  const std::vector<std::string> holders = responses_of(references);
   const std::string previous = creation->request.previous_response_id.value_or("");
   if (previous.empty() && holders.empty()) return answer_after(*creation, {});
   service->store()->get_chain(previous, holders, call->tenant, [creation](ResponsesStore::Chain chain) {
