@@ -131,8 +131,10 @@ ChatTurn read_message(const json::object& object, const std::string& place, Json
 OllamaRequest read_ollama_chat(JsonReader& reader, const ServedModel& model) {
   OllamaRequest request;
   read_common(reader, model, request);
-  if (const json::array* tools = reader.array("tools"))
-    request.prompt.functions = read_functions(*tools, "tools", reader);
+  const json::array* tools = reader.array("tools");
+  if (tools && tools->size() > fields::kMostTools)
+    reader.fail("tools", fmt::format("there are {} tools, at most {} are allowed", tools->size(), fields::kMostTools));
+  if (tools && reader.ok()) request.prompt.functions = read_functions(*tools, "tools", reader);
   const json::array* messages = reader.array("messages");
   for (size_t i = 0; messages && i < messages->size() && reader.ok(); ++i) {
     const std::string place = fmt::format("messages[{}]", i);

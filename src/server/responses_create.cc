@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <cmath>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "server/answer_tally.h"
@@ -15,6 +17,7 @@ namespace gossamer::server {
 namespace {
 
 constexpr size_t kMostWarningBytes = 400;
+constexpr size_t kMostReferences = 4096;  // to items, in one request
 
 /// A request on its way to be answered.
 struct Creation {
@@ -70,20 +73,40 @@ std::string id_of(const json::value& item) {
   return text ? std::string(*text) : std::string();
 }
 
-/// Puts the items in the place of references to them. A reference to what is not there is a problem.
-void resolve_references(json::array& input, const std::map<std::string, json::value>& known, JsonReader& reader) {
+/// The responses that items are of, each once.
+std::vector<std::string> responses_of(const std::vector<std::string>& item_ids) {
+  std::set<std::string> ids;
+  for (const std::string& item_id : item_ids)
+    if (std::optional<std::string> id = response_of_item(item_id)) ids.insert(std::move(*id));
+  return {ids.begin(), ids.end()};
+}
+
+/// Puts the items in the place of references to them, each once: a small request cannot become a huge one. A reference
+/// to what is not there is a problem.
+void resolve_references(json::array& input, std::map<std::string, json::value> known, JsonReader& reader) {
   for (size_t i = 0; i < input.size(); ++i) {
     if (*find_member(input[i], "type") != "item_reference") continue;
     const auto found = known.find(id_of(input[i]));
     if (found != known.end()) {
-      input[i] = found->second;
+      input[i] = std::move(found->second);
+      known.erase(found);
       continue;
     }
-    ApiError error =
-        bad_request(fmt::format("input[{}].id", i),
-                    fmt::format("input[{}] refers to an item \"{}\" that is not stored", i, shown(id_of(input[i]))));
+    ApiError error = bad_request(
+        fmt::format("input[{}].id", i),
+        fmt::format("input[{}] refers to an item \"{}\" that is not stored, or that an item before it refers to", i,
+                    shown(id_of(input[i]))));
     error.status = 404;
     return reader.fail(std::move(error));
+  }
+}
+
+/// To a millionth: numbers of so few digits are the same after they were stored as text and read again.
+void round_numbers(json::object& object) {
+  for (auto& member : object) {
+    json::value& value = member.value();
+    if (value.is_double()) value = std::round(value.get_double() * 1e6) / 1e6;
+    if (value.is_object()) round_numbers(value.get_object());
   }
 }
 
@@ -102,6 +125,7 @@ std::shared_ptr<ResponsesRun> make_run(const Creation& creation) {
   parts.extras = [with_timings = creation.call->app.options().timings](const AnswerEvent& end) {
     json::object extras;
     if (with_timings) tally_of(end).add_timings(extras);
+    round_numbers(extras);
     return extras;
   };
   parts.on_end = [service = creation.service, record = creation.request.background ? nullptr : creation.call->record,
@@ -191,7 +215,7 @@ void answer_after(Creation& creation, const ResponsesStore::Chain& chain) {
     for (const json::value& item : all_items(response)) known.emplace(id_of(item), item);
   for (const json::value& item : creation.request.input)
     if (*find_member(item, "type") != "item_reference") known.emplace(id_of(item), item);
-  resolve_references(creation.request.input, known, reader);
+  resolve_references(creation.request.input, std::move(known), reader);
   if (!reader.ok()) return creation.call->respond(*reader.problem());
 
   std::vector<PlacedItem> items;
@@ -220,11 +244,11 @@ void create_response(const std::shared_ptr<Call>& call, const std::shared_ptr<Re
   creation->request = read_responses_request(reader, *creation->model, make_id(""));
   if (!reader.ok()) return call->respond(*reader.problem());
 
-  std::vector<std::string> holders;  // responses that items are referred to in
-  for (const std::string& id : referenced_items(creation->request.input)) {
-    const std::optional<std::string> holder = response_of_item(id);
-    if (holder && std::ranges::find(holders, *holder) == holders.end()) holders.push_back(*holder);
-  }
+  const std::vector<std::string> references = referenced_items(creation->request.input);
+  if (references.size() > kMostReferences)
+    return call->respond(bad_request("input", fmt::format("the input refers to {} items, at most {} are allowed",
+                                                          references.size(), kMostReferences)));
+  const std::vector<std::string> holders = responses_of(references);
   const std::string previous = creation->request.previous_response_id.value_or("");
   if (previous.empty() && holders.empty()) return answer_after(*creation, {});
   service->store()->get_chain(previous, holders, call->tenant, [creation](ResponsesStore::Chain chain) {

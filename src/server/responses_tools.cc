@@ -125,6 +125,9 @@ void choose_allowed(const ResponsesTools& tools, JsonReader& reader, ResponsesTo
   out.allowed.clear();
   const json::array* allowed = reader.array("tools");
   if (!allowed) return reader.fail("tools", "tool_choice of the type \"allowed_tools\" lacks \"tools\"");
+  if (allowed->size() > fields::kMostTools)
+    return reader.fail(
+        "tools", fmt::format("{} tools are allowed by name, at most {} can be", allowed->size(), fields::kMostTools));
   for (size_t i = 0; i < allowed->size(); ++i) {
     const std::string place = fmt::format("{}[{}]", reader.place("tools"), i);
     const json::object* entry = (*allowed)[i].if_object();

@@ -171,6 +171,8 @@ TEST(ResponsesRoutes, ItemsCanBeReferredTo) {
   EXPECT_EQ(text_at(items, "/data/1/content/0/text"), "one");
   const Answer missing = app.ask("POST", kPath, R"({"input":[{"type":"item_reference","id":"msg_nothing"}]})");
   EXPECT_EQ(missing.status, 404u);
+  const std::string reference = fmt::format(R"({{"type":"item_reference","id":"{}"}})", text_at(first, "/output/0/id"));
+  EXPECT_EQ(app.ask("POST", kPath, fmt::format(R"({{"input":[{},{}]}})", reference, reference)).status, 404u);
 }
 
 TEST(ResponsesRoutes, StoredOnesAreThereUntilDeleted) {
