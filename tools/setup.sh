@@ -41,8 +41,17 @@ install_packages() {
   [ ${#missing[@]} = 0 ] || { tail -n 15 "$log" >&2; fail "apt-get did not install ${missing[*]}; its full output is in $log"; }
 }
 
+# has_cargo: a cargo that is new enough (cmake/rust.cmake) is there already, from wherever.
+has_cargo() {
+  local version
+  version=$(PATH=$PATH:$HOME/.cargo/bin cargo --version 2>/dev/null) || return 1
+  [[ $version =~ ^cargo\ ([0-9]+)\.([0-9]+) ]] && [ $((BASH_REMATCH[1] * 1000 + BASH_REMATCH[2])) -ge 1087 ]
+}
+
 missing_packages() {
-  comm -23 <(printf '%s\n' "$@" | sort) \
+  local wanted=("$@")
+  if has_cargo; then wanted=("${wanted[@]/#cargo-web/}"); fi
+  comm -23 <(printf '%s\n' "${wanted[@]}" | sed '/^$/d' | sort) \
     <(dpkg-query -W -f='${db:Status-Status} ${Package}\n' "$@" 2>/dev/null | sed -n 's/^installed //p' | sort)
 }
 

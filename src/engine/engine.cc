@@ -8,7 +8,9 @@
 #include <thread>
 
 #include "base/free_memory.h"
+#include "engine/mask_worker.h"
 #include "engine/step_budget.h"
+#include "sampling/masked_mass.h"
 #include "sampling/sampler.h"
 
 namespace gossamer {
@@ -40,8 +42,10 @@ struct Engine::Impl {
     EngineRequest request;
     EventSink sink;
     Sampler sampler;
+    std::shared_ptr<ConstrainedAnswer> constrained;  // null: nothing is
     Clock::time_point submitted;
     double first_token_seconds = 0;
+    MaskedMass masked = {};
   };
 
   Impl(LoadedModel& loaded_model, const EngineOptions& engine_options, KvMemory kv_memory)
@@ -67,6 +71,8 @@ struct Engine::Impl {
   struct Sampled {
     Result<TokenId> token = TokenId{0};
     Logprobs logprobs;
+    bool is_complete = false;  // the constraint lets nothing follow
+    double mask_wait_seconds = 0;
   };
 
   // On the engine's thread.
@@ -75,12 +81,15 @@ struct Engine::Impl {
   bool step();
   Batch make_batch(const StepPlan& plan) const;
   std::vector<Sampled> sample(const StepPlan& plan, std::span<const float> logits);
+  Sampled sample_row(Live& request, std::span<const float> logits, uint32_t position);
+  Result<const TokenMask*> mask_of(Live& request, std::span<const float> logits, Sampled& sampled);
+  void prepare_mask(const Live& request);
   void hand_out(const StepPlan& plan, std::span<Sampled> sampled);
   void end(SequenceId id, FinishReason reason, std::string error = {});
   void end_all(FinishReason reason, const std::string& error = {});
   void publish_line();
   void report(const StepPlan& plan, double seconds);
-  void publish_stats(const StepPlan& plan, double seconds);
+  void publish_stats(const StepPlan& plan, double seconds, std::span<const Sampled> sampled);
   double predicted_wait_seconds(uint64_t requests_ahead, uint64_t tokens_ahead) const;
 
   LoadedModel& loaded;
@@ -92,6 +101,7 @@ struct Engine::Impl {
   const uint32_t max_sequence_tokens;
   std::optional<TokenMask> sampleable;  // ids without a name are never sampled; nothing without a tokenizer
   std::unordered_map<SequenceId, Live> live;
+  MaskWorker mask_worker;
   const Clock::time_point started = Clock::now();
   std::function<void(const StepRecord&)> observer;
 
@@ -242,6 +252,8 @@ Result<SequenceId> Engine::Impl::submit(EngineRequest request, EventSink sink) {
   sequence->pages.shares_prefix = options.prefix_cache;
   const SequenceId id = sequence->id;
   Sampler sampler(request.sampling, request.prompt);
+  std::shared_ptr<ConstrainedAnswer> constrained;
+  if (request.constraint) constrained = std::make_shared<ConstrainedAnswer>(request.constraint->clone());
   {
     std::lock_guard lock(mutex);
     if (stopping) return make_error(ErrorCode::kCancelled, "the engine is stopping");
@@ -252,7 +264,8 @@ Result<SequenceId> Engine::Impl::submit(EngineRequest request, EventSink sink) {
       return make_error(ErrorCode::kBusy,
                         "not now: {} requests with {} prompt tokens are waiting already; try again in about {:.0f} s",
                         requests, tokens, predicted_wait_seconds(requests, tokens));
-    submissions.push_back({std::move(sequence), {std::move(request), std::move(sink), std::move(sampler), now}});
+    submissions.push_back(
+        {std::move(sequence), {std::move(request), std::move(sink), std::move(sampler), std::move(constrained), now}});
   }
   news.notify_all();
   return id;
@@ -288,7 +301,7 @@ bool Engine::Impl::take_messages(bool wait) {
   }
   for (Submission& submission : arrived) {
     const SequenceId id = submission.sequence->id;
-    live.emplace(id, std::move(submission.live));
+    prepare_mask(live.emplace(id, std::move(submission.live)).first->second);
     if (Status accepted = scheduler.submit(std::move(submission.sequence)); !accepted.ok())
       end(id, FinishReason::kError, accepted.error().message);
   }
@@ -322,7 +335,7 @@ bool Engine::Impl::step() {
   scheduler.settle_step(plan, tokens);
   report(plan, seconds);
   hand_out(plan, sampled);
-  publish_stats(plan, seconds);
+  publish_stats(plan, seconds, sampled);
   return true;
 }
 
@@ -352,14 +365,49 @@ std::vector<Engine::Impl::Sampled> Engine::Impl::sample(const StepPlan& plan, st
   const size_t vocab_size = loaded.model->config().vocab_size;
   std::vector<Sampled> sampled(rows.size());
   loaded.threads->parallel_for(static_cast<uint32_t>(rows.size()), [&](uint32_t i, unsigned) {
-    Live& request = live.at(rows[i]->id);
-    const std::span<const float> of_row = logits.subspan(i * vocab_size, vocab_size);
-    const Result<TokenId>& token = sampled[i].token = request.sampler.sample(of_row, rows[i]->start + rows[i]->length);
-    if (!token.ok()) return;
-    request.sampler.accept(*token);
-    if (const auto& top = request.request.top_logprobs) sampled[i].logprobs = logprobs_of(of_row, *token, *top);
+    sampled[i] =
+        sample_row(live.at(rows[i]->id), logits.subspan(i * vocab_size, vocab_size), rows[i]->start + rows[i]->length);
   });
+  for (const PlannedRow* row : rows) prepare_mask(live.at(row->id));
   return sampled;
+}
+
+Engine::Impl::Sampled Engine::Impl::sample_row(Live& request, std::span<const float> logits, uint32_t position) {
+  Sampled sampled;
+  const TokenMask* mask = nullptr;
+  if (request.constrained) {
+    const Result<const TokenMask*> allowed = mask_of(request, logits, sampled);
+    if (!allowed.ok()) {
+      sampled.token = allowed.error();
+      return sampled;
+    }
+    mask = *allowed;
+  }
+  sampled.token = request.sampler.sample(logits, position, mask);
+  if (!sampled.token.ok()) return sampled;
+  request.sampler.accept(*sampled.token);
+  if (const auto& top = request.request.top_logprobs) sampled.logprobs = logprobs_of(logits, *sampled.token, *top);
+  if (!request.constrained) return sampled;
+  if (Status accepted = request.constrained->accept(*sampled.token); !accepted.ok()) sampled.token = accepted.error();
+  sampled.is_complete = request.constrained->must_end();
+  return sampled;
+}
+
+/// Waits for the mask where it is still being computed, and counts what it takes away.
+Result<const TokenMask*> Engine::Impl::mask_of(Live& request, std::span<const float> logits, Sampled& sampled) {
+  const Clock::time_point begin = Clock::now();
+  GOS_TRY(const TokenMask* mask, request.constrained->mask());
+  sampled.mask_wait_seconds = seconds_between(begin, Clock::now());
+  if (mask->vocab_size() != logits.size())
+    return make_error(ErrorCode::kInvalidInput, "the constraint is made for {} tokens, but the model has {}",
+                      mask->vocab_size(), logits.size());
+  request.masked += {masked_mass(logits, *mask), 1};
+  return mask;
+}
+
+/// The mask for the next token is computed beside whatever comes first: the forward pass, or the prompt.
+void Engine::Impl::prepare_mask(const Live& request) {
+  if (request.constrained && request.constrained->wants_company()) mask_worker.post(request.constrained);
 }
 
 /// Events of a step that has settled, and the ends that follow from its tokens.
@@ -378,8 +426,9 @@ void Engine::Impl::hand_out(const StepPlan& plan, std::span<Sampled> sampled) {
       request.sink(event);
     }
     if (!row.samples) continue;
-    const Result<TokenId>& token = sampled[next].token;
-    event.logprobs = std::move(sampled[next++].logprobs);
+    Sampled& of_row = sampled[next++];
+    const Result<TokenId>& token = of_row.token;
+    event.logprobs = std::move(of_row.logprobs);
     if (!token.ok()) {
       end(row.id, FinishReason::kError, token.error().message);
       continue;
@@ -390,7 +439,7 @@ void Engine::Impl::hand_out(const StepPlan& plan, std::span<Sampled> sampled) {
       request.first_token_seconds = seconds_between(request.submitted, Clock::now());
     request.sink(event);
     const std::vector<TokenId>& stops = request.request.stop_tokens;
-    if (std::find(stops.begin(), stops.end(), event.token) != stops.end())
+    if (of_row.is_complete || std::find(stops.begin(), stops.end(), event.token) != stops.end())
       end(row.id, FinishReason::kStop);
     else if (sequence.known.size() == sequence.max_tokens)
       end(row.id, FinishReason::kLength);
@@ -409,12 +458,14 @@ void Engine::Impl::end(SequenceId id, FinishReason reason, std::string error) {
   event.prompt_tokens = static_cast<uint32_t>(found->second.request.prompt.size());
   if (sequence) event.cached_tokens = sequence->cached_tokens;
   event.times = {found->second.first_token_seconds, seconds_between(found->second.submitted, Clock::now())};
+  event.masked = found->second.masked;
   const EventSink sink = std::move(found->second.sink);
   live.erase(found);
   {
     std::lock_guard lock(mutex);
     ++stats.ended;
     stats.cached_tokens += event.cached_tokens;
+    stats.masked += event.masked;
   }
   sink(event);
 }
@@ -445,7 +496,7 @@ void Engine::Impl::report(const StepPlan& plan, double seconds) {
   if (observer) observer({static_cast<uint32_t>(plan.rows.size()), plan.num_tokens(), seconds, kv.pool().num_held()});
 }
 
-void Engine::Impl::publish_stats(const StepPlan& plan, double seconds) {
+void Engine::Impl::publish_stats(const StepPlan& plan, double seconds, std::span<const Sampled> sampled) {
   uint32_t of_prompts = 0, generated = 0;
   for (const PlannedRow& row : plan.rows) {
     const bool is_answer = row.samples && row.length == 1;
@@ -457,6 +508,7 @@ void Engine::Impl::publish_stats(const StepPlan& plan, double seconds) {
   stats.last_step_seconds = seconds;
   stats.prompt_tokens += of_prompts;
   stats.generated_tokens += generated;
+  for (const Sampled& row : sampled) stats.mask_wait_seconds += row.mask_wait_seconds;
   if (of_prompts > 0) {
     const double rate = of_prompts / seconds;
     prompt_tokens_per_second += (prompt_tokens_per_second == 0 ? 1.0 : 0.1) * (rate - prompt_tokens_per_second);

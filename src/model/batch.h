@@ -1,41 +1,14 @@
 #pragma once
 /// What the model's one entry point takes and gives.
 
-#include <algorithm>
 #include <cstdint>
-#include <limits>
-#include <span>
 #include <vector>
 
 #include "base/token.h"
+#include "base/token_mask.h"
 #include "model/kv_memory.h"
 
 namespace gossamer {
-
-/// Which tokens may follow: bit v of word v / 32 is set where token v is allowed.
-class TokenMask {
- public:
-  TokenMask(uint32_t vocab_size, bool allowed)
-      : vocab_size_(vocab_size), words_((vocab_size + 31) / 32, allowed ? 0xffffffffu : 0u) {}
-  uint32_t vocab_size() const { return vocab_size_; }
-  bool allows(TokenId token) const { return words_[token / 32] >> (token % 32) & 1u; }
-  void allow(TokenId token) { words_[token / 32] |= 1u << (token % 32); }
-  void forbid(TokenId token) { words_[token / 32] &= ~(1u << (token % 32)); }
-  /// Makes the logits [V] of forbidden tokens minus infinity. Most masks allow nearly all or forbid nearly all, so
-  /// whole words are looked at first.
-  void apply(std::span<float> logits) const {
-    for (uint32_t word = 0; word < words_.size(); ++word) {
-      if (words_[word] == 0xffffffffu) continue;
-      const uint32_t end = std::min<uint32_t>(vocab_size_, 32 * (word + 1));
-      for (TokenId token = 32 * word; token < end; ++token)
-        if (!allows(token)) logits[token] = -std::numeric_limits<float>::infinity();
-    }
-  }
-
- private:
-  uint32_t vocab_size_;
-  std::vector<uint32_t> words_;
-};
 
 /// Asks for the residual stream after some layers (drafting heads read it). The model fills `hidden`.
 struct HiddenTaps {

@@ -54,10 +54,12 @@ bool Sampler::adjusts() const {
          params_.frequency_penalty != 0.f;
 }
 
-/// Logit bias and penalties.
-std::span<const float> Sampler::adjust(std::span<const float> logits) {
-  if (!adjusts()) return logits;
+/// What is forbidden, logit bias and penalties.
+std::span<const float> Sampler::adjust(std::span<const float> logits, const TokenMask* mask) {
+  if (!mask && !adjusts()) return logits;
   adjusted_.assign(logits.begin(), logits.end());
+  if (mask) mask->apply(adjusted_);
+  if (!adjusts()) return adjusted_;
   for (const auto& [token, bias] : params_.logit_bias)
     if (token < adjusted_.size()) adjusted_[token] += bias;
   if (params_.repetition_penalty != 1.f)
@@ -71,8 +73,8 @@ std::span<const float> Sampler::adjust(std::span<const float> logits) {
   return adjusted_;
 }
 
-Result<TokenId> Sampler::sample(std::span<const float> logits, uint32_t position) {
-  const std::span<const float> adjusted = adjust(logits);
+Result<TokenId> Sampler::sample(std::span<const float> logits, uint32_t position, const TokenMask* mask) {
+  const std::span<const float> adjusted = adjust(logits, mask);
   const float largest = largest_of(adjusted);
   if (largest == kForbidden)
     return make_error(ErrorCode::kInvalidInput,

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/token.h"
+#include "base/token_mask.h"
 #include "sampling/sampling_params.h"
 
 namespace gossamer {
@@ -16,8 +17,9 @@ class Sampler {
   Sampler(const SamplingParams& params, std::span<const TokenId> prompt);
 
   /// The next token, from `logits` [V] (minus infinity: forbidden; NaN counts as forbidden). `position` is where the
-  /// token will stand in its sequence: with the seed it fixes the draw. Errors: no token is allowed.
-  Result<TokenId> sample(std::span<const float> logits, uint32_t position);
+  /// token will stand in its sequence: with the seed it fixes the draw. `mask` forbids more tokens; null: none. Errors:
+  /// no token is allowed.
+  Result<TokenId> sample(std::span<const float> logits, uint32_t position, const TokenMask* mask = nullptr);
 
   /// The token was accepted: later penalties see it. (Separate from sample(), so that drafted tokens can be taken
   /// back.)
@@ -31,7 +33,7 @@ class Sampler {
   };
   bool adjusts() const;
   /// `logits` themselves where nothing changes them.
-  std::span<const float> adjust(std::span<const float> logits);
+  std::span<const float> adjust(std::span<const float> logits, const TokenMask* mask);
   void keep_top_p();
 
   SamplingParams params_;
