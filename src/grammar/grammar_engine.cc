@@ -14,6 +14,10 @@ constexpr size_t kThreads = 2;  // one that is busy with a monster leaves anothe
 
 using Clock = std::chrono::steady_clock;
 
+GrammarSpec schema_of_pattern(const std::string& pattern) {
+  return {GrammarSpec::Kind::kJsonSchema, json::serialize(json::object{{"type", "string"}, {"pattern", pattern}})};
+}
+
 }  // namespace
 
 /// One grammar to be compiled, and who waits for it. A job that nobody waits for any more is still finished where it was
@@ -137,7 +141,7 @@ GrammarEngine::Compiled GrammarEngine::explain(const GrammarSpec& spec,
                       "anyOf, or give each a const of its own",
                       checked->first_one_of);
   for (const auto& [place, pattern] : checked->patterns)
-    if (const Compiled compiled = compile_now({GrammarSpec::Kind::kRegex, pattern}, vocabulary); !compiled.ok())
+    if (const Compiled compiled = compile_now(schema_of_pattern(pattern), vocabulary); !compiled.ok())
       return make_error(ErrorCode::kInvalidInput, "the schema's pattern at {}: {}", place, compiled.error().message);
   return error;
 }

@@ -39,6 +39,16 @@ std::string escaped(std::string_view text) {
   return expression;
 }
 
+/// A whole match is wanted in any case: "^a$" is "a".
+std::string without_anchors(std::string expression) {
+  if (expression.starts_with('^')) expression.erase(0, 1);
+  if (!expression.ends_with('$')) return expression;
+  size_t backslashes = 0;
+  while (backslashes + 1 < expression.size() && expression[expression.size() - 2 - backslashes] == '\\') ++backslashes;
+  if (backslashes % 2 == 0) expression.pop_back();
+  return expression;
+}
+
 }  // namespace
 
 GrammarSpec GrammarSpec::json_object() {
@@ -52,7 +62,7 @@ Result<GrammarSpec> GrammarSpec::json_schema(const json::value& schema) {
 
 Result<GrammarSpec> GrammarSpec::regex(std::string expression) {
   GOS_TRY_STATUS(check_text(expression, "regular expression"));
-  return GrammarSpec{Kind::kRegex, std::move(expression)};
+  return GrammarSpec{Kind::kRegex, without_anchors(std::move(expression))};
 }
 
 Result<GrammarSpec> GrammarSpec::choice(const std::vector<std::string>& texts) {

@@ -43,7 +43,7 @@ TEST(FramedWalk, FinalMessagesAndCallsFitTheirSchemas) {
   const auto frames = harmony::FrameAutomaton::create(vocabulary, rules).value();
   testing::WalkSampler sampler(*demo_tokenizer(), 11);
   int finals = 0, calls = 0, free_calls = 0, reasoned = 0;
-  for (int i = 0; i < 300; ++i) {
+  for (int i = 0; i < 1500; ++i) {
     const auto tokens = testing::walk(*frames->clone(), sampler, 3000);
     if (!tokens) continue;
     auto parser = harmony::StreamParser::create(demo_tokenizer(), harmony::Role::kAssistant, harmony::ParseMode::kLenient);
@@ -62,8 +62,8 @@ TEST(FramedWalk, FinalMessagesAndCallsFitTheirSchemas) {
     }
   }
   EXPECT_GT(finals, 20);
-  EXPECT_GT(calls, 10);
-  EXPECT_GT(free_calls, 10);
+  EXPECT_GT(calls, 20);
+  EXPECT_GT(free_calls, 20);
   EXPECT_GT(reasoned, 20);
 }
 

@@ -12,6 +12,12 @@ TEST(GrammarSpec, AChoiceIsItsTextsAndNothingElse) {
   EXPECT_FALSE(GrammarSpec::choice(std::vector<std::string>(10'001, "a")).ok());
 }
 
+TEST(GrammarSpec, AnExpressionIsWholeWithOrWithoutAnchors) {
+  EXPECT_EQ(GrammarSpec::regex("^a|b$")->text, "a|b");
+  EXPECT_EQ(GrammarSpec::regex("a\\$")->text, "a\\$");
+  EXPECT_EQ(GrammarSpec::regex("a\\\\$")->text, "a\\\\");
+}
+
 TEST(GrammarSpec, BoundsOfExpressionsAndGrammars) {
   EXPECT_FALSE(GrammarSpec::regex("").ok());
   EXPECT_FALSE(GrammarSpec::regex(std::string(65'537, 'a')).ok());

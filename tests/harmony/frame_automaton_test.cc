@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <regex>
 #include <sstream>
@@ -196,9 +197,11 @@ TEST(FrameAutomaton, AnAnswerDoesNotEndBeforeItsLeastTokens) {
   FrameRules rules = with_tools();
   rules.min_tokens = 8;
   EXPECT_EQ(accepted_part("<|channel|>final<|message|>x<|return|>", rules), "<|channel|>final<|message|>x");
+  rules.min_tokens = 20;
   EXPECT_EQ(accepted_part("<|channel|>commentary to=functions.get<|message|>{<|call|>", rules),
             "<|channel|>commentary to=functions.get<|message|>{");
   const std::string twice = "<|channel|>final<|message|>x<|end|><|start|>assistant<|channel|>final<|message|>y<|return|>";
+  rules.min_tokens = 8;
   EXPECT_EQ(accepted_part(twice, rules), twice);
 }
 
@@ -215,7 +218,7 @@ TEST(FrameAutomaton, ClonesGoTheirOwnWay) {
 /// The language of headers once more, as an expression over text. Bodies hold no frame token.
 bool is_legal(const std::string& turn) {
   const std::string to = " to=[^\\s<]+", type = "(?: ?<\\|constrain\\|>(?:json|code)?| json| code)?";
-  const std::string body = "<\\|message\\|>(?:[^<]|<(?!\\|[a-z]+\\|>))*";
+  const std::string body = "<\\|message\\|>(?:[^<]|<(?!\\|[a-z0-9_]+\\|>))*";
   const std::string call = "(?:" + to + "<\\|channel\\|>(?:analysis|commentary)|<\\|channel\\|>(?:analysis|commentary)" + to +
                            ")" + type + body + "<\\|call\\|>";
   const std::string before = "<\\|channel\\|>(?:analysis|commentary)" + type + body + "<\\|end\\|><\\|start\\|>assistant";
@@ -235,40 +238,67 @@ struct Counts {
   uint32_t legal = 0, illegal = 0;
 };
 
-void expect_as_the_expression(const std::string& turn, std::vector<TokenId> tokens, Counts& counts) {
+/// The tokens as text in which only frame tokens have a "<": text that spells one is no frame.
+std::string marked_text(const std::vector<TokenId>& tokens) {
+  std::string text;
+  for (TokenId token : tokens) {
+    std::string bytes(Tokenizer::o200k_harmony()->token_bytes(token));
+    if (Tokenizer::o200k_harmony()->kind(token) == TokenKind::kText) std::replace(bytes.begin(), bytes.end(), '<', '(');
+    if (Tokenizer::o200k_harmony()->kind(token) == TokenKind::kUnnamed) bytes = "<|unnamed|>";
+    text += bytes;
+  }
+  return text;
+}
+
+void expect_as_the_expression(const std::vector<TokenId>& tokens, Counts& counts) {
+  const std::string turn = marked_text(tokens);
   FrameRules rules;
-  rules.recipients = recipients_in(turn);
+  bool names_are_good = true;  // a space of Unicode's is none to the expression
+  for (const std::string& name : recipients_in(turn)) {
+    const bool is_good = frame_rules({name}, {}).ok();
+    if (is_good) rules.recipients.push_back(name);
+    names_are_good = names_are_good && is_good;
+  }
   const auto constraint = make_automaton(Tokenizer::o200k_harmony(), rules);
   const bool whole = accepted_tokens(*constraint, tokens) == tokens.size() && constraint->may_end();
-  EXPECT_EQ(whole, is_legal(turn)) << turn;
+  EXPECT_EQ(whole, names_are_good && is_legal(turn)) << turn;
   ++(whole ? counts.legal : counts.illegal);
+}
+
+std::vector<TokenId> ids_of(const json::value& list) {
+  std::vector<TokenId> ids;
+  for (const json::value& id : list.as_array()) ids.push_back(id.to_number<TokenId>());
+  return ids;
+}
+
+/// The assistant's messages of a rendered conversation, as turns of their own: behind reasoning and preambles an answer is
+/// put, for they end no turn.
+std::vector<std::vector<TokenId>> assistant_turns(const std::vector<TokenId>& tokens) {
+  const std::vector<TokenId> begin = tokens_of("<|start|>assistant");
+  const std::vector<TokenId> answer = tokens_of("<|start|>assistant<|channel|>final<|message|>x<|return|>");
+  const TokenId end = 200'007, ret = 200'002, call = 200'012;
+  std::vector<std::vector<TokenId>> turns;
+  for (auto at = tokens.begin(); (at = std::search(at, tokens.end(), begin.begin(), begin.end())) != tokens.end();) {
+    at += static_cast<ptrdiff_t>(begin.size());
+    const auto stop = std::find_if(at, tokens.end(), [&](TokenId t) { return t == end || t == ret || t == call; });
+    if (stop == tokens.end()) break;
+    std::vector<TokenId>& turn = turns.emplace_back(at, stop + 1);
+    if (*stop == end && !marked_text(turn).starts_with("<|channel|>final"))
+      turn.insert(turn.end(), answer.begin(), answer.end());
+  }
+  return turns;
 }
 
 /// The completions that openai-harmony was given, and turns of the conversations that it rendered.
 Counts try_goldens(const std::vector<testing::Row>& parsed, const std::vector<testing::Row>& rendered) {
   Counts counts;
-  const auto tokenizer = Tokenizer::o200k_harmony();
-  for (const testing::Row& row : parsed) {
-    if (!row.has("role") || !row.object.at("role").is_string() || row.object.at("role") != "assistant") continue;
-    std::vector<TokenId> tokens;
-    for (const json::value& token : row.object.at("tokens").as_array()) tokens.push_back(token.to_number<TokenId>());
-    expect_as_the_expression(tokenizer->decode_bytes(tokens), tokens, counts);
-  }
-  const std::string begin = "<|start|>assistant";
-  for (const testing::Row& row : rendered) {
-    if (!row.has("text")) continue;
-    const std::string text(row.object.at("text").as_string());
-    for (size_t at = text.find(begin); at != std::string::npos; at = text.find(begin, at + 1)) {
-      const std::string rest = text.substr(at + begin.size());
-      static const std::regex message("[\\s\\S]*?<\\|(return|end|call)\\|>");
-      std::smatch found;
-      if (!std::regex_search(rest, found, message, std::regex_constants::match_continuous)) continue;
-      std::string turn = found.str();
-      if (turn.ends_with("<|end|>") && !turn.starts_with("<|channel|>final"))
-        turn += begin + "<|channel|>final<|message|>x<|return|>";
-      expect_as_the_expression(turn, tokens_of(turn), counts);
-    }
-  }
+  for (const testing::Row& row : parsed)
+    if (row.has("role") && row.object.at("role") == "assistant")
+      expect_as_the_expression(ids_of(row.object.at("tokens")), counts);
+  for (const testing::Row& row : rendered)
+    if (row.has("tokens"))
+      for (const std::vector<TokenId>& turn : assistant_turns(ids_of(row.object.at("tokens"))))
+        expect_as_the_expression(turn, counts);
   return counts;
 }
 

@@ -18,7 +18,8 @@ std::unique_ptr<TokenConstraint> make_automaton(const std::shared_ptr<const Toke
 
 size_t accepted_tokens(TokenConstraint& constraint, const std::vector<TokenId>& tokens) {
   for (size_t i = 0; i < tokens.size(); ++i) {
-    const bool allowed = (*constraint.allowed())->allows(tokens[i]);
+    const TokenMask& mask = **constraint.allowed();
+    const bool allowed = tokens[i] < mask.vocab_size() && mask.allows(tokens[i]);
     const bool accepted = constraint.accept(tokens[i]).ok();
     if (allowed != accepted) throw std::runtime_error("the mask and accept() disagree on token " + std::to_string(tokens[i]));
     if (!accepted) return i;

@@ -44,9 +44,23 @@ pub struct Grammar {
     error: Option<String>,
 }
 
-/// The first line of what went wrong: the rest are traces for developers of the crate.
+/// The first line of what went wrong, and the cause where a parser drew a picture: the rest are traces for developers of
+/// the crate.
 fn sentence(error: &impl ToString) -> String {
-    error.to_string().lines().next().unwrap_or("unknown").to_string()
+    let text = error.to_string();
+    let first = text.lines().next().unwrap_or("unknown").trim_end_matches(':');
+    let cause = text.lines().rev().find_map(|line| line.trim().strip_prefix("error: "));
+    cause.map_or(first.to_string(), |cause| format!("{first}: {cause}"))
+}
+
+/// A whole match of an expression. It is looked at here, because it is embedded into a text of another language below.
+fn regex_grammar(expression: &str) -> Result<TopLevelGrammar, String> {
+    match regex_syntax::parse(expression) {
+        Ok(_) => Ok(TopLevelGrammar::from_regex(expression)),
+        Err(regex_syntax::Error::Parse(problem)) => Err(problem.kind().to_string()),
+        Err(regex_syntax::Error::Translate(problem)) => Err(problem.kind().to_string()),
+        Err(problem) => Err(problem.to_string()),
+    }
 }
 
 unsafe fn write_text(text: &str, out: *mut u8, capacity: usize) {
@@ -124,7 +138,7 @@ pub unsafe extern "C" fn gossamer_grammar_compile(
         let text = std::str::from_utf8(std::slice::from_raw_parts(text, bytes))?;
         let grammar = match kind {
             0 => json_grammar(text)?,
-            1 => TopLevelGrammar::from_regex(text),
+            1 => regex_grammar(text).map_err(std::io::Error::other)?,
             _ => TopLevelGrammar::from_lark(text.to_string()),
         };
         let limits = ParserLimits {
