@@ -1,5 +1,5 @@
-/// How long the mask for the next token takes over gpt-oss's 201,088 tokens: frames, and a schema inside them. No model:
-/// tokens are drawn from the masks.
+/// How long the mask for the next token takes over gpt-oss's 201,088 tokens: frames, and a schema inside them. No
+/// model: tokens are drawn from the masks.
 ///
 ///     build/release/bench/bench_masks [tokens]
 
@@ -28,7 +28,8 @@ double us_between(Clock::time_point from, Clock::time_point to) {
 class Drawer {
  public:
   explicit Drawer(const Tokenizer& tokenizer) {
-    for (std::string_view name : {"<|return|>", "<|call|>", "<|end|>", "<|message|>"}) liked_.push_back(*tokenizer.special(name));
+    for (std::string_view name : {"<|return|>", "<|call|>", "<|end|>", "<|message|>"})
+      liked_.push_back(*tokenizer.special(name));
     for (const char closer : std::string_view("\"}],:")) liked_.push_back(*tokenizer.text_token({&closer, 1}));
   }
 
@@ -53,7 +54,9 @@ void print_row(const char* what, std::vector<double> values) {
   std::sort(values.begin(), values.end());
   double sum = 0;
   for (double value : values) sum += value;
-  const auto at = [&](double share) { return values[static_cast<size_t>(share * static_cast<double>(values.size() - 1))]; };
+  const auto at = [&](double share) {
+    return values[static_cast<size_t>(share * static_cast<double>(values.size() - 1))];
+  };
   fmt::print("{:<34} {:>8} {:>9.2f} {:>9.2f} {:>9.2f} {:>9.1f}\n", what, values.size(),
              sum / static_cast<double>(values.size()), at(0.5), at(0.99), values.back());
 }

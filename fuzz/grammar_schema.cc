@@ -1,5 +1,5 @@
-/// Any text as a JSON schema and as a GBNF grammar: nothing crashes or hangs, a schema that passes passes again, and what
-/// was kept of it is within the bounds.
+/// Any text as a JSON schema and as a GBNF grammar: nothing crashes or hangs, a schema that passes passes again, and
+/// what was kept of it is within the bounds.
 
 #include <string_view>
 

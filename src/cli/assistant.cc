@@ -22,7 +22,11 @@ std::vector<TokenId> stop_tokens(const LoadedModel& loaded) {
 
 Assistant::Assistant(std::unique_ptr<LoadedModel> loaded, std::shared_ptr<const harmony::FrameVocabulary> frames,
                      Session session, double load_seconds)
-    : loaded_(std::move(loaded)), frames_(std::move(frames)), grammars_(std::make_unique<grammar::GrammarEngine>(loaded_->tokenizer)), session_(std::move(session)), load_seconds_(load_seconds) {}
+    : loaded_(std::move(loaded)),
+      frames_(std::move(frames)),
+      grammars_(std::make_unique<grammar::GrammarEngine>(loaded_->tokenizer)),
+      session_(std::move(session)),
+      load_seconds_(load_seconds) {}
 
 Result<Assistant> Assistant::load(const ModelOptions& options, const EngineFlags& engine) {
   GOS_TRY(const EngineOptions engine_options, engine.resolve(options.chosen_precision()));

@@ -39,8 +39,8 @@ class Assistant {
   std::string capacity() { return session_.engine().capacity(); }
 
  private:
-  Assistant(std::unique_ptr<LoadedModel> loaded, std::shared_ptr<const harmony::FrameVocabulary> frames, Session session,
-            double load_seconds);
+  Assistant(std::unique_ptr<LoadedModel> loaded, std::shared_ptr<const harmony::FrameVocabulary> frames,
+            Session session, double load_seconds);
 
   std::unique_ptr<LoadedModel> loaded_;
   std::shared_ptr<const harmony::FrameVocabulary> frames_;

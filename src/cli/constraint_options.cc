@@ -20,6 +20,27 @@ harmony::ToolChoice parse_tool_choice(const std::string& choice) {
   return {Kind::kNamed, "functions." + choice};
 }
 
+/// The constraints of function arguments. Built-in tools take what they take.
+Result<std::map<std::string, std::shared_ptr<const TokenConstraint>>> compile_parameters(
+    grammar::GrammarEngine& grammars, const harmony::Conversation& conversation) {
+  std::map<std::string, std::shared_ptr<const TokenConstraint>> bodies;
+  for (const harmony::DeclaredTool& tool : harmony::declared_tools(conversation)) {
+    if (!tool.recipient.starts_with("functions.")) continue;
+    grammar::GrammarSpec spec = grammar::GrammarSpec::json_object();
+    if (tool.parameters) {
+      Result<grammar::GrammarSpec> checked = grammar::GrammarSpec::json_schema(*tool.parameters);
+      if (!checked.ok())
+        return make_error(checked.error().code, "the parameters of {}: {}", tool.recipient, checked.error().message);
+      spec = std::move(*checked);
+    }
+    Result<std::shared_ptr<const TokenConstraint>> compiled = grammars.compile(spec);
+    if (!compiled.ok())
+      return make_error(compiled.error().code, "the parameters of {}: {}", tool.recipient, compiled.error().message);
+    bodies[tool.recipient] = std::move(*compiled);
+  }
+  return bodies;
+}
+
 /// The schema of --json-schema: JSON where it begins as one, else a file.
 Result<json::value> read_schema(const std::string& text_or_file) {
   const size_t begin = text_or_file.find_first_not_of(" \t\r\n");
@@ -54,11 +75,14 @@ Result<std::optional<grammar::GrammarSpec>> ConstraintOptions::format_spec() con
 }
 
 void ConstraintOptions::declare(Options& options) {
-  options.text("--tool-choice", tool_choice, "Whether a tool is called: auto, none, required, or the name of one", "CHOICE");
+  options.text("--tool-choice", tool_choice, "Whether a tool is called: auto, none, required, or the name of one",
+               "CHOICE");
   options.integer("--reasoning-budget", reasoning_budget_tokens,
                   "At most so many tokens of reasoning, then the answer; 0: none");
-  options.flag("--unconstrained", unconstrained,
-               "The bare model, for measurements: harmony's frames are not enforced, and what an answer must be neither");
+  options.flag("--strict-tools", strict_tools, "Arguments of functions fit the schemas of their parameters");
+  options.flag(
+      "--unconstrained", unconstrained,
+      "The bare model, for measurements: harmony's frames are not enforced, and what an answer must be neither");
 }
 
 Result<std::shared_ptr<const TokenConstraint>> ConstraintOptions::make(
@@ -68,8 +92,11 @@ Result<std::shared_ptr<const TokenConstraint>> ConstraintOptions::make(
   GOS_TRY(harmony::FrameRules rules,
           harmony::frame_rules(harmony::declared_recipients(conversation), parse_tool_choice(tool_choice)));
   if (reasoning_budget_tokens)
-    rules.reasoning_budget_tokens = static_cast<uint32_t>(
-        std::min<uint64_t>(*reasoning_budget_tokens, std::numeric_limits<uint32_t>::max()));
+    rules.reasoning_budget_tokens =
+        static_cast<uint32_t>(std::min<uint64_t>(*reasoning_budget_tokens, std::numeric_limits<uint32_t>::max()));
+  if (strict_tools) {
+    GOS_TRY(rules.call_bodies, compile_parameters(grammars, conversation));
+  }
   GOS_TRY(const auto spec, format_spec());
   if (spec) {
     GOS_TRY(rules.final_body, grammars.compile(*spec));

@@ -13,11 +13,12 @@
 
 namespace gossamer::cli {
 
-/// What answers are held to: harmony's frames always, unless --unconstrained measures the bare model; and what the final
-/// message must be.
+/// What answers are held to: harmony's frames always, unless --unconstrained measures the bare model; and what the
+/// final message must be.
 struct ConstraintOptions {
   bool unconstrained = false;
   std::string tool_choice = "auto";
+  bool strict_tools = false;
   std::optional<uint64_t> reasoning_budget_tokens;
 
   std::string json_schema;  ///< a file, or JSON
@@ -33,9 +34,9 @@ struct ConstraintOptions {
 
   /// The constraint of an answer to `conversation`; null with --unconstrained. Errors: as format_spec(),
   /// GrammarEngine::compile(), harmony::frame_rules() and harmony::FrameAutomaton::create().
-  Result<std::shared_ptr<const TokenConstraint>> make(
-      const std::shared_ptr<const harmony::FrameVocabulary>& vocabulary, grammar::GrammarEngine& grammars,
-      const harmony::Conversation& conversation) const;
+  Result<std::shared_ptr<const TokenConstraint>> make(const std::shared_ptr<const harmony::FrameVocabulary>& vocabulary,
+                                                      grammar::GrammarEngine& grammars,
+                                                      const harmony::Conversation& conversation) const;
 };
 
 }  // namespace gossamer::cli

@@ -36,7 +36,7 @@ class ConstrainedAnswer {
   std::unique_ptr<TokenConstraint> constraint_;
   std::atomic<int> state_{kUnknown};
   Result<const TokenMask*> mask_ = static_cast<const TokenMask*>(nullptr);  // kKnown
-  bool wants_company_ = false, must_end_ = false;                            // of the engine's side
+  bool wants_company_ = false, must_end_ = false;                           // of the engine's side
 };
 
 }  // namespace gossamer

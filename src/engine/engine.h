@@ -32,8 +32,8 @@ struct EngineRequest {
   SamplingParams sampling;
   uint32_t max_tokens = 0;           ///< of the answer; 0, or more than fits: to the end of the context
   std::vector<TokenId> stop_tokens;  ///< the answer ends with the first of them, which is given out too
-  /// What the answer may be; null: anything. The engine works on a clone, so requests may share it. The answer also ends
-  /// where the constraint must end, and with kError where it cannot go on.
+  /// What the answer may be; null: anything. The engine works on a clone, so requests may share it. The answer also
+  /// ends where the constraint must end, and with kError where it cannot go on.
   std::shared_ptr<const TokenConstraint> constraint;
   TenantId tenant = 0;
   std::optional<CacheSalt> salt;  ///< who shares prefixes; absent: the tenant's own

@@ -6,8 +6,9 @@
 
 GossamerVocabulary* gossamer_grammar_vocabulary(const uint8_t*, const uint32_t*, uint32_t, uint32_t, GossamerTokenize,
                                                 const void*, char* error, size_t capacity) {
-  std::snprintf(error, capacity,
-                "this gossamer was built without grammars: build it where cargo 1.87 or newer is, with GOSSAMER_GRAMMAR=ON");
+  std::snprintf(
+      error, capacity,
+      "this gossamer was built without grammars: build it where cargo 1.87 or newer is, with GOSSAMER_GRAMMAR=ON");
   return nullptr;
 }
 void gossamer_grammar_free_vocabulary(GossamerVocabulary*) {}

@@ -8,7 +8,8 @@
 
 namespace gossamer::grammar {
 
-/// A text that a grammar describes, as far as it is written. Where it may end the vocabulary's end token is allowed too.
+/// A text that a grammar describes, as far as it is written. Where it may end the vocabulary's end token is allowed
+/// too.
 class GrammarConstraint final : public TokenConstraint {
  public:
   /// Takes `grammar`. `is_json`: the text ends with its last bracket or quote, no white space behind it.

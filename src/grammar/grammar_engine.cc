@@ -20,8 +20,8 @@ GrammarSpec schema_of_pattern(const std::string& pattern) {
 
 }  // namespace
 
-/// One grammar to be compiled, and who waits for it. A job that nobody waits for any more is still finished where it was
-/// begun: the library cannot be interrupted, but its work is bounded.
+/// One grammar to be compiled, and who waits for it. A job that nobody waits for any more is still finished where it
+/// was begun: the library cannot be interrupted, but its work is bounded.
 struct GrammarEngine::Job {
   GrammarSpec spec;
   std::shared_ptr<const Vocabulary> vocabulary;

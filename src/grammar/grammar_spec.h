@@ -13,8 +13,8 @@ namespace gossamer::grammar {
 struct GrammarSpec {
   enum class Kind : uint8_t {
     kJsonSchema,  ///< JSON that fits the schema `text`
-    kRegex,       ///< a whole match of the regular expression `text` (Rust's syntax: no look-around, no back-references)
-    kLark,        ///< the language of the Lark grammar `text`, from its rule `start`
+    kRegex,  ///< a whole match of the regular expression `text` (Rust's syntax: no look-around, no back-references)
+    kLark,   ///< the language of the Lark grammar `text`, from its rule `start`
   };
   Kind kind = Kind::kJsonSchema;
   std::string text;

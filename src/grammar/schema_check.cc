@@ -11,22 +11,22 @@ namespace {
 
 /// What the value of a keyword is.
 enum class Shape : uint8_t {
-  kAnnotation,     ///< says nothing about the text: left out
-  kSchema,         ///< one schema
-  kSchemaMap,      ///< schemas by name
-  kSchemaList,     ///< schemas
-  kType,           ///< a type's name, or a list of them
-  kAny,            ///< any value
-  kEnum,           ///< a list of values
-  kNames,          ///< a list of texts
-  kNumber,         ///< a number
-  kPositive,       ///< a number above 0
-  kItemCount,      ///< a whole number up to kMaxSchemaItems
-  kLength,         ///< a whole number up to kMaxSchemaLength
-  kPattern,        ///< a regular expression
-  kFormat,         ///< a name of kFormats
-  kReference,      ///< where another schema of this document stands
-  kFalseOnly,      ///< false, which changes nothing; true is not supported
+  kAnnotation,  ///< says nothing about the text: left out
+  kSchema,      ///< one schema
+  kSchemaMap,   ///< schemas by name
+  kSchemaList,  ///< schemas
+  kType,        ///< a type's name, or a list of them
+  kAny,         ///< any value
+  kEnum,        ///< a list of values
+  kNames,       ///< a list of texts
+  kNumber,      ///< a number
+  kPositive,    ///< a number above 0
+  kItemCount,   ///< a whole number up to kMaxSchemaItems
+  kLength,      ///< a whole number up to kMaxSchemaLength
+  kPattern,     ///< a regular expression
+  kFormat,      ///< a name of kFormats
+  kReference,   ///< where another schema of this document stands
+  kFalseOnly,   ///< false, which changes nothing; true is not supported
 };
 
 const std::map<std::string_view, Shape>& keywords() {
@@ -81,8 +81,8 @@ const std::map<std::string_view, Shape>& keywords() {
 }
 
 constexpr std::string_view kTypes[] = {"null", "boolean", "integer", "number", "string", "array", "object"};
-constexpr std::string_view kFormats[] = {"date-time", "date", "time", "duration", "email", "hostname",
-                                         "ipv4",      "ipv6", "uuid", "uri"};
+constexpr std::string_view kFormats[] = {"date-time", "date", "time", "duration", "email",
+                                         "hostname",  "ipv4", "ipv6", "uuid",     "uri"};
 
 template <size_t kSize>
 bool is_one_of(std::string_view word, const std::string_view (&words)[kSize]) {
@@ -235,7 +235,8 @@ Result<json::value> Checker::check_keyword(std::string_view keyword, Shape shape
     case Shape::kFalseOnly:
       if (!value.is_bool()) return wrong_value(keyword, place, "true or false");
       if (value.get_bool())
-        return make_error(ErrorCode::kInvalidInput, "the schema's keyword \"{}\" at {} is not supported", keyword, place);
+        return make_error(ErrorCode::kInvalidInput, "the schema's keyword \"{}\" at {} is not supported", keyword,
+                          place);
       return value;
     default:
       return check_number(keyword, shape, value, place);
@@ -279,7 +280,8 @@ Result<json::value> Checker::check_number(std::string_view keyword, Shape shape,
     return wrong_value(keyword, place, "above 0");
   }
   const uint64_t most = shape == Shape::kItemCount ? kMaxSchemaItems : kMaxSchemaLength;
-  if (!(number >= 0) || number > static_cast<double>(most) || number != static_cast<double>(static_cast<uint64_t>(number)))
+  if (!(number >= 0) || number > static_cast<double>(most) ||
+      number != static_cast<double>(static_cast<uint64_t>(number)))
     return wrong_value(keyword, place, fmt::format("a whole number from 0 to {}", most));
   return json::value(static_cast<uint64_t>(number));  // 3.0 is 3
 }

@@ -12,10 +12,10 @@ namespace gossamer::grammar {
 /// Bounds of a JSON schema: what is above is refused before anybody compiles it.
 inline constexpr size_t kMaxSchemaBytes = 256 << 10;
 inline constexpr uint32_t kMaxSchemaDepth = 64;
-inline constexpr uint32_t kMaxSchemaNodes = 20'000;   ///< schemas and values of enum, all together
-inline constexpr uint64_t kMaxSchemaItems = 10'000;   ///< minItems, maxItems, minProperties, maxProperties
+inline constexpr uint32_t kMaxSchemaNodes = 20'000;    ///< schemas and values of enum, all together
+inline constexpr uint64_t kMaxSchemaItems = 10'000;    ///< minItems, maxItems, minProperties, maxProperties
 inline constexpr uint64_t kMaxSchemaLength = 100'000;  ///< minLength, maxLength
-inline constexpr size_t kMaxPointerBytes = 2048;      ///< of the names that lead to a part
+inline constexpr size_t kMaxPointerBytes = 2048;       ///< of the names that lead to a part
 
 /// A schema that was looked through.
 struct CheckedSchema {

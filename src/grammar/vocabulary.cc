@@ -37,9 +37,9 @@ Result<std::shared_ptr<const Vocabulary>> Vocabulary::create(std::shared_ptr<con
     lengths.push_back(static_cast<uint32_t>(bytes.size() - before));
   }
   char error[512] = "";
-  made->library_ = gossamer_grammar_vocabulary(reinterpret_cast<const uint8_t*>(bytes.data()), lengths.data(),
-                                               source.head_rows(), made->end_token_.value_or(kNoToken), tokenize,
-                                               &source, error, sizeof error);
+  made->library_ =
+      gossamer_grammar_vocabulary(reinterpret_cast<const uint8_t*>(bytes.data()), lengths.data(), source.head_rows(),
+                                  made->end_token_.value_or(kNoToken), tokenize, &source, error, sizeof error);
   if (!made->library_) return make_error(ErrorCode::kUnsupported, "grammars cannot be used: {}", error);
   return std::shared_ptr<const Vocabulary>(std::move(made));
 }

@@ -19,18 +19,25 @@ const ToolNamespaces* tools_of(const Content& content) {
 
 }  // namespace
 
-std::vector<std::string> declared_recipients(const Conversation& conversation) {
-  std::vector<std::string> recipients;
+std::vector<DeclaredTool> declared_tools(const Conversation& conversation) {
+  std::vector<DeclaredTool> declared;
   for (const Message& message : conversation.messages) {
     for (const Content& content : message.contents) {
       const ToolNamespaces* tools = tools_of(content);
       if (!tools) continue;
       for (const auto& [key, space] : *tools) {
-        if (space.tools.empty()) recipients.push_back(space.name);  // as python: one tool that is called by the name itself
-        for (const ToolDescription& tool : space.tools) recipients.push_back(space.name + "." + tool.name);
+        if (space.tools.empty()) declared.push_back({space.name, nullptr});  // python: called by the name of its space
+        for (const ToolDescription& tool : space.tools)
+          declared.push_back({space.name + "." + tool.name, tool.parameters ? &*tool.parameters : nullptr});
       }
     }
   }
+  return declared;
+}
+
+std::vector<std::string> declared_recipients(const Conversation& conversation) {
+  std::vector<std::string> recipients;
+  for (DeclaredTool& tool : declared_tools(conversation)) recipients.push_back(std::move(tool.recipient));
   return recipients;
 }
 

@@ -15,8 +15,8 @@ Result<std::shared_ptr<const FrameVocabulary>> FrameVocabulary::create(std::shar
     bool is_needed;
   };
   const Wanted all_wanted[] = {
-      {"<|start|>", &vocabulary->start_, true},         {"<|channel|>", &vocabulary->channel_, true},
-      {"<|message|>", &vocabulary->message_, true},     {"<|end|>", &vocabulary->end_, true},
+      {"<|start|>", &vocabulary->start_, true},          {"<|channel|>", &vocabulary->channel_, true},
+      {"<|message|>", &vocabulary->message_, true},      {"<|end|>", &vocabulary->end_, true},
       {"<|constrain|>", &vocabulary->constrain_, false}, {"<|call|>", &vocabulary->call_, false},
       {"<|return|>", &vocabulary->return_, false}};
   for (const Wanted& wanted : all_wanted) {

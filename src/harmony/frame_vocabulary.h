@@ -14,8 +14,8 @@ inline constexpr TokenId kNoFrameToken = 0xFFFFFFFFu;
 /// Which tokens may end a message, one bit each.
 enum BodyEnd : uint8_t { kEndsByEnd = 1, kEndsByReturn = 2, kEndsByCall = 4 };
 
-/// What frames need of a tokenizer: the ids of its frame tokens, and the masks of message bodies, which are the same for
-/// every request. Made once for a tokenizer.
+/// What frames need of a tokenizer: the ids of its frame tokens, and the masks of message bodies, which are the same
+/// for every request. Made once for a tokenizer.
 class FrameVocabulary {
  public:
   /// Errors: no <|start|>, <|channel|>, <|message|> or <|end|>, which every frame needs; the sentence names it.

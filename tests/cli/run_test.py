@@ -186,6 +186,19 @@ class Held(unittest.TestCase):
             self.assertEqual(done.returncode, 1)
             self.assertIn("functions.launch", done.stderr.decode())
 
+    def test_arguments_fit_where_they_must(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for seed in "1234":
+                called = self.hot("--tools", self.tools_file(folder), "--strict-tools", "--tool-choice", "get_weather", "--reasoning-budget", "10", "--seed", seed, QUESTION)
+                if called["finish_reason"] != "length":
+                    self.assertIsInstance(called["tool_calls"][0]["arguments"]["city"], str)
+            bad = os.path.join(folder, "bad.json")
+            with open(bad, "w", encoding="utf-8") as file:
+                json.dump([{"name": "f", "parameters": {"properties": {"a": {"not": {}}}}}], file)
+            done = run("run", "--tools", bad, "--strict-tools", QUESTION)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn('functions.f: the schema\'s keyword "not" at /properties/a/not', done.stderr.decode())
+
     def test_a_budget_ends_the_reasoning_and_the_answer_follows(self):
         self.assertEqual(self.hot("--reasoning-budget", "0", "--seed", "1", QUESTION)["reasoning"], "")
         short = json.loads(answer("--json", "--reasoning-budget", "3", QUESTION))

@@ -1,4 +1,5 @@
-/// What the engine does with constraints: masks hold, waits for none of others, ends where they end, counts what they take.
+/// What the engine does with constraints: masks hold, waits for none of others, ends where they end, counts what they
+/// take.
 
 #include <gmock/gmock.h>
 
@@ -20,9 +21,10 @@ using ::testing::HasSubstr;
 /// Tokens first, first + 1, ... in this order, `length` of them; its masks may be slow, and it may break.
 class Countdown final : public TokenConstraint {
  public:
-  Countdown(uint32_t vocab_size, TokenId first, uint32_t length) : mask_(vocab_size, false), next_(first), left_(length) {}
-  int mask_ms = 0;          ///< how long a mask takes
-  uint32_t breaks_at = ~0u; ///< with so many left there is no way on
+  Countdown(uint32_t vocab_size, TokenId first, uint32_t length)
+      : mask_(vocab_size, false), next_(first), left_(length) {}
+  int mask_ms = 0;           ///< how long a mask takes
+  uint32_t breaks_at = ~0u;  ///< with so many left there is no way on
 
   Result<const TokenMask*> allowed() override {
     std::this_thread::sleep_for(std::chrono::milliseconds(mask_ms));

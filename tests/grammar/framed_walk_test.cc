@@ -46,7 +46,8 @@ TEST(FramedWalk, FinalMessagesAndCallsFitTheirSchemas) {
   for (int i = 0; i < 1500; ++i) {
     const auto tokens = testing::walk(*frames->clone(), sampler, 3000);
     if (!tokens) continue;
-    auto parser = harmony::StreamParser::create(demo_tokenizer(), harmony::Role::kAssistant, harmony::ParseMode::kLenient);
+    auto parser =
+        harmony::StreamParser::create(demo_tokenizer(), harmony::Role::kAssistant, harmony::ParseMode::kLenient);
     for (TokenId token : *tokens) ASSERT_TRUE(parser->feed(token).ok());
     (void)parser->finish();
     const harmony::Answer answer = harmony::extract_answer(parser->messages());

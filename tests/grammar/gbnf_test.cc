@@ -7,7 +7,8 @@ namespace {
 
 TEST(Gbnf, BecomesLarkRuleByRule) {
   const auto lark = lark_from_gbnf(
-      "# a comment\nroot ::= \"a\\n\" (item-1 | other)* # more\n  | [^a-c\\]]{2,5}\nitem-1 ::= . \"\"\nother ::= root?");
+      "# a comment\nroot ::= \"a\\n\" (item-1 | other)* # more\n  | [^a-c\\]]{2,5}\nitem-1 ::= . \"\"\nother ::= "
+      "root?");
   ASSERT_TRUE(lark.ok()) << lark.error().message;
   EXPECT_EQ(*lark,
             "start: /\\u{61}\\u{A}/ ( r2 | r3)* | /[^\\u{61}-\\u{63}\\u{5D}]/{2,5}\nr2: /(?s:.)/ \"\"\nr3: start?");
@@ -15,13 +16,20 @@ TEST(Gbnf, BecomesLarkRuleByRule) {
 
 TEST(Gbnf, SaysWhereItIsWrong) {
   const std::pair<const char*, const char*> rows[] = {
-      {"root ::= x", "\"x\" is not defined"},       {"a ::= \"x\"", "no rule \"root\""},
-      {"root ::= \"x", "line 1"},                  {"root ::= \"a\"\nroot ::= \"b\"", "line 2"},
-      {"root ::= (\"a\"", "not closed"},            {"root ::= \"a\")", "')'"},
-      {"root ::= []", "empty"},                    {"root ::= [z-a]", "before it begins"},
-      {"root ::= \"\\q\"", "escape"},               {"root ::= [a\\xZZ]", "escape"},
-      {"root ::= \"a\"{x}", "count"},               {"root ::= \"a\"{", "count"},
-      {"\"a\"", "begins with its name"},           {"root ::= \xFF", "UTF-8"},
+      {"root ::= x", "\"x\" is not defined"},
+      {"a ::= \"x\"", "no rule \"root\""},
+      {"root ::= \"x", "line 1"},
+      {"root ::= \"a\"\nroot ::= \"b\"", "line 2"},
+      {"root ::= (\"a\"", "not closed"},
+      {"root ::= \"a\")", "')'"},
+      {"root ::= []", "empty"},
+      {"root ::= [z-a]", "before it begins"},
+      {"root ::= \"\\q\"", "escape"},
+      {"root ::= [a\\xZZ]", "escape"},
+      {"root ::= \"a\"{x}", "count"},
+      {"root ::= \"a\"{", "count"},
+      {"\"a\"", "begins with its name"},
+      {"root ::= \xFF", "UTF-8"},
       {"root ::= \"\\uD800\"", "escape"},
   };
   for (const auto& [text, says] : rows) {

@@ -44,7 +44,8 @@ const std::vector<std::pair<std::string, std::string>>& good_schemas() {
       {"anyOf", R"({"anyOf":[{"type":"integer","minimum":10,"maximum":99},{"type":"array","items":{"type":"null"},
          "maxItems":2},{"type":"object","properties":{"x":{"type":"boolean"}},"required":["x"],
          "additionalProperties":false}]})"},
-      {"oneOf by const", R"({"oneOf":[{"type":"object","properties":{"t":{"const":"a"},"x":{"type":"integer"}},"required":
+      {"oneOf by const",
+       R"({"oneOf":[{"type":"object","properties":{"t":{"const":"a"},"x":{"type":"integer"}},"required":
          ["t","x"],"additionalProperties":false},{"type":"object","properties":{"t":{"const":"b"}},"required":["t"],
          "additionalProperties":false}]})"},
       {"allOf", R"({"allOf":[{"type":"integer"},{"minimum":5},{"maximum":50}]})"},
@@ -58,7 +59,8 @@ const std::vector<std::pair<std::string, std::string>>& good_schemas() {
          {"type":"boolean"},"minItems":2,"maxItems":4})"},
       {"lengths", R"({"type":"object","properties":{"s":{"type":"string","minLength":2,"maxLength":5}},"required":["s"],
          "additionalProperties":false})"},
-      {"numbers", R"({"type":"object","properties":{"i":{"type":"integer","exclusiveMinimum":-3,"exclusiveMaximum":3},"x":
+      {"numbers",
+       R"({"type":"object","properties":{"i":{"type":"integer","exclusiveMinimum":-3,"exclusiveMaximum":3},"x":
          {"type":"number","minimum":0.5,"maximum":1.5},"m":{"type":"integer","multipleOf":7,"minimum":0,"maximum":70}},
          "required":["i","x","m"],"additionalProperties":false})"},
       {"formats", R"({"type":"object","properties":{"d":{"type":"string","format":"date"},"u":{"type":"string","format":
@@ -68,14 +70,16 @@ const std::vector<std::pair<std::string, std::string>>& good_schemas() {
       {"nullable", R"({"type":["string","null"],"maxLength":4})"},
       {"pattern properties", R"({"type":"object","patternProperties":{"^x[0-9]$":{"type":"integer"}},
          "additionalProperties":false})"},
-      {"additional", R"({"type":"object","properties":{"a":{"type":"integer"}},"additionalProperties":{"type":"boolean"}})"},
+      {"additional",
+       R"({"type":"object","properties":{"a":{"type":"integer"}},"additionalProperties":{"type":"boolean"}})"},
       {"properties count", R"({"type":"object","additionalProperties":{"type":"integer"},"minProperties":1,
          "maxProperties":3})"},
       {"a string", R"({"type":"string","maxLength":8})"},
       {"a number", R"({"type":"integer","minimum":0,"maximum":1000})"},
       {"anything", "true"},
       {"thousand properties", thousand_properties()},
-      {"weather tool", R"({"type":"object","properties":{"location":{"type":"string","description":"The city and state"},
+      {"weather tool",
+       R"({"type":"object","properties":{"location":{"type":"string","description":"The city and state"},
          "format":{"type":"string","enum":["celsius","fahrenheit"],"default":"celsius"},"days":{"type":"integer",
          "minimum":1,"maximum":14}},"required":["location","format"],"additionalProperties":false})"},
       {"flight tool", R"({"type":"object","properties":{"from":{"type":"string","pattern":"^[A-Z]{3}$"},"to":{"type":
@@ -84,7 +88,8 @@ const std::vector<std::pair<std::string, std::string>>& good_schemas() {
          {"anyOf":[{"type":"integer","minimum":0,"maximum":120},{"type":"null"}]}},"required":["name","age"],
          "additionalProperties":false}},"class":{"$ref":"#/$defs/class"}},"required":["from","to","date","passengers",
          "class"],"additionalProperties":false,"$defs":{"class":{"enum":["economy","business","first"]}}})"},
-      {"patch tool", R"({"type":"object","properties":{"ops":{"type":"array","items":{"anyOf":[{"type":"object","properties":
+      {"patch tool",
+       R"({"type":"object","properties":{"ops":{"type":"array","items":{"anyOf":[{"type":"object","properties":
          {"op":{"const":"add"},"line":{"type":"integer","minimum":1,"maximum":9999},"text":{"type":"string"}},"required":
          ["op","line","text"],"additionalProperties":false},{"type":"object","properties":{"op":{"const":"remove"},"line":
          {"type":"integer","minimum":1,"maximum":9999}},"required":["op","line"],"additionalProperties":false}]},

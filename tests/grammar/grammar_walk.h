@@ -19,8 +19,8 @@ std::shared_ptr<const Tokenizer> demo_tokenizer();
 /// Schemas that are taken, by name: those of JSON-Schema-Test-Suite in kind, and of tools as people write them.
 const std::vector<std::pair<std::string, std::string>>& good_schemas();
 
-/// Draws tokens from masks: closing quotes and brackets in a third of the draws, else single bytes or any token, so that
-/// texts are odd and end all the same.
+/// Draws tokens from masks: closing quotes and brackets in a third of the draws, else single bytes or any token, so
+/// that texts are odd and end all the same.
 class WalkSampler {
  public:
   WalkSampler(const Tokenizer& tokenizer, uint32_t seed);
@@ -34,8 +34,8 @@ class WalkSampler {
   std::vector<TokenId> closers_, bytes_;
 };
 
-/// The tokens of a whole answer; nothing where there is none after `max_tokens`. Throws what the constraint says where it
-/// fails, and where mask and accept() disagree.
+/// The tokens of a whole answer; nothing where there is none after `max_tokens`. Throws what the constraint says where
+/// it fails, and where mask and accept() disagree.
 std::optional<std::vector<TokenId>> walk(TokenConstraint& constraint, WalkSampler& sampler, size_t max_tokens);
 
 /// The text of `tokens`, without special ones.

@@ -1,6 +1,8 @@
 /// Whatever is sampled from its masks, a text fits its schema: random walks, judged by a validator of its own.
 /// GOSSAMER_WALKS makes more of them than the 20 of every schema and test run.
 
+#include "grammar/grammar_walk.h"
+
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -8,7 +10,6 @@
 
 #include "base/utf8.h"
 #include "grammar/grammar_engine.h"
-#include "grammar/grammar_walk.h"
 #include "grammar/json_validator.h"
 #include "grammar/schema_check.h"
 

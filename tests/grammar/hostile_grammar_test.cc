@@ -68,12 +68,13 @@ std::vector<GrammarSpec> hostile_specs() {
   add_schema(repeated(R"({"items":)", 60) + "{}" + repeated("}", 60));
   add_schema(repeated(R"({"allOf":[)", 30) + "{}" + repeated("]}", 30));
   add_schema(repeated(R"({"anyOf":[{},)", 30) + "{}" + repeated("]}", 30));
-  for (const std::string expression : {"(a{1000}){1000}", "((a|b)*c){500}d", "(.*x){60}y{60}", "(?:(?:a?){60}){60}a{60}", "(a",
-                                       "\\", "[", "(?<=a)b", "(a)\\1", "\\p{L}{500}[^\\p{N}]{500}"})
+  for (const std::string expression :
+       {"(a{1000}){1000}", "((a|b)*c){500}d", "(.*x){60}y{60}", "(?:(?:a?){60}){60}a{60}", "(a", "\\", "[", "(?<=a)b",
+        "(a)\\1", "\\p{L}{500}[^\\p{N}]{500}"})
     if (auto spec = GrammarSpec::regex(expression); spec.ok()) specs.push_back(*spec);
-  for (const std::string grammar : {"start: start start | \"a\"", "start: start", "start: a\na: b\nb: a", "start: /a/{100000}",
-                                    "start", "%import nothing.X", "start: <|call|> <[200012]>", "start: \"\"*",
-                                    "start: (((\"a\"*)*)*)*"})
+  for (const std::string grammar :
+       {"start: start start | \"a\"", "start: start", "start: a\na: b\nb: a", "start: /a/{100000}", "start",
+        "%import nothing.X", "start: <|call|> <[200012]>", "start: \"\"*", "start: (((\"a\"*)*)*)*"})
     if (auto spec = GrammarSpec::lark(grammar); spec.ok()) specs.push_back(*spec);
   return specs;
 }

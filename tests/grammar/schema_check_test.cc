@@ -70,10 +70,10 @@ TEST(SchemaCheck, KeepsWhatDecidesAndDropsWhatDescribes) {
 }
 
 TEST(SchemaCheck, TakesRecursionThatGoesOn) {
-  for (const char* schema : {
-           R"({"type":"object","properties":{"next":{"anyOf":[{"$ref":"#"},{"type":"null"}]}}})",
-           R"({"$ref":"#/$defs/tree","$defs":{"tree":{"type":"array","items":{"$ref":"#/$defs/tree"}}}})",
-           R"({"$defs":{"a b":{"type":"null"}},"items":{"$ref":"#/$defs/a%20b"}})", "true", "false", "{}"})
+  for (const char* schema :
+       {R"({"type":"object","properties":{"next":{"anyOf":[{"$ref":"#"},{"type":"null"}]}}})",
+        R"({"$ref":"#/$defs/tree","$defs":{"tree":{"type":"array","items":{"$ref":"#/$defs/tree"}}}})",
+        R"({"$defs":{"a b":{"type":"null"}},"items":{"$ref":"#/$defs/a%20b"}})", "true", "false", "{}"})
     EXPECT_EQ(error_of(schema), "") << schema;
 }
 

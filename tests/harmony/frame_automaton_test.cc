@@ -31,7 +31,8 @@ std::vector<TokenId> tokens_of(std::string_view text) {
   return tokens;
 }
 
-/// The part of a turn that is accepted; "" behind it: all of it, and the turn is complete; "..." behind it: it may go on.
+/// The part of a turn that is accepted; "" behind it: all of it, and the turn is complete; "..." behind it: it may go
+/// on.
 std::string accepted_part(const std::string& turn, const FrameRules& rules) {
   const auto constraint = make_automaton(Tokenizer::o200k_harmony(), rules);
   std::vector<TokenId> tokens = tokens_of(turn);
@@ -184,7 +185,8 @@ TEST(FrameAutomaton, ABudgetEndsReasoningLegally) {
   EXPECT_EQ(accepted_tokens(*constraint->clone(), rest), rest.size());
   const std::vector<TokenId> more = tokens_of("<|end|><|start|>assistant<|channel|>analysis<|message|>");
   EXPECT_EQ(accepted_tokens(*constraint->clone(), more), more.size() - 1);
-  const std::vector<TokenId> call = tokens_of("<|end|><|start|>assistant<|channel|>analysis to=python code<|message|>1 2 3 4 5<|call|>");
+  const std::vector<TokenId> call =
+      tokens_of("<|end|><|start|>assistant<|channel|>analysis to=python code<|message|>1 2 3 4 5<|call|>");
   EXPECT_EQ(accepted_tokens(*constraint->clone(), call), call.size());
 
   rules.reasoning_budget_tokens = 0;
@@ -200,7 +202,8 @@ TEST(FrameAutomaton, AnAnswerDoesNotEndBeforeItsLeastTokens) {
   rules.min_tokens = 20;
   EXPECT_EQ(accepted_part("<|channel|>commentary to=functions.get<|message|>{<|call|>", rules),
             "<|channel|>commentary to=functions.get<|message|>{");
-  const std::string twice = "<|channel|>final<|message|>x<|end|><|start|>assistant<|channel|>final<|message|>y<|return|>";
+  const std::string twice =
+      "<|channel|>final<|message|>x<|end|><|start|>assistant<|channel|>final<|message|>y<|return|>";
   rules.min_tokens = 8;
   EXPECT_EQ(accepted_part(twice, rules), twice);
 }
@@ -219,9 +222,11 @@ TEST(FrameAutomaton, ClonesGoTheirOwnWay) {
 bool is_legal(const std::string& turn) {
   const std::string to = " to=[^\\s<]+", type = "(?: ?<\\|constrain\\|>(?:json|code)?| json| code)?";
   const std::string body = "<\\|message\\|>(?:[^<]|<(?!\\|[a-z0-9_]+\\|>))*";
-  const std::string call = "(?:" + to + "<\\|channel\\|>(?:analysis|commentary)|<\\|channel\\|>(?:analysis|commentary)" + to +
-                           ")" + type + body + "<\\|call\\|>";
-  const std::string before = "<\\|channel\\|>(?:analysis|commentary)" + type + body + "<\\|end\\|><\\|start\\|>assistant";
+  const std::string call = "(?:" + to +
+                           "<\\|channel\\|>(?:analysis|commentary)|<\\|channel\\|>(?:analysis|commentary)" + to + ")" +
+                           type + body + "<\\|call\\|>";
+  const std::string before =
+      "<\\|channel\\|>(?:analysis|commentary)" + type + body + "<\\|end\\|><\\|start\\|>assistant";
   const std::string last = "<\\|channel\\|>final" + type + body + "<\\|(?:return|end)\\|>";
   static const std::regex legal("(?:" + before + ")*(?:" + call + "|" + last + ")");
   return std::regex_match(turn, legal);
@@ -271,8 +276,8 @@ std::vector<TokenId> ids_of(const json::value& list) {
   return ids;
 }
 
-/// The assistant's messages of a rendered conversation, as turns of their own: behind reasoning and preambles an answer is
-/// put, for they end no turn.
+/// The assistant's messages of a rendered conversation, as turns of their own: behind reasoning and preambles an answer
+/// is put, for they end no turn.
 std::vector<std::vector<TokenId>> assistant_turns(const std::vector<TokenId>& tokens) {
   const std::vector<TokenId> begin = tokens_of("<|start|>assistant");
   const std::vector<TokenId> answer = tokens_of("<|start|>assistant<|channel|>final<|message|>x<|return|>");
@@ -309,7 +314,8 @@ TEST(FrameAutomaton, CommittedGoldensAreAcceptedWhereTheyAreLegal) {
 }
 
 TEST(FrameAutomaton, AllGoldensAreAcceptedWhereTheyAreLegal) {
-  const auto parsed = testing::oracle_rows("harmony_parse.jsonl"), rendered = testing::oracle_rows("harmony_render.jsonl");
+  const auto parsed = testing::oracle_rows("harmony_parse.jsonl"),
+             rendered = testing::oracle_rows("harmony_render.jsonl");
   if (parsed.empty()) GTEST_SKIP() << "no oracle beside this checkout";
   const Counts counts = try_goldens(parsed, rendered);
   EXPECT_GT(counts.legal, 300u);

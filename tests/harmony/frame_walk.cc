@@ -21,7 +21,8 @@ size_t accepted_tokens(TokenConstraint& constraint, const std::vector<TokenId>& 
     const TokenMask& mask = **constraint.allowed();
     const bool allowed = tokens[i] < mask.vocab_size() && mask.allows(tokens[i]);
     const bool accepted = constraint.accept(tokens[i]).ok();
-    if (allowed != accepted) throw std::runtime_error("the mask and accept() disagree on token " + std::to_string(tokens[i]));
+    if (allowed != accepted)
+      throw std::runtime_error("the mask and accept() disagree on token " + std::to_string(tokens[i]));
     if (!accepted) return i;
   }
   return tokens.size();

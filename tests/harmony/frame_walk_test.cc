@@ -1,6 +1,8 @@
 /// Random walks through the masks of frames: whatever is sampled, an answer is well formed. GOSSAMER_WALK_TOKENS makes
 /// them longer than the 300,000 tokens of every test run.
 
+#include "harmony/frame_walk.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -9,7 +11,6 @@
 #include <sstream>
 
 #include "harmony/answer.h"
-#include "harmony/frame_walk.h"
 #include "harmony/stream_parser.h"
 
 namespace gossamer::harmony {
@@ -28,7 +29,8 @@ const std::vector<std::vector<std::string>> kRecipientSets = {
     {"functions.f"},
     {"functions.get", "functions.get_weather", "functions.get_weather_tomorrow", "functions.to", "functions.json"},
     {"python", "browser.search", "browser.open", "browser.find"},
-    {"functions.web-browsing", "functions.a.b.c", "functions.unicode_工具", "functions." + std::string(64, 'x'), "code"},
+    {"functions.web-browsing", "functions.a.b.c", "functions.unicode_工具", "functions." + std::string(64, 'x'),
+     "code"},
 };
 
 FrameRules random_rules(MaskSampler& random) {
@@ -157,8 +159,8 @@ TEST(FrameWalk, AnyWayToCutAHeaderIsAccepted) {
   MaskSampler random(tokenizer, 2);
   FrameRules rules;
   rules.recipients = kRecipientSets[2];
-  const std::string texts[] = {" to=functions.get_weather_tomorrow", "<|channel|>", "commentary", " ", "<|constrain|>",
-                               "json", "<|message|>"};
+  const std::string texts[] = {
+      " to=functions.get_weather_tomorrow", "<|channel|>", "commentary", " ", "<|constrain|>", "json", "<|message|>"};
   for (int round = 0; round < 2000; ++round) {
     std::vector<TokenId> tokens;
     for (std::string_view text : texts) {
