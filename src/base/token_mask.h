@@ -48,9 +48,13 @@ class TokenMask {
   void for_each_forbidden(Visit&& visit) const {
     for (uint32_t word = 0; word < words_.size(); ++word) {
       if (words_[word] == 0xffffffffu) continue;
-      const uint32_t end = std::min<uint32_t>(vocab_size_, 32 * (word + 1));
-      for (TokenId token = 32 * word; token < end; ++token)
-        if (!allows(token)) visit(token);
+      const TokenId begin = 32 * word, end = std::min<uint32_t>(vocab_size_, begin + 32);
+      if (words_[word] == 0) {
+        for (TokenId token = begin; token < end; ++token) visit(token);
+      } else {
+        for (TokenId token = begin; token < end; ++token)
+          if (!allows(token)) visit(token);
+      }
     }
   }
 
