@@ -101,21 +101,24 @@ const TokenMask* FrameAutomaton::header_mask() {
   try_marker(HeaderMarker::kConstrain, vocabulary().constrain());
   try_marker(HeaderMarker::kMessage, vocabulary().message());
   std::string path;
-  allow_text(header_, path, mask);
+  allow_text(header_, path, 0, mask);
   return &mask;
 }
 
-/// Every token whose bytes lead on from `place`, behind those of `path`: any way to cut a header into tokens will do.
-void FrameAutomaton::allow_text(const HeaderPlace& place, std::string& path, TokenMask& mask) const {
-  if (path.size() == vocabulary().longest_text_bytes()) return;
+/// Every token that begins with the bytes of `path`, which lead to `place`, and leads on from there: any way to cut a
+/// header into tokens will do.
+void FrameAutomaton::allow_text(const HeaderPlace& place, std::string& path, uint64_t path_hash,
+                                TokenMask& mask) const {
   std::string bytes;
   request_->headers.next_bytes(place, bytes);
   for (const char byte : bytes) {
+    const uint64_t hash = FrameVocabulary::grown_hash(path_hash, static_cast<unsigned char>(byte));
+    if (!vocabulary().may_begin_token(hash)) continue;
     HeaderPlace there = place;
     request_->headers.step(there, static_cast<unsigned char>(byte));
     path.push_back(byte);
     if (const auto token = vocabulary().text_token(path)) mask.allow(*token);
-    allow_text(there, path, mask);
+    allow_text(there, path, hash, mask);
     path.pop_back();
   }
 }

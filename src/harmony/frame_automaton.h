@@ -51,7 +51,7 @@ class FrameAutomaton final : public TokenConstraint {
   uint8_t body_ends() const;
 
   const TokenMask* header_mask();
-  void allow_text(const HeaderPlace& place, std::string& path, TokenMask& mask) const;
+  void allow_text(const HeaderPlace& place, std::string& path, uint64_t path_hash, TokenMask& mask) const;
   Result<const TokenMask*> body_mask();
   TokenMask& empty_mask();
 

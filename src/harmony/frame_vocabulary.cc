@@ -1,6 +1,5 @@
 #include "harmony/frame_vocabulary.h"
 
-#include <algorithm>
 #include <utility>
 
 namespace gossamer::harmony {
@@ -33,14 +32,23 @@ Result<std::shared_ptr<const FrameVocabulary>> FrameVocabulary::create(std::shar
 }
 
 void FrameVocabulary::find_text_tokens() {
+  beginnings_.resize(size_t{1} << kHashBits);
   TokenMask text(tokenizer_->head_rows(), false);
   for (TokenId token = 0; token < tokenizer_->head_rows(); ++token) {
     if (tokenizer_->kind(token) != TokenKind::kText) continue;
     text.allow(token);
-    longest_text_bytes_ = std::max(longest_text_bytes_, tokenizer_->token_bytes(token).size());
+    add_beginnings(tokenizer_->token_bytes(token));
   }
   bodies_.assign(kNumEnds, text);
   for (uint8_t ends = 0; ends < kNumEnds; ++ends) allow_ends(ends, bodies_[ends]);
+}
+
+void FrameVocabulary::add_beginnings(std::string_view bytes) {
+  uint64_t hash = 0;
+  for (const char byte : bytes) {
+    hash = grown_hash(hash, static_cast<unsigned char>(byte));
+    beginnings_[hash >> kHashShift] = true;
+  }
 }
 
 void FrameVocabulary::allow_ends(uint8_t ends, TokenMask& mask) const {

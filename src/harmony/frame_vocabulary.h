@@ -39,18 +39,24 @@ class FrameVocabulary {
   std::optional<TokenId> text_token(std::string_view bytes) const { return tokenizer_->text_token(bytes); }
   bool is_text(TokenId token) const { return token < vocab_size() && bodies_[0].allows(token); }
   std::string_view bytes(TokenId token) const { return tokenizer_->token_bytes(token); }
-  size_t longest_text_bytes() const { return longest_text_bytes_; }
+
+  /// A hash of bytes, grown byte by byte from 0.
+  static uint64_t grown_hash(uint64_t hash, unsigned char byte) { return (hash + byte + 1) * 0x9E3779B97F4A7C15u; }
+  /// False where no text token begins with the bytes of this hash: those who look for tokens need not go on.
+  bool may_begin_token(uint64_t hash) const { return beginnings_[hash >> kHashShift]; }
 
  private:
   explicit FrameVocabulary(std::shared_ptr<const Tokenizer> tokenizer);
   void find_text_tokens();
+  void add_beginnings(std::string_view bytes);
 
   static constexpr size_t kNumEnds = 8;  // every set of enders
+  static constexpr int kHashBits = 22, kHashShift = 64 - kHashBits;
   std::shared_ptr<const Tokenizer> tokenizer_;
   TokenId start_ = kNoFrameToken, channel_ = kNoFrameToken, message_ = kNoFrameToken, end_ = kNoFrameToken;
   TokenId constrain_ = kNoFrameToken, call_ = kNoFrameToken, return_ = kNoFrameToken;
   std::vector<TokenMask> bodies_;  // [kNumEnds]
-  size_t longest_text_bytes_ = 0;
+  std::vector<bool> beginnings_;         // by the upper bits of a hash: of every beginning of a text token
 };
 
 }  // namespace gossamer::harmony

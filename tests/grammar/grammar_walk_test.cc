@@ -137,6 +137,15 @@ TEST(GrammarWalk, ARefusedTokenChangesNothing) {
   EXPECT_FALSE(other->must_end());
 }
 
+TEST(GrammarWalk, WhoWaitsTooLongIsToldSo) {
+  GrammarEngine engine(demo_tokenizer(), {.deadline_seconds = -1});
+  for (int i = 0; i < 20; ++i) {
+    const auto compiled = engine.compile(GrammarSpec::json_object());
+    ASSERT_FALSE(compiled.ok());
+    EXPECT_NE(compiled.error().message.find("could not be compiled within"), std::string::npos);
+  }
+}
+
 TEST(GrammarWalk, ACompiledGrammarIsKept) {
   GrammarEngine engine(demo_tokenizer(), {.cached_grammars = 2});
   const auto first = *engine.compile(GrammarSpec::json_object());
