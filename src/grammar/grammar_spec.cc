@@ -57,7 +57,9 @@ GrammarSpec GrammarSpec::json_object() {
 
 Result<GrammarSpec> GrammarSpec::json_schema(const json::value& schema) {
   GOS_TRY(const CheckedSchema checked, check_schema(schema));
-  return GrammarSpec{Kind::kJsonSchema, json::serialize(checked.schema)};
+  // The options of the compiler (how much white space) travel inside the schema: true has no inside.
+  const bool is_true = checked.schema.is_bool() && checked.schema.get_bool();
+  return GrammarSpec{Kind::kJsonSchema, is_true ? "{}" : json::serialize(checked.schema)};
 }
 
 Result<GrammarSpec> GrammarSpec::regex(std::string expression) {

@@ -56,7 +56,7 @@ class FrameVocabulary {
   TokenId start_ = kNoFrameToken, channel_ = kNoFrameToken, message_ = kNoFrameToken, end_ = kNoFrameToken;
   TokenId constrain_ = kNoFrameToken, call_ = kNoFrameToken, return_ = kNoFrameToken;
   std::vector<TokenMask> bodies_;  // [kNumEnds]
-  std::vector<bool> beginnings_;         // by the upper bits of a hash: of every beginning of a text token
+  std::vector<bool> beginnings_;   // by the upper bits of a hash: of every beginning of a text token
 };
 
 }  // namespace gossamer::harmony
