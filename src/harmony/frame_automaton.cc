@@ -48,6 +48,9 @@ HeaderPermits FrameAutomaton::permits() const {
   HeaderPermits permits;
   permits.without_recipient[static_cast<size_t>(Channel::kFinal)] = !request_->rules.must_call;
   permits.without_recipient[static_cast<size_t>(Channel::kAnalysis)] = !budget_is_spent();
+  // A preamble is said to the user as the answer is: where that has a form, text before it would break it.
+  permits.without_recipient[static_cast<size_t>(Channel::kCommentary)] =
+      !request_->rules.final_body || request_->rules.must_call;
   return permits;
 }
 

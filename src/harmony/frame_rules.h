@@ -28,7 +28,7 @@ struct FrameRules {
   std::optional<uint32_t> reasoning_budget_tokens;  ///< of analysis, all its messages together; 0: no analysis at all
   uint32_t min_tokens = 0;  ///< the answer does not end before: another message follows a final one
 
-  /// What the body of the final message must be; null: any text.
+  /// What the body of the final message must be, and then there are no preambles either; null: any text.
   std::shared_ptr<const TokenConstraint> final_body;
   /// What the arguments for a recipient must be; any text for those who are not here.
   std::map<std::string, std::shared_ptr<const TokenConstraint>> call_bodies;

@@ -191,7 +191,9 @@ class Held(unittest.TestCase):
             for seed in "1234":
                 called = self.hot("--tools", self.tools_file(folder), "--strict-tools", "--tool-choice", "get_weather", "--reasoning-budget", "10", "--seed", seed, QUESTION)
                 if called["finish_reason"] != "length":
-                    self.assertIsInstance(called["tool_calls"][0]["arguments"]["city"], str)
+                    arguments = called["tool_calls"][0]["arguments"]  # text where a number in it is beyond every double
+                    arguments = json.loads(arguments) if isinstance(arguments, str) else arguments
+                    self.assertIsInstance(arguments["city"], str)
             bad = os.path.join(folder, "bad.json")
             with open(bad, "w", encoding="utf-8") as file:
                 json.dump([{"name": "f", "parameters": {"properties": {"a": {"not": {}}}}}], file)

@@ -52,6 +52,7 @@ TEST(FramedWalk, FinalMessagesAndCallsFitTheirSchemas) {
     (void)parser->finish();
     const harmony::Answer answer = harmony::extract_answer(parser->messages());
     reasoned += !answer.reasoning_text.empty();
+    EXPECT_EQ(answer.preamble_text, "");
     if (answer.tool_calls.empty()) {
       ++finals;
       expect_fits(answer.final_text, kFinalSchema);

@@ -68,7 +68,7 @@ def run_tests(out: Path) -> str:
     libraries = [str(BUILD / "src" / room / f"libgossamer_{room}.a") for room in ("harmony", "sampling", "tokenizer", "base")]
     subprocess.run(["g++", *map(str, out.glob("*.o")), *libraries, "-o", str(program), "-lgtest", "-lgmock", "-lgtest_main", "-lfmt", "-lzstd", "-lpthread"], check=True)
     try:
-        done = subprocess.run([str(program), "--gtest_fail_fast"], capture_output=True, text=True, timeout=SECONDS,
+        done = subprocess.run([str(program), "--gtest_fail_fast"], capture_output=True, encoding="utf-8", errors="replace", timeout=SECONDS,
                               env={**os.environ, "GOSSAMER_WALK_TOKENS": WALK_TOKENS})
     except subprocess.TimeoutExpired:
         return "hangs"
