@@ -50,6 +50,11 @@ Result<std::shared_ptr<const TokenConstraint>> GrammarEngine::compile(const Gram
   return compiled;
 }
 
+Status GrammarEngine::warm_up() {
+  const auto loaded = load_vocabulary();
+  return loaded.ok() ? Status() : Status(loaded.error());
+}
+
 Result<std::shared_ptr<const Vocabulary>> GrammarEngine::load_vocabulary() {
   std::lock_guard lock(vocabulary_mutex_);
   if (!vocabulary_) {

@@ -139,6 +139,7 @@ TEST(GrammarWalk, ARefusedTokenChangesNothing) {
 
 TEST(GrammarWalk, WhoWaitsTooLongIsToldSo) {
   GrammarEngine engine(demo_tokenizer(), {.deadline_seconds = -1});
+  ASSERT_TRUE(engine.warm_up().ok());
   for (int i = 0; i < 20; ++i) {
     const auto compiled = engine.compile(GrammarSpec::json_object());
     ASSERT_FALSE(compiled.ok());
