@@ -40,13 +40,14 @@ std::string escaped(std::string_view text) {
 }
 
 /// A whole match is wanted in any case: "^a$" is "a".
-std::string without_anchors(std::string expression) {
-  if (expression.starts_with('^')) expression.erase(0, 1);
-  if (!expression.ends_with('$')) return expression;
+std::string without_anchors(std::string_view expression) {
+  if (expression.starts_with('^')) expression.remove_prefix(1);
+  if (!expression.ends_with('$')) return std::string(expression);
+  const size_t before = expression.size() - 1;
   size_t backslashes = 0;
-  while (backslashes + 1 < expression.size() && expression[expression.size() - 2 - backslashes] == '\\') ++backslashes;
-  if (backslashes % 2 == 0) expression.pop_back();
-  return expression;
+  while (backslashes < before && expression[before - 1 - backslashes] == '\\') ++backslashes;
+  if (backslashes % 2 == 0) expression.remove_suffix(1);
+  return std::string(expression);
 }
 
 }  // namespace
@@ -62,9 +63,9 @@ Result<GrammarSpec> GrammarSpec::json_schema(const json::value& schema) {
   return GrammarSpec{Kind::kJsonSchema, is_true ? "{}" : json::serialize(checked.schema)};
 }
 
-Result<GrammarSpec> GrammarSpec::regex(std::string expression) {
+Result<GrammarSpec> GrammarSpec::regex(const std::string& expression) {
   GOS_TRY_STATUS(check_text(expression, "regular expression"));
-  return GrammarSpec{Kind::kRegex, without_anchors(std::move(expression))};
+  return GrammarSpec{Kind::kRegex, without_anchors(expression)};
 }
 
 Result<GrammarSpec> GrammarSpec::choice(const std::vector<std::string>& texts) {

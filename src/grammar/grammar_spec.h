@@ -25,7 +25,7 @@ struct GrammarSpec {
   /// Errors: as check_schema().
   static Result<GrammarSpec> json_schema(const json::value& schema);
   /// Errors: no expression, one above 64 KiB or nested deeper than 64.
-  static Result<GrammarSpec> regex(std::string expression);
+  static Result<GrammarSpec> regex(const std::string& expression);
   /// One of these texts. Errors: none, or more than 10,000.
   static Result<GrammarSpec> choice(const std::vector<std::string>& texts);
   /// Errors: as regex().

@@ -138,10 +138,13 @@ TEST(GrammarWalk, ARefusedTokenChangesNothing) {
 }
 
 TEST(GrammarWalk, WhoWaitsTooLongIsToldSo) {
-  GrammarEngine engine(demo_tokenizer(), {.deadline_seconds = -1});
+  json::array names;
+  for (int i = 0; i < 9000; ++i) names.push_back(json::value("a value with the number " + std::to_string(i)));
+  const GrammarSpec slow = GrammarSpec::json_schema(json::object{{"enum", names}}).value();  // some 30 ms
+  GrammarEngine engine(demo_tokenizer(), {.deadline_seconds = 0.001});
   ASSERT_TRUE(engine.warm_up().ok());
-  for (int i = 0; i < 20; ++i) {
-    const auto compiled = engine.compile(GrammarSpec::json_object());
+  for (int i = 0; i < 3; ++i) {
+    const auto compiled = engine.compile(slow);
     ASSERT_FALSE(compiled.ok());
     EXPECT_NE(compiled.error().message.find("could not be compiled within"), std::string::npos);
   }
