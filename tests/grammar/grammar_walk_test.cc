@@ -140,7 +140,9 @@ TEST(GrammarWalk, ARefusedTokenChangesNothing) {
 TEST(GrammarWalk, WhoWaitsTooLongIsToldSo) {
   json::array names;
   for (int i = 0; i < 9000; ++i) names.push_back(json::value("a value with the number " + std::to_string(i)));
-  const GrammarSpec slow = GrammarSpec::json_schema(json::object{{"enum", names}}).value();  // some 30 ms
+  json::object schema;
+  schema["enum"] = names;
+  const GrammarSpec slow = GrammarSpec::json_schema(schema).value();  // some 30 ms
   GrammarEngine engine(demo_tokenizer(), {.deadline_seconds = 0.001});
   ASSERT_TRUE(engine.warm_up().ok());
   for (int i = 0; i < 3; ++i) {
