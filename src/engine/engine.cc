@@ -10,7 +10,9 @@
 #include <thread>
 
 #include "base/free_memory.h"
+#include "engine/mask_worker.h"
 #include "engine/step_budget.h"
+#include "sampling/masked_mass.h"
 #include "sampling/sampler.h"
 
 namespace gossamer {
@@ -42,11 +44,13 @@ struct Engine::Impl {
     EngineRequest request;
     EventSink sink;
     Sampler sampler;
+    std::shared_ptr<ConstrainedAnswer> constrained;  // null: nothing is
     Clock::time_point submitted;
     std::optional<double> queue_seconds = {};
     double first_token_seconds = 0;
     std::optional<TokenMask> early_mask = {};  // of a request with min_tokens: no stop tokens
     uint32_t scored_prompt_tokens = 0;         // whose logprobs were handed out
+    MaskedMass masked = {};
   };
 
   Impl(LoadedModel& loaded_model, const EngineOptions& engine_options, KvMemory kv_memory)
@@ -75,6 +79,8 @@ struct Engine::Impl {
     Result<TokenId> token = TokenId{0};
     Logprobs logprobs;
     std::vector<Logprobs> prompt_logprobs;
+    bool is_complete = false;  // the constraint lets nothing follow
+    double mask_wait_seconds = 0;
   };
 
   // On the engine's thread.
@@ -87,12 +93,16 @@ struct Engine::Impl {
   uint32_t scored_positions(const PlannedRow& row) const;
   std::vector<Sampled> sample(const StepPlan& plan, std::span<const float> logits);
   static std::vector<Logprobs> new_prompt_logprobs(Live& request, uint32_t start, std::vector<Logprobs>& logprobs);
+  void sample_row(Live& request, const kernels::TopLogits& top, std::span<const float> logits, uint32_t position,
+                  Sampled& sampled);
+  Result<const TokenMask*> constraint_mask(Live& request, std::span<const float> logits, Sampled& sampled);
+  void prepare_mask(const Live& request);
   void hand_out(const StepPlan& plan, std::span<Sampled> sampled);
   void end(SequenceId id, FinishReason reason, std::string error = {});
   void end_all(FinishReason reason, const std::string& error = {});
   void publish_line();
   void report(const StepPlan& plan, double seconds);
-  void publish_stats(const StepPlan& plan, double seconds);
+  void publish_stats(const StepPlan& plan, double seconds, std::span<const Sampled> sampled);
   double predicted_wait_seconds(uint64_t requests_ahead, uint64_t tokens_ahead) const;
   double predicted_wait_now() const;
   std::pair<uint64_t, uint64_t> line() const;
@@ -107,6 +117,7 @@ struct Engine::Impl {
   std::optional<TokenMask> sampleable;  // ids without a name are never sampled; nothing without a tokenizer
   std::unordered_map<SequenceId, Live> live;
   std::vector<kernels::TopLogits> tops;  // of the step in work: one for each row
+  MaskWorker mask_worker;
   const Clock::time_point started = Clock::now();
   std::function<void(const StepRecord&)> observer;
 
@@ -275,6 +286,8 @@ Result<SequenceId> Engine::Impl::submit(EngineRequest request, EventSink sink) {
   const SequenceId id = sequence->id;
   Sampler sampler(request.sampling, request.prompt);
   std::optional<TokenMask> early_mask = mask_without_stops(request);
+  std::shared_ptr<ConstrainedAnswer> constrained;
+  if (request.constraint) constrained = std::make_shared<ConstrainedAnswer>(request.constraint->clone());
   {
     std::lock_guard lock(mutex);
     if (stopping) return make_error(ErrorCode::kCancelled, "the engine is stopping");
@@ -284,9 +297,15 @@ Result<SequenceId> Engine::Impl::submit(EngineRequest request, EventSink sink) {
       return make_error(ErrorCode::kBusy,
                         "not now: {} requests with {} prompt tokens are waiting already; try again in about {:.0f} s",
                         requests, tokens, predicted_wait_seconds(requests, tokens));
-    submissions.push_back(
-        {std::move(sequence),
-         {std::move(request), std::move(sink), std::move(sampler), now, {}, 0, std::move(early_mask)}});
+    submissions.push_back({std::move(sequence),
+                           {std::move(request),
+                            std::move(sink),
+                            std::move(sampler),
+                            std::move(constrained),
+                            now,
+                            {},
+                            0,
+                            std::move(early_mask)}});
   }
   news.notify_all();
   return id;
@@ -340,7 +359,7 @@ bool Engine::Impl::take_messages(bool wait) {
   if (forgets) kv.forget_prefixes();
   for (Submission& submission : arrived) {
     const SequenceId id = submission.sequence->id;
-    live.emplace(id, std::move(submission.live));
+    prepare_mask(live.emplace(id, std::move(submission.live)).first->second);
     if (Status accepted = scheduler.submit(std::move(submission.sequence)); !accepted.ok())
       end(id, FinishReason::kError, accepted.error().message);
   }
@@ -380,7 +399,7 @@ bool Engine::Impl::step() {
   scheduler.settle_step(plan, tokens);
   report(plan, seconds);
   hand_out(plan, sampled);
-  publish_stats(plan, seconds);
+  publish_stats(plan, seconds, sampled);
   return true;
 }
 
@@ -409,12 +428,13 @@ Batch Engine::Impl::make_batch(const StepPlan& plan) {
   return batch;
 }
 
-/// The best logits where they decide, all of them where any token may be drawn, or where logprobs, which are of the
-/// model's own logits, are wanted beside changed ones.
+/// The best logits where they decide; all of them where any token may be drawn, where a constraint has its say
+/// afterwards, or where logprobs, which are of the model's own logits, are wanted beside changed ones.
 TopWish Engine::Impl::wish_of(const Live& request) const {
   TopWish wish;
   const auto& logprobs = request.request.top_logprobs;
-  if (request.sampler.needed_logits() == 0 || (logprobs && !request.sampler.changes().empty())) return wish;
+  if (request.constrained || request.sampler.needed_logits() == 0 || (logprobs && !request.sampler.changes().empty()))
+    return wish;
   wish.k = std::max(request.sampler.needed_logits(), logprobs.value_or(0));
   wish.wants_log_sum_exp = logprobs.has_value();
   wish.changes = request.sampler.changes();
@@ -443,8 +463,8 @@ std::vector<Engine::Impl::Sampled> Engine::Impl::sample(const StepPlan& plan, st
   struct Task {
     const PlannedRow* row;
     Sampled* out;
-    std::span<const float> logits;         // empty: tops[index]
-    size_t index;                          // of the row
+    std::span<const float> logits;   // empty: tops[index]
+    size_t index;                    // of the row
     std::optional<uint32_t> scored;  // a position's number in the row; nothing: the next token is chosen
   };
   const auto take_logits = [&, vocab_size = loaded.model->config().vocab_size] {
@@ -473,15 +493,10 @@ std::vector<Engine::Impl::Sampled> Engine::Impl::sample(const StepPlan& plan, st
       out->prompt_logprobs[*scored] = logprobs_of(of_row, next, *top);
       return;
     }
-    const uint32_t position = row->start + row->length;
-    out->token =
-        of_row.empty() ? request.sampler.sample(tops[index], position) : request.sampler.sample(of_row, position);
-    if (!out->token.ok()) return;
-    if (top)
-      out->logprobs =
-          of_row.empty() ? logprobs_of(tops[index], *out->token, *top) : logprobs_of(of_row, *out->token, *top);
-    request.sampler.accept(*out->token);
+    sample_row(request, tops[index], of_row, row->start + row->length, *out);
   });
+  for (const PlannedRow& row : plan.rows)
+    if (row.samples) prepare_mask(live.at(row.id));
   return sampled;
 }
 
@@ -493,6 +508,48 @@ std::vector<Logprobs> Engine::Impl::new_prompt_logprobs(Live& request, uint32_t 
   request.scored_prompt_tokens = start + static_cast<uint32_t>(logprobs.size());
   return {std::make_move_iterator(logprobs.begin() + static_cast<ptrdiff_t>(known)),
           std::make_move_iterator(logprobs.end())};
+}
+
+/// The next token, from all logits, or from the best where there are no others. What is constrained has all: its mask
+/// is computed beside the forward pass and not there before its end.
+void Engine::Impl::sample_row(Live& request, const kernels::TopLogits& top, std::span<const float> logits,
+                              uint32_t position, Sampled& sampled) {
+  const TokenMask* mask = nullptr;
+  if (request.constrained) {
+    const Result<const TokenMask*> allowed = constraint_mask(request, logits, sampled);
+    if (!allowed.ok()) {
+      sampled.token = allowed.error();
+      return;
+    }
+    mask = *allowed;
+  }
+  sampled.token =
+      logits.empty() ? request.sampler.sample(top, position) : request.sampler.sample(logits, position, mask);
+  if (!sampled.token.ok()) return;
+  if (const auto& num_top = request.request.top_logprobs)
+    sampled.logprobs =
+        logits.empty() ? logprobs_of(top, *sampled.token, *num_top) : logprobs_of(logits, *sampled.token, *num_top);
+  request.sampler.accept(*sampled.token);
+  if (!request.constrained) return;
+  if (Status accepted = request.constrained->accept(*sampled.token); !accepted.ok()) sampled.token = accepted.error();
+  sampled.is_complete = request.constrained->must_end();
+}
+
+/// Waits for the mask where it is still being computed, and counts what it takes away.
+Result<const TokenMask*> Engine::Impl::constraint_mask(Live& request, std::span<const float> logits, Sampled& sampled) {
+  const Clock::time_point begin = Clock::now();
+  GOS_TRY(const TokenMask* mask, request.constrained->mask());
+  sampled.mask_wait_seconds = seconds_between(begin, Clock::now());
+  if (mask->vocab_size() != logits.size())
+    return make_error(ErrorCode::kInvalidInput, "the constraint is made for {} tokens, but the model has {}",
+                      mask->vocab_size(), logits.size());
+  request.masked += {masked_mass(logits, *mask), 1};
+  return mask;
+}
+
+/// The mask for the next token is computed beside whatever comes first: the forward pass, or the prompt.
+void Engine::Impl::prepare_mask(const Live& request) {
+  if (request.constrained && request.constrained->wants_company()) mask_worker.post(request.constrained);
 }
 
 /// Events of a step that has settled, and the ends that follow from its tokens.
@@ -513,8 +570,9 @@ void Engine::Impl::hand_out(const StepPlan& plan, std::span<Sampled> sampled) {
       event.prompt_logprobs.clear();
     }
     if (!row.samples) continue;
-    const Result<TokenId>& token = sampled[i].token;
-    event.logprobs = std::move(sampled[i].logprobs);
+    Sampled& of_row = sampled[i];
+    const Result<TokenId>& token = of_row.token;
+    event.logprobs = std::move(of_row.logprobs);
     if (!token.ok()) {
       end(row.id, FinishReason::kError, token.error().message);
       continue;
@@ -525,7 +583,7 @@ void Engine::Impl::hand_out(const StepPlan& plan, std::span<Sampled> sampled) {
       request.first_token_seconds = seconds_between(request.submitted, Clock::now());
     request.sink(event);
     const std::vector<TokenId>& stops = request.request.stop_tokens;
-    if (std::find(stops.begin(), stops.end(), event.token) != stops.end())
+    if (of_row.is_complete || std::find(stops.begin(), stops.end(), event.token) != stops.end())
       end(row.id, FinishReason::kStop);
     else if (sequence.known.size() == sequence.max_tokens)
       end(row.id, FinishReason::kLength);
@@ -545,12 +603,14 @@ void Engine::Impl::end(SequenceId id, FinishReason reason, std::string error) {
   if (sequence) event.cached_tokens = sequence->cached_tokens;
   const double end_seconds = seconds_between(found->second.submitted, Clock::now());
   event.times = {found->second.first_token_seconds, end_seconds, found->second.queue_seconds.value_or(end_seconds)};
+  event.masked = found->second.masked;
   const EventSink sink = std::move(found->second.sink);
   live.erase(found);
   {
     std::lock_guard lock(mutex);
     ++stats.ended;
     stats.cached_tokens += event.cached_tokens;
+    stats.masked += event.masked;
   }
   sink(event);
 }
@@ -581,7 +641,7 @@ void Engine::Impl::report(const StepPlan& plan, double seconds) {
   if (observer) observer({static_cast<uint32_t>(plan.rows.size()), plan.num_tokens(), seconds, kv.pool().num_held()});
 }
 
-void Engine::Impl::publish_stats(const StepPlan& plan, double seconds) {
+void Engine::Impl::publish_stats(const StepPlan& plan, double seconds, std::span<const Sampled> sampled) {
   uint32_t of_prompts = 0, generated = 0;
   for (const PlannedRow& row : plan.rows) {
     const bool is_answer = row.samples && row.length == 1;
@@ -593,6 +653,7 @@ void Engine::Impl::publish_stats(const StepPlan& plan, double seconds) {
   stats.last_step_seconds = seconds;
   stats.prompt_tokens += of_prompts;
   stats.generated_tokens += generated;
+  for (const Sampled& row : sampled) stats.mask_wait_seconds += row.mask_wait_seconds;
   if (of_prompts > 0) {
     const double rate = of_prompts / seconds;
     prompt_tokens_per_second += (prompt_tokens_per_second == 0 ? 1.0 : 0.1) * (rate - prompt_tokens_per_second);

@@ -9,6 +9,7 @@
 #include "engine/scheduler.h"
 #include "sampling/logprobs.h"
 #include "sampling/sampling_params.h"
+#include "sampling/token_constraint.h"
 
 namespace gossamer {
 
@@ -32,6 +33,9 @@ struct EngineRequest {
   uint32_t max_tokens = 0;           ///< of the answer; 0, or more than fits: to the end of the context
   std::vector<TokenId> stop_tokens;  ///< the answer ends with the first of them, which is given out too
   uint32_t min_tokens = 0;           ///< of the answer: before that a stop token is never chosen
+  /// What the answer may be; null: anything. The engine works on a clone, so requests may share it. The answer also
+  /// ends where the constraint must end, and with kError where it cannot go on.
+  std::shared_ptr<const TokenConstraint> constraint;
   TenantId tenant = 0;
   std::optional<CacheSalt> salt;  ///< who shares prefixes; absent: the tenant's own
   Priority priority = Priority::kInteractive;
@@ -49,13 +53,24 @@ struct RequestTimes {
   double queue_seconds = 0;  ///< until its first step began
 };
 
+/// What constraints took from a model: where it stays at 0, the model would have written the same without them.
+struct MaskedMass {
+  double sum = 0;           ///< of the probability of forbidden tokens, over all tokens that were sampled under a mask
+  uint64_t num_tokens = 0;  ///< these
+
+  void operator+=(const MaskedMass& more) {
+    sum += more.sum;
+    num_tokens += more.num_tokens;
+  }
+};
+
 /// What happens to a request, in this order: any number of kPrefill and kToken, then one kEnd and nothing after it.
 struct EngineEvent {
   enum class Kind : uint8_t { kPrefill, kToken, kEnd };
   Kind kind = Kind::kEnd;
   SequenceId id = 0;
   TokenId token = 0;         ///< kToken
-  Logprobs logprobs;         ///< kToken, where asked for
+  Logprobs logprobs;         ///< kToken, where asked for: of all tokens, forbidden ones too
   uint32_t prompt_done = 0;  ///< kPrefill: of prompt_tokens
   uint32_t prompt_tokens = 0;
   std::vector<Logprobs>
@@ -64,6 +79,7 @@ struct EngineEvent {
   FinishReason finish = FinishReason::kStop;  ///< kEnd
   std::string error;                          ///< kEnd with kError: the sentence
   RequestTimes times;                         ///< kEnd
+  MaskedMass masked;                          ///< kEnd, of a request with a constraint
 };
 
 /// Called on the engine's thread: it must not block, and must not call the engine except for submit() and cancel().
@@ -77,6 +93,8 @@ struct EngineStats {
   uint64_t ended = 0;  ///< requests
   double last_step_seconds = 0;
   double predicted_wait_seconds = 0;  ///< in line, of a request that comes now
+  MaskedMass masked;                  ///< of requests that have ended
+  double mask_wait_seconds = 0;       ///< that sampling waited for masks, all rows together
 };
 
 /// One step, for who measures.

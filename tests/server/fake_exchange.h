@@ -72,7 +72,8 @@ class FakeExchange final : public http::Exchange {
   /// False: the body has no such text in time.
   bool wait_for(std::string_view text) {
     std::unique_lock lock(mutex_);
-    return news_.wait_for(lock, std::chrono::seconds(20), [&] { return response_.body.find(text) != std::string::npos; });
+    return news_.wait_for(lock, std::chrono::seconds(20),
+                          [&] { return response_.body.find(text) != std::string::npos; });
   }
   http::Response so_far() {
     std::lock_guard lock(mutex_);
