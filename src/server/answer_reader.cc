@@ -24,6 +24,13 @@ void TextWithTokens::finish(AnswerEvent event, const AnswerReader::Emit& emit) {
   give_out(std::move(out), std::move(event), emit);
 }
 
+std::vector<ScoredToken> TextWithTokens::take_silent_tokens() {
+  std::vector<ScoredToken> tokens;
+  for (Waiting& waiting : waiting_) tokens.push_back(std::move(waiting.token));
+  waiting_.clear();
+  return tokens;
+}
+
 void TextWithTokens::give_out(std::string text, AnswerEvent event, const AnswerReader::Emit& emit) {
   if (text.empty()) return;
   given_bytes_ += text.size();
@@ -203,6 +210,10 @@ void PlainReader::finish(const Emit& emit) {
   };
   if (stop_matched().empty()) text_.feed(rest, nullptr, event(), with_ids);
   text_.finish(event(), with_ids);
+  if (!stop_matched().empty()) return;
+  AnswerEvent silent = event();
+  silent.tokens = text_.take_silent_tokens();
+  if (!silent.tokens.empty()) with_ids(std::move(silent));  // who scores texts counts on every token
 }
 
 }  // namespace gossamer::server

@@ -42,6 +42,8 @@ class TextWithTokens {
   /// `token`: null where the text has none of its own (a blank line between messages).
   void feed(std::string_view text, const ScoredToken* token, AnswerEvent event, const AnswerReader::Emit& emit);
   void finish(AnswerEvent event, const AnswerReader::Emit& emit);
+  /// Tokens that no event has told, for they have no text (half a character, a hidden special token).
+  std::vector<ScoredToken> take_silent_tokens();
   const std::string& stop_matched() const { return stops_.matched(); }
 
  private:

@@ -33,8 +33,7 @@ class StreamedChatAnswer final : public ChatAnswer {
     begin();
     out_.clear();
     if (with_ids_) add_ids(event);
-    if (!std::exchange(choices_[event.choice].has_role, true))
-      add_chunk(event, R"({"role":"assistant","content":"","refusal":null})");
+    if (!std::exchange(choices_[event.choice].has_role, true)) add_role(event.choice);
     switch (event.kind) {
       case AnswerEvent::Kind::kReasoning:
         add_text(event, "{\"reasoning\":", ",\"reasoning_content\":");
@@ -90,6 +89,12 @@ class StreamedChatAnswer final : public ChatAnswer {
     }
     out_ += include_usage_ ? "}],\"usage\":null" : "}]";
     out_.append(more).append("}\n\n");
+  }
+
+  void add_role(uint32_t choice) {
+    AnswerEvent nothing;
+    nothing.choice = choice;
+    add_chunk(nothing, R"({"role":"assistant","content":"","refusal":null})");
   }
 
   void add_logprobs(const AnswerEvent& event) {

@@ -88,7 +88,8 @@ struct Usage {
 };
 
 /// What happens to one choice, in this order: any of the texts and calls as they come, then one kEnd. Texts are
-/// well-formed UTF-8, never empty, and never hold a piece of a stop text or of a frame.
+/// well-formed UTF-8, never empty (but for the last kText of a completion, which may have tokens alone), and never hold
+/// a piece of a stop text or of a frame.
 struct AnswerEvent {
   enum class Kind : uint8_t {
     kReasoning,      ///< text of the analysis channel

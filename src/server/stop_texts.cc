@@ -28,7 +28,11 @@ bool StopTexts::feed(std::string_view piece, std::string& out) {
 }
 
 void StopTexts::flush(std::string& out) {
-  out.append(held_);
+  // What waited for a stop text that began earlier may hold a whole one behind that.
+  size_t end = 0;
+  for (; end < held_.size() && matched_.empty(); ++end)
+    if (const std::string* found = shortest_at_front(std::string_view(held_).substr(end))) matched_ = *found;
+  out.append(held_, 0, matched_.empty() ? end : end - 1);
   held_.clear();
 }
 

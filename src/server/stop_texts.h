@@ -17,7 +17,7 @@ class StopTexts {
   /// Appends to `out` what can be given out by now. True: a stop text is complete; nothing of it, nor of what follows,
   /// is ever given out.
   bool feed(std::string_view piece, std::string& out);
-  /// No more text comes: gives out what was held back.
+  /// No more text comes: gives out what was held back, as far as no stop text is in it.
   void flush(std::string& out);
 
   /// The stop text that was found; empty: none.

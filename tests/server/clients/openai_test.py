@@ -147,15 +147,15 @@ class Chat(unittest.TestCase):
         self.assertEqual(streamed, answer.choices[0].text)
 
     def test_a_prompts_own_logprobs_are_those_of_decoding(self):
-        text = "The capital of France is"
-        made = self.client.completions.create(model=self.model, prompt=text, max_tokens=6, temperature=0, logprobs=1)
-        told = self.client.completions.create(model=self.model, prompt=text + made.choices[0].text, max_tokens=1, echo=True, logprobs=1,
-                                              temperature=0)
-        logprobs = told.choices[0].logprobs
-        self.assertIsNone(logprobs.token_logprobs[0])
-        self.assertTrue(told.choices[0].text.startswith(text))
-        own = made.choices[0].logprobs
-        for token, one, other in zip(own.tokens, own.token_logprobs, logprobs.token_logprobs[-1 - len(own.tokens):-1]):
+        made = self.client.completions.create(model=self.model, prompt="The capital of France is", max_tokens=6, temperature=0, logprobs=1,
+                                              extra_body={"return_token_ids": True}).choices[0]
+        told = self.client.completions.create(model=self.model, prompt=made.prompt_token_ids + made.token_ids, max_tokens=1, echo=True,
+                                              logprobs=1, temperature=0).choices[0]
+        self.assertIsNone(told.logprobs.token_logprobs[0])
+        self.assertEqual(len(told.logprobs.token_logprobs), len(made.prompt_token_ids) + len(made.token_ids) + 1)
+        self.assertTrue(made.logprobs.tokens)
+        again = told.logprobs.token_logprobs[len(made.prompt_token_ids):]
+        for token, one, other in zip(made.logprobs.tokens, made.logprobs.token_logprobs, again):
             self.assertAlmostEqual(one, other, delta=0.05, msg=token)
 
     def test_errors_have_their_classes(self):
