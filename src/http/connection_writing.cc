@@ -10,6 +10,7 @@ namespace gossamer::http {
 namespace {
 
 constexpr size_t kMaxPieces = 64;  // of one system call
+constexpr int kMaxTakes = 16;      // of one answer, before other connections have their turn
 
 bool has_body(unsigned status) {
   return status >= 200 && status != 204 && status != 304;
@@ -25,10 +26,15 @@ void Connection::on_answer() {
 /// Writes what there is, as long as the socket takes it.
 void Connection::pump() {
   const auto self = shared_from_this();
-  do {
+  for (int i = 0;; ++i) {
     if (!write_out()) return;
     if (phase_ == Phase::kClosing) return output_done();
-  } while (phase_ == Phase::kAnswering && take_answer());
+    if (phase_ != Phase::kAnswering || !take_answer()) break;
+    if (i == kMaxTakes) {
+      loop_->wake(answer_);
+      break;
+    }
+  }
   if (phase_ == Phase::kAnswering) set_deadline();
 }
 
