@@ -10,10 +10,8 @@
 #include <thread>
 
 #include "base/free_memory.h"
-#include "engine/mask_worker.h"
 #include "engine/step_budget.h"
-#include "sampling/masked_mass.h"
-#include "sampling/sampler.h"
+#include "engine/token_chooser.h"
 
 namespace gossamer {
 namespace {
@@ -43,14 +41,11 @@ struct Engine::Impl {
   struct Live {
     EngineRequest request;
     EventSink sink;
-    Sampler sampler;
-    std::shared_ptr<ConstrainedAnswer> constrained;  // null: nothing is
+    TokenChooser chooser;
     Clock::time_point submitted;
     std::optional<double> queue_seconds = {};
     double first_token_seconds = 0;
-    std::optional<TokenMask> early_mask = {};  // of a request with min_tokens: no stop tokens
-    uint32_t scored_prompt_tokens = 0;         // whose logprobs were handed out
-    MaskedMass masked = {};
+    uint32_t scored_prompt_tokens = 0;  // whose logprobs were handed out
   };
 
   Impl(LoadedModel& loaded_model, const EngineOptions& engine_options, KvMemory kv_memory)
@@ -72,15 +67,10 @@ struct Engine::Impl {
   Result<SequenceId> submit(EngineRequest request, EventSink sink);
   Status check(const EngineRequest& request) const;
   uint32_t rows_of_logits() const;
-  std::optional<TokenMask> mask_without_stops(const EngineRequest& request) const;
 
   /// What a row's logits gave.
-  struct Sampled {
-    Result<TokenId> token = TokenId{0};
-    Logprobs logprobs;
+  struct Sampled : TokenChooser::Choice {
     std::vector<Logprobs> prompt_logprobs;
-    bool is_complete = false;  // the constraint lets nothing follow
-    double mask_wait_seconds = 0;
   };
 
   // On the engine's thread.
@@ -88,15 +78,9 @@ struct Engine::Impl {
   bool take_messages(bool wait);
   bool step();
   Batch make_batch(const StepPlan& plan);
-  TopWish wish_of(const Live& request) const;
-  const TokenMask* mask_of(const Sequence& sequence) const;
   uint32_t scored_positions(const PlannedRow& row) const;
   std::vector<Sampled> sample(const StepPlan& plan, std::span<const float> logits);
   static std::vector<Logprobs> new_prompt_logprobs(Live& request, uint32_t start, std::vector<Logprobs>& logprobs);
-  void sample_row(Live& request, const kernels::TopLogits& top, std::span<const float> logits, uint32_t position,
-                  Sampled& sampled);
-  Result<const TokenMask*> constraint_mask(Live& request, std::span<const float> logits, Sampled& sampled);
-  void prepare_mask(const Live& request);
   void hand_out(const StepPlan& plan, std::span<Sampled> sampled);
   void end(SequenceId id, FinishReason reason, std::string error = {});
   void end_all(FinishReason reason, const std::string& error = {});
@@ -284,10 +268,7 @@ Result<SequenceId> Engine::Impl::submit(EngineRequest request, EventSink sink) {
   sequence->pages.salt = request.salt.value_or(request.tenant);
   sequence->pages.shares_prefix = options.prefix_cache;
   const SequenceId id = sequence->id;
-  Sampler sampler(request.sampling, request.prompt);
-  std::optional<TokenMask> early_mask = mask_without_stops(request);
-  std::shared_ptr<ConstrainedAnswer> constrained;
-  if (request.constraint) constrained = std::make_shared<ConstrainedAnswer>(request.constraint->clone());
+  TokenChooser chooser(request, loaded.model->config().vocab_size, sampleable ? &*sampleable : nullptr);
   {
     std::lock_guard lock(mutex);
     if (stopping) return make_error(ErrorCode::kCancelled, "the engine is stopping");
@@ -297,15 +278,7 @@ Result<SequenceId> Engine::Impl::submit(EngineRequest request, EventSink sink) {
       return make_error(ErrorCode::kBusy,
                         "not now: {} requests with {} prompt tokens are waiting already; try again in about {:.0f} s",
                         requests, tokens, predicted_wait_seconds(requests, tokens));
-    submissions.push_back({std::move(sequence),
-                           {std::move(request),
-                            std::move(sink),
-                            std::move(sampler),
-                            std::move(constrained),
-                            now,
-                            {},
-                            0,
-                            std::move(early_mask)}});
+    submissions.push_back({std::move(sequence), {std::move(request), std::move(sink), std::move(chooser), now}});
   }
   news.notify_all();
   return id;
@@ -315,16 +288,6 @@ Result<SequenceId> Engine::Impl::submit(EngineRequest request, EventSink sink) {
 uint32_t Engine::Impl::rows_of_logits() const {
   constexpr uint64_t kMostBytes = 64u << 20;
   return static_cast<uint32_t>(std::max<uint64_t>(kMostBytes / sizeof(float) / loaded.model->config().vocab_size, 1));
-}
-
-/// For the first tokens of an answer that must not end yet; nothing where it may.
-std::optional<TokenMask> Engine::Impl::mask_without_stops(const EngineRequest& request) const {
-  if (request.min_tokens == 0 || request.stop_tokens.empty()) return std::nullopt;
-  const uint32_t vocab_size = loaded.model->config().vocab_size;
-  TokenMask mask = sampleable ? *sampleable : TokenMask(vocab_size, true);
-  for (TokenId token : request.stop_tokens)
-    if (token < vocab_size) mask.forbid(token);
-  return mask;
 }
 
 void Engine::Impl::run() {
@@ -359,7 +322,7 @@ bool Engine::Impl::take_messages(bool wait) {
   if (forgets) kv.forget_prefixes();
   for (Submission& submission : arrived) {
     const SequenceId id = submission.sequence->id;
-    prepare_mask(live.emplace(id, std::move(submission.live)).first->second);
+    live.emplace(id, std::move(submission.live)).first->second.chooser.prepare(mask_worker);
     if (Status accepted = scheduler.submit(std::move(submission.sequence)); !accepted.ok())
       end(id, FinishReason::kError, accepted.error().message);
   }
@@ -419,34 +382,13 @@ Batch Engine::Impl::make_batch(const StepPlan& plan) {
     row.masks.resize(row.logit_offsets.size(), nullptr);
     if (planned.samples) {
       row.logit_offsets.push_back(planned.length - 1);
-      row.masks.push_back(mask_of(sequence));
+      const TokenChooser& chooser = live.at(planned.id).chooser;
+      row.masks.push_back(chooser.head_mask(sequence.known.size() - sequence.prompt_tokens));
       row.tops.resize(row.masks.size() - 1);
-      row.tops.push_back(wish_of(live.at(planned.id)));
-      row.tops.back().top = &tops[batch.rows.size() - 1];
+      row.tops.push_back(chooser.wish(&tops[batch.rows.size() - 1]));
     }
   }
   return batch;
-}
-
-/// The best logits where they decide; all of them where any token may be drawn, where a constraint has its say
-/// afterwards, or where logprobs, which are of the model's own logits, are wanted beside changed ones.
-TopWish Engine::Impl::wish_of(const Live& request) const {
-  TopWish wish;
-  const auto& logprobs = request.request.top_logprobs;
-  if (request.constrained || request.sampler.needed_logits() == 0 || (logprobs && !request.sampler.changes().empty()))
-    return wish;
-  wish.k = std::max(request.sampler.needed_logits(), logprobs.value_or(0));
-  wish.wants_log_sum_exp = logprobs.has_value();
-  wish.changes = request.sampler.changes();
-  return wish;
-}
-
-/// What the next token of a sequence may be; null: anything.
-const TokenMask* Engine::Impl::mask_of(const Sequence& sequence) const {
-  const Live& request = live.at(sequence.id);
-  const bool early = sequence.known.size() < sequence.prompt_tokens + uint64_t{request.request.min_tokens};
-  if (early && request.early_mask) return &*request.early_mask;
-  return sampleable ? &*sampleable : nullptr;
 }
 
 /// Positions of a row, from its first, whose next token is one of the prompt and whose logprob is asked for.
@@ -481,7 +423,7 @@ std::vector<Engine::Impl::Sampled> Engine::Impl::sample(const StepPlan& plan, st
     for (uint32_t offset = 0; offset < num_scored; ++offset)
       tasks.push_back({&row, &sampled[i], take_logits(), i, offset});
     if (!row.samples) continue;
-    const bool needs_all = wish_of(live.at(row.id)).k == 0;
+    const bool needs_all = live.at(row.id).chooser.wish(nullptr).k == 0;
     tasks.push_back({&row, &sampled[i], needs_all ? take_logits() : std::span<const float>(), i, std::nullopt});
   }
   loaded.threads->parallel_for(static_cast<uint32_t>(tasks.size()), [&](uint32_t i, unsigned) {
@@ -493,10 +435,10 @@ std::vector<Engine::Impl::Sampled> Engine::Impl::sample(const StepPlan& plan, st
       out->prompt_logprobs[*scored] = logprobs_of(of_row, next, *top);
       return;
     }
-    sample_row(request, tops[index], of_row, row->start + row->length, *out);
+    static_cast<TokenChooser::Choice&>(*out) = request.chooser.choose(of_row, tops[index], row->start + row->length);
   });
   for (const PlannedRow& row : plan.rows)
-    if (row.samples) prepare_mask(live.at(row.id));
+    if (row.samples) live.at(row.id).chooser.prepare(mask_worker);
   return sampled;
 }
 
@@ -508,48 +450,6 @@ std::vector<Logprobs> Engine::Impl::new_prompt_logprobs(Live& request, uint32_t 
   request.scored_prompt_tokens = start + static_cast<uint32_t>(logprobs.size());
   return {std::make_move_iterator(logprobs.begin() + static_cast<ptrdiff_t>(known)),
           std::make_move_iterator(logprobs.end())};
-}
-
-/// The next token, from all logits, or from the best where there are no others. What is constrained has all: its mask
-/// is computed beside the forward pass and not there before its end.
-void Engine::Impl::sample_row(Live& request, const kernels::TopLogits& top, std::span<const float> logits,
-                              uint32_t position, Sampled& sampled) {
-  const TokenMask* mask = nullptr;
-  if (request.constrained) {
-    const Result<const TokenMask*> allowed = constraint_mask(request, logits, sampled);
-    if (!allowed.ok()) {
-      sampled.token = allowed.error();
-      return;
-    }
-    mask = *allowed;
-  }
-  sampled.token =
-      logits.empty() ? request.sampler.sample(top, position) : request.sampler.sample(logits, position, mask);
-  if (!sampled.token.ok()) return;
-  if (const auto& num_top = request.request.top_logprobs)
-    sampled.logprobs =
-        logits.empty() ? logprobs_of(top, *sampled.token, *num_top) : logprobs_of(logits, *sampled.token, *num_top);
-  request.sampler.accept(*sampled.token);
-  if (!request.constrained) return;
-  if (Status accepted = request.constrained->accept(*sampled.token); !accepted.ok()) sampled.token = accepted.error();
-  sampled.is_complete = request.constrained->must_end();
-}
-
-/// Waits for the mask where it is still being computed, and counts what it takes away.
-Result<const TokenMask*> Engine::Impl::constraint_mask(Live& request, std::span<const float> logits, Sampled& sampled) {
-  const Clock::time_point begin = Clock::now();
-  GOS_TRY(const TokenMask* mask, request.constrained->mask());
-  sampled.mask_wait_seconds = seconds_between(begin, Clock::now());
-  if (mask->vocab_size() != logits.size())
-    return make_error(ErrorCode::kInvalidInput, "the constraint is made for {} tokens, but the model has {}",
-                      mask->vocab_size(), logits.size());
-  request.masked += {masked_mass(logits, *mask), 1};
-  return mask;
-}
-
-/// The mask for the next token is computed beside whatever comes first: the forward pass, or the prompt.
-void Engine::Impl::prepare_mask(const Live& request) {
-  if (request.constrained && request.constrained->wants_company()) mask_worker.post(request.constrained);
 }
 
 /// Events of a step that has settled, and the ends that follow from its tokens.
@@ -603,7 +503,7 @@ void Engine::Impl::end(SequenceId id, FinishReason reason, std::string error) {
   if (sequence) event.cached_tokens = sequence->cached_tokens;
   const double end_seconds = seconds_between(found->second.submitted, Clock::now());
   event.times = {found->second.first_token_seconds, end_seconds, found->second.queue_seconds.value_or(end_seconds)};
-  event.masked = found->second.masked;
+  event.masked = found->second.chooser.masked();
   const EventSink sink = std::move(found->second.sink);
   live.erase(found);
   {
