@@ -19,6 +19,7 @@ enum class ErrorCode {
   kIo,            ///< the operating system refused
   kCancelled,     ///< stopped on request
   kBusy,          ///< not now: worth another try later
+  kTooLong,       ///< a prompt that does not fit the context
 };
 
 struct Error {

@@ -76,9 +76,11 @@ std::string describe_stats(const Answer& answer, uint64_t seed) {
   return fmt::format(
       "prompt  {} tokens ({} of them cached), first token after {:.3f} s\n"
       "answer  {} tokens, {:.1f} tok/s, {}\n"
+      "masked  {:.2e} of the probability, on average\n"
       "seed    {}\n",
       stats.prompt_tokens, stats.cached_tokens, stats.ttft_seconds, stats.generated_tokens, rate,
-      answer.finish_reason(), seed);
+      answer.finish_reason(), stats.masked.sum / static_cast<double>(std::max<uint64_t>(stats.masked.num_tokens, 1)),
+      seed);
 }
 
 }  // namespace gossamer::cli

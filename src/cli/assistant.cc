@@ -1,6 +1,5 @@
 #include "cli/assistant.h"
 
-#include <algorithm>
 #include <chrono>
 
 #include "cli/progress_line.h"
@@ -9,28 +8,23 @@
 
 namespace gossamer::cli {
 
-std::vector<TokenId> stop_tokens(const LoadedModel& loaded) {
-  std::vector<TokenId> stops = loaded.checkpoint.generation().eos_ids;
-  if (loaded.tokenizer) {
-    for (std::string_view name : {"<|return|>", "<|call|>", "<|endoftext|>"}) {
-      const std::optional<TokenId> id = loaded.tokenizer->special(name);
-      if (id && std::find(stops.begin(), stops.end(), *id) == stops.end()) stops.push_back(*id);
-    }
-  }
-  return stops;
-}
-
-Assistant::Assistant(std::unique_ptr<LoadedModel> loaded, Session session, double load_seconds)
-    : loaded_(std::move(loaded)), session_(std::move(session)), load_seconds_(load_seconds) {}
+Assistant::Assistant(std::unique_ptr<LoadedModel> loaded, std::shared_ptr<const harmony::FrameVocabulary> frames,
+                     Session session, double load_seconds)
+    : loaded_(std::move(loaded)),
+      frames_(std::move(frames)),
+      grammars_(std::make_unique<grammar::GrammarEngine>(loaded_->tokenizer)),
+      session_(std::move(session)),
+      load_seconds_(load_seconds) {}
 
 Result<Assistant> Assistant::load(const ModelOptions& options, const EngineFlags& engine) {
   GOS_TRY(const EngineOptions engine_options, engine.resolve(options.chosen_precision()));
   const auto started = std::chrono::steady_clock::now();
   GOS_TRY(std::unique_ptr<LoadedModel> loaded, options.load(/*need_tokenizer=*/true));
   GOS_TRY([[maybe_unused]] auto frame, harmony::FrameTokens::from(*loaded->tokenizer));
+  GOS_TRY(auto frames, harmony::FrameVocabulary::create(loaded->tokenizer));
   GOS_TRY(Session session, Session::start(*loaded, engine_options));
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - started;
-  return Assistant(std::move(loaded), std::move(session), elapsed.count());
+  return Assistant(std::move(loaded), std::move(frames), std::move(session), elapsed.count());
 }
 
 Result<Answer> Assistant::answer(const Request& request, AnswerStream::Listener listener,
@@ -39,9 +33,11 @@ Result<Answer> Assistant::answer(const Request& request, AnswerStream::Listener 
   GenerateRequest generate{.prompt = {},
                            .sampling = request.sampling,
                            .max_tokens = request.max_tokens,
-                           .stop_tokens = stop_tokens(*loaded_)};
+                           .stop_tokens = loaded_->stop_tokens(),
+                           .constraint = nullptr};
   GOS_TRY(generate.prompt,
           harmony::render_for_completion(*loaded_->tokenizer, request.conversation, harmony::Role::kAssistant, {}));
+  GOS_TRY(generate.constraint, request.constraints.make(frames_, *grammars_, request.conversation));
 
   ProgressLine progress;
   auto on_token = [&](TokenId token) {

@@ -4,16 +4,13 @@
 #include <vector>
 
 #include "cli/answer_stream.h"
+#include "cli/constraint_options.h"
 #include "cli/engine_flags.h"
 #include "cli/model_options.h"
 #include "engine/session.h"
 #include "harmony/conversation.h"
 
 namespace gossamer::cli {
-
-/// Tokens that end an answer: <|return|>, <|call|>, <|endoftext|> as far as the tokenizer has them, and what the
-/// checkpoint names.
-std::vector<TokenId> stop_tokens(const LoadedModel& loaded);
 
 /// A loaded model that talks harmony: conversations in, answers out. Keeps the session between answers.
 class Assistant {
@@ -22,6 +19,7 @@ class Assistant {
     const harmony::Conversation& conversation;
     SamplingParams sampling;
     uint32_t max_tokens = 0;
+    const ConstraintOptions& constraints;
   };
 
   /// Errors: as loading; the tokenizer lacks harmony's frame tokens.
@@ -37,9 +35,12 @@ class Assistant {
   std::string capacity() { return session_.engine().capacity(); }
 
  private:
-  Assistant(std::unique_ptr<LoadedModel> loaded, Session session, double load_seconds);
+  Assistant(std::unique_ptr<LoadedModel> loaded, std::shared_ptr<const harmony::FrameVocabulary> frames,
+            Session session, double load_seconds);
 
   std::unique_ptr<LoadedModel> loaded_;
+  std::shared_ptr<const harmony::FrameVocabulary> frames_;
+  std::unique_ptr<grammar::GrammarEngine> grammars_;
   Session session_;  // refers to *loaded_
   double load_seconds_;
 };

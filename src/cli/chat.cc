@@ -86,6 +86,7 @@ void ChatOptions::declare(Options& options) {
   setup.declare(options);
   options.flag("--show-reasoning", show_reasoning, "Print what the model thinks, on stderr");
   sampling.declare(options);
+  constraints.declare(options);
   options.flag("--verbose", verbose, "Print tokens per second, times and the seed on stderr");
 }
 

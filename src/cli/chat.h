@@ -1,5 +1,6 @@
 #pragma once
 
+#include "cli/constraint_options.h"
 #include "cli/engine_flags.h"
 #include "cli/model_options.h"
 #include "cli/options.h"
@@ -14,6 +15,7 @@ struct ChatOptions {
   EngineFlags engine;
   SetupOptions setup;
   SamplingOptions sampling;
+  ConstraintOptions constraints;
   bool show_reasoning = false;
   bool verbose = false;
 

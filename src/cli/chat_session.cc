@@ -64,6 +64,7 @@ ChatSession::ChatSession(Assistant assistant, SamplingParams sampling, uint32_t 
       sampling_(std::move(sampling)),
       max_tokens_(max_tokens),
       setup_(std::move(setup)),
+      constraints_(options.constraints),
       show_reasoning_(options.reasoning_shown()) {}
 
 harmony::Conversation ChatSession::conversation() const {
@@ -77,7 +78,8 @@ Status ChatSession::say(const std::string& text, Output& out) {
                                          : tool_result(awaited_tool_, text));
   AnswerPrinter printer(out, show_reasoning_);
   auto go_on = [&] { return out.ok() && !InterruptGuard::requested(); };
-  Result<Answer> answer = assistant_.answer({conversation(), sampling_, max_tokens_}, printer.listener(), go_on);
+  const harmony::Conversation said = conversation();
+  Result<Answer> answer = assistant_.answer({said, sampling_, max_tokens_, constraints_}, printer.listener(), go_on);
   if (!answer.ok()) {
     turns_.pop_back();
     return answer.error();

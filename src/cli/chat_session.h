@@ -53,6 +53,7 @@ class ChatSession {
   SamplingParams sampling_;  // its seed is the next answer's: one more each time
   uint32_t max_tokens_;      // of each answer; 0: what the context holds
   harmony::ChatSetup setup_;
+  ConstraintOptions constraints_;
   bool show_reasoning_;
   std::vector<harmony::Message> turns_;
   std::string awaited_tool_;

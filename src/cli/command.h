@@ -3,7 +3,9 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <vector>
 
+#include "base/result.h"
 #include "cli/options.h"
 
 namespace gossamer::cli {
@@ -18,6 +20,9 @@ struct Command {
   std::string example;  ///< shown under the command's help
   /// Declares the options and returns the work that runs with them once the command line is read.
   std::function<std::function<int()>(Options&)> declare;
+  /// Other programs' spellings of its arguments into ours, before they are read; empty: there are none. Errors: wrong
+  /// usage.
+  std::function<Result<std::vector<std::string>>(const std::vector<std::string>&)> translate = {};
 };
 
 Command run_command();
@@ -33,6 +38,7 @@ Command generate_command();
 Command bench_command();
 Command simulate_command();
 Command synth_command();
+Command serve_command();
 
 /// Reads the command line and runs the command that it names. Returns the exit code; wrong usage (2) has printed a
 /// hint.

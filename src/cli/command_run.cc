@@ -54,8 +54,19 @@ json::object to_json(const Answer& answer, const Assistant& assistant, uint64_t 
           {"seed", seed}};
 }
 
+/// What an answer must be the model is told too: held to a form that it does not know of, it writes nonsense that fits.
+void tell_format(const grammar::GrammarSpec& format, harmony::ChatSetup& setup) {
+  const bool is_schema = format.kind == grammar::GrammarSpec::Kind::kJsonSchema;
+  setup.instructions = setup.instructions.value_or("");
+  if (!setup.instructions->empty()) *setup.instructions += "\n\n";
+  *setup.instructions += fmt::format("# Response Formats\n\n## response\n\n{}{}",
+                                     is_schema ? "" : "// A text that matches this regular expression\n", format.text);
+}
+
 Result<int> answer_prompt(const RunOptions& options, const std::string& prompt) {
-  GOS_TRY(const harmony::ChatSetup setup, options.chat.setup.make());
+  GOS_TRY(harmony::ChatSetup setup, options.chat.setup.make());
+  GOS_TRY(const auto format, options.chat.constraints.format_spec());
+  if (format) tell_format(*format, setup);
   GOS_TRY(Assistant assistant, Assistant::load(options.chat.model, options.chat.engine));
   GOS_TRY(const SamplingParams sampling, options.chat.sampling.resolve(assistant.model().checkpoint.generation()));
   GOS_TRY(const uint32_t max_tokens, options.chat.sampling.resolve_max_tokens());
@@ -67,7 +78,7 @@ Result<int> answer_prompt(const RunOptions& options, const std::string& prompt) 
   AnswerPrinter printer(out, options.chat.reasoning_shown());
   InterruptGuard interrupt;
   auto go_on = [&] { return out.ok() && !InterruptGuard::requested(); };
-  GOS_TRY(const Answer answer, assistant.answer({conversation, sampling, max_tokens},
+  GOS_TRY(const Answer answer, assistant.answer({conversation, sampling, max_tokens, options.chat.constraints},
                                                 options.json ? AnswerStream::Listener() : printer.listener(), go_on));
 
   if (options.json)
@@ -103,6 +114,7 @@ Command run_command() {
             options.words("[MODEL] PROMPT", chosen->words, 2,
                           "The model (default: the demo model) and the prompt in quotes");
             chosen->chat.declare(options);
+            chosen->chat.constraints.declare_formats(options);
             options.flag("--json", chosen->json,
                          "Print one JSON object with answer, reasoning, tool calls and timings");
             return [chosen] { return run(*chosen); };

@@ -11,7 +11,7 @@ int main(int argc, char** argv) {
   const Command commands[] = {run_command(),        chat_command(),   show_command(),     tokenize_command(),
                               detokenize_command(), render_command(), parse_command(),    logits_command(),
                               generate_command(),   bench_command(),  simulate_command(), synth_command(),
-                              version_command()};
+                              serve_command(),      version_command()};
   try {
     return run_program(commands, argc, argv);
   } catch (const std::exception& failure) {  // memory ran out; anything else is a mistake of ours

@@ -70,6 +70,17 @@ std::vector<std::string> usual_spelling(std::vector<std::string> arguments) {
   return arguments;
 }
 
+/// Arguments behind the command's name in its own spelling.
+Status translate(std::span<const Command> commands, std::vector<std::string>& arguments) {
+  for (const Command& command : commands) {
+    if (command.name != arguments[0] || !command.translate) continue;
+    GOS_TRY(std::vector<std::string> translated, command.translate({arguments.begin() + 1, arguments.end()}));
+    translated.insert(translated.begin(), command.name);
+    arguments = std::move(translated);
+  }
+  return {};
+}
+
 /// CLI11's help, with a usage line and option names as people know them.
 class HelpFormatter : public CLI::Formatter {
  public:
@@ -126,6 +137,8 @@ int run_program(std::span<const Command> commands, int argc, char** argv) {
   const std::string name = arguments[0];
   if (!name.starts_with('-') && !is_command(name, commands)) return unknown_command(name, commands);
   const std::vector<std::string> after_dashes = take_after_dashes(arguments);
+  if (const Status translated = translate(commands, arguments); !translated.ok())
+    return fail_usage(name, translated.error().message);
   try {
     std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
     app.parse(arguments);

@@ -4,12 +4,14 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <iterator>
 #include <mutex>
+#include <numeric>
 #include <thread>
 
 #include "base/free_memory.h"
 #include "engine/step_budget.h"
-#include "sampling/sampler.h"
+#include "engine/token_chooser.h"
 
 namespace gossamer {
 namespace {
@@ -39,9 +41,11 @@ struct Engine::Impl {
   struct Live {
     EngineRequest request;
     EventSink sink;
-    Sampler sampler;
+    TokenChooser chooser;
     Clock::time_point submitted;
+    std::optional<double> queue_seconds = {};
     double first_token_seconds = 0;
+    uint32_t scored_prompt_tokens = 0;  // whose logprobs were handed out
   };
 
   Impl(LoadedModel& loaded_model, const EngineOptions& engine_options, KvMemory kv_memory)
@@ -62,11 +66,11 @@ struct Engine::Impl {
   // On any thread.
   Result<SequenceId> submit(EngineRequest request, EventSink sink);
   Status check(const EngineRequest& request) const;
+  uint32_t rows_of_logits() const;
 
   /// What a row's logits gave.
-  struct Sampled {
-    Result<TokenId> token = TokenId{0};
-    Logprobs logprobs;
+  struct Sampled : TokenChooser::Choice {
+    std::vector<Logprobs> prompt_logprobs;
   };
 
   // On the engine's thread.
@@ -74,15 +78,18 @@ struct Engine::Impl {
   bool take_messages(bool wait);
   bool step();
   Batch make_batch(const StepPlan& plan);
-  TopWish wish_of(const Live& request) const;
+  uint32_t scored_positions(const PlannedRow& row) const;
   std::vector<Sampled> sample(const StepPlan& plan, std::span<const float> logits);
+  static std::vector<Logprobs> new_prompt_logprobs(Live& request, uint32_t start, std::vector<Logprobs>& logprobs);
   void hand_out(const StepPlan& plan, std::span<Sampled> sampled);
   void end(SequenceId id, FinishReason reason, std::string error = {});
   void end_all(FinishReason reason, const std::string& error = {});
   void publish_line();
   void report(const StepPlan& plan, double seconds);
-  void publish_stats(const StepPlan& plan, double seconds);
+  void publish_stats(const StepPlan& plan, double seconds, std::span<const Sampled> sampled);
   double predicted_wait_seconds(uint64_t requests_ahead, uint64_t tokens_ahead) const;
+  double predicted_wait_now() const;
+  std::pair<uint64_t, uint64_t> line() const;
 
   LoadedModel& loaded;
   const EngineOptions options;
@@ -93,7 +100,8 @@ struct Engine::Impl {
   const uint32_t max_sequence_tokens;
   std::optional<TokenMask> sampleable;  // ids without a name are never sampled; nothing without a tokenizer
   std::unordered_map<SequenceId, Live> live;
-  std::vector<kernels::TopLogits> tops;  // of the step in work: one for each row that samples
+  std::vector<kernels::TopLogits> tops;  // of the step in work: one for each row
+  MaskWorker mask_worker;
   const Clock::time_point started = Clock::now();
   std::function<void(const StepRecord&)> observer;
 
@@ -106,6 +114,7 @@ struct Engine::Impl {
   std::condition_variable news;
   std::vector<Submission> submissions;
   std::vector<SequenceId> cancels;
+  bool forgets_prefixes = false;
   uint32_t num_waiting = 0;  // in the scheduler's line, as of the last step; and their prompt tokens
   uint64_t waiting_tokens = 0;
   double prompt_tokens_per_second = 0;
@@ -173,9 +182,19 @@ void Engine::cancel(SequenceId id) {
   impl_->news.notify_all();
 }
 
+void Engine::reset_prefix_cache() {
+  {
+    std::lock_guard lock(impl_->mutex);
+    impl_->forgets_prefixes = true;
+  }
+  impl_->news.notify_all();
+}
+
 EngineStats Engine::stats() const {
   std::lock_guard lock(impl_->mutex);
-  return impl_->stats;
+  EngineStats stats = impl_->stats;
+  stats.predicted_wait_seconds = impl_->predicted_wait_now();
+  return stats;
 }
 
 uint32_t Engine::max_sequence_tokens() const {
@@ -211,7 +230,7 @@ Status Engine::Impl::check(const EngineRequest& request) const {
     const uint32_t context = loaded.model->config().max_context;
     const std::string why = max_sequence_tokens < context ? " (the KV cache has room for no more)" : "";
     return make_error(
-        ErrorCode::kInvalidInput,
+        ErrorCode::kTooLong,
         "the prompt has {} tokens, but the context of {} holds {}{} and an answer needs one at least; shorten it",
         request.prompt.size(), loaded.checkpoint.name(), max_sequence_tokens, why);
   }
@@ -244,25 +263,31 @@ Result<SequenceId> Engine::Impl::submit(EngineRequest request, EventSink sink) {
   sequence->prompt_tokens = prompt_tokens;
   sequence->max_tokens = prompt_tokens + (request.max_tokens == 0 ? room : std::min(request.max_tokens, room));
   sequence->computes_whole_prompt = request.computes_whole_prompt;
+  if (request.prompt_logprobs) sequence->max_row_tokens = rows_of_logits();
   sequence->checkpoints = request.checkpoints;
   sequence->pages.salt = request.salt.value_or(request.tenant);
   sequence->pages.shares_prefix = options.prefix_cache;
   const SequenceId id = sequence->id;
-  Sampler sampler(request.sampling, request.prompt);
+  TokenChooser chooser(request, loaded.model->config().vocab_size, sampleable ? &*sampleable : nullptr);
   {
     std::lock_guard lock(mutex);
     if (stopping) return make_error(ErrorCode::kCancelled, "the engine is stopping");
-    uint64_t requests = num_waiting + submissions.size(), tokens = waiting_tokens;
-    for (const Submission& submission : submissions) tokens += submission.sequence->prompt_tokens;
+    const auto [requests, tokens] = line();
     if (requests >= options.limits.max_waiting_requests ||
         (requests > 0 && tokens + prompt_tokens > options.limits.max_waiting_tokens))
       return make_error(ErrorCode::kBusy,
                         "not now: {} requests with {} prompt tokens are waiting already; try again in about {:.0f} s",
                         requests, tokens, predicted_wait_seconds(requests, tokens));
-    submissions.push_back({std::move(sequence), {std::move(request), std::move(sink), std::move(sampler), now}});
+    submissions.push_back({std::move(sequence), {std::move(request), std::move(sink), std::move(chooser), now}});
   }
   news.notify_all();
   return id;
+}
+
+/// Rows of logits that fit into the memory that one request may take for them.
+uint32_t Engine::Impl::rows_of_logits() const {
+  constexpr uint64_t kMostBytes = 64u << 20;
+  return static_cast<uint32_t>(std::max<uint64_t>(kMostBytes / sizeof(float) / loaded.model->config().vocab_size, 1));
 }
 
 void Engine::Impl::run() {
@@ -283,7 +308,7 @@ void Engine::Impl::run() {
 bool Engine::Impl::take_messages(bool wait) {
   std::vector<Submission> arrived;
   std::vector<SequenceId> unwanted;
-  bool stop;
+  bool stop, forgets;
   {
     std::unique_lock lock(mutex);
     if (wait) news.wait(lock, [&] { return stopping || !submissions.empty() || !cancels.empty(); });
@@ -292,10 +317,12 @@ bool Engine::Impl::take_messages(bool wait) {
     num_waiting += static_cast<uint32_t>(arrived.size());
     for (const Submission& submission : arrived) waiting_tokens += submission.sequence->prompt_tokens;
     stop = stopping;
+    forgets = std::exchange(forgets_prefixes, false);
   }
+  if (forgets) kv.forget_prefixes();
   for (Submission& submission : arrived) {
     const SequenceId id = submission.sequence->id;
-    live.emplace(id, std::move(submission.live));
+    live.emplace(id, std::move(submission.live)).first->second.chooser.prepare(mask_worker);
     if (Status accepted = scheduler.submit(std::move(submission.sequence)); !accepted.ok())
       end(id, FinishReason::kError, accepted.error().message);
   }
@@ -312,6 +339,10 @@ bool Engine::Impl::step() {
   if (plan.rows.empty()) return false;
 
   const Clock::time_point begin = Clock::now();
+  for (const PlannedRow& row : plan.rows) {
+    Live& request = live.at(row.id);
+    if (!request.queue_seconds) request.queue_seconds = seconds_between(request.submitted, begin);
+  }
   const Batch batch = make_batch(plan);
   Result<std::span<const float>> logits = loaded.model->forward(batch);
   if (!logits.ok()) {
@@ -325,20 +356,19 @@ bool Engine::Impl::step() {
   for (const PlannedRow& row : plan.rows) cost.add_row(row.start, row.length, row.samples);
   costs.observe(cost, seconds);
   std::vector<TokenId> tokens;
-  for (const Sampled& row : sampled) tokens.push_back(row.token.ok() ? *row.token : 0);  // a failed row ends below
+  for (size_t i = 0; i < sampled.size(); ++i)
+    if (plan.rows[i].samples)
+      tokens.push_back(sampled[i].token.ok() ? *sampled[i].token : 0);  // a failed one ends below
   scheduler.settle_step(plan, tokens);
   report(plan, seconds);
   hand_out(plan, sampled);
-  publish_stats(plan, seconds);
+  publish_stats(plan, seconds, sampled);
   return true;
 }
 
 Batch Engine::Impl::make_batch(const StepPlan& plan) {
   Batch batch;
-  size_t num_sampled = 0;
-  for (const PlannedRow& planned : plan.rows) num_sampled += planned.samples;
-  tops.resize(num_sampled);
-  num_sampled = 0;
+  tops.resize(plan.rows.size());
   for (const PlannedRow& planned : plan.rows) {
     const Sequence& sequence = *planned.sequence;
     batch.tokens.insert(batch.tokens.end(), sequence.known.begin() + planned.start,
@@ -347,61 +377,85 @@ Batch Engine::Impl::make_batch(const StepPlan& plan) {
     row.cache = {&memory, sequence.pages.full, sequence.pages.sliding};
     row.start = planned.start;
     row.length = planned.length;
+    row.logit_offsets.resize(scored_positions(planned));
+    std::iota(row.logit_offsets.begin(), row.logit_offsets.end(), 0u);
+    row.masks.resize(row.logit_offsets.size(), nullptr);
     if (planned.samples) {
-      row.logit_offsets = {planned.length - 1};
-      row.masks = {sampleable ? &*sampleable : nullptr};
-      row.tops = {wish_of(live.at(planned.id))};
-      row.tops[0].top = &tops[num_sampled++];
+      row.logit_offsets.push_back(planned.length - 1);
+      const TokenChooser& chooser = live.at(planned.id).chooser;
+      row.masks.push_back(chooser.head_mask(sequence.known.size() - sequence.prompt_tokens));
+      row.tops.resize(row.masks.size() - 1);
+      row.tops.push_back(chooser.wish(&tops[batch.rows.size() - 1]));
     }
   }
   return batch;
 }
 
-/// The best logits where they decide, all of them where any token may be drawn, or where logprobs, which are of the
-/// model's own logits, are wanted beside changed ones.
-TopWish Engine::Impl::wish_of(const Live& request) const {
-  TopWish wish;
-  const auto& logprobs = request.request.top_logprobs;
-  if (request.sampler.needed_logits() == 0 || (logprobs && !request.sampler.changes().empty())) return wish;
-  wish.k = std::max(request.sampler.needed_logits(), logprobs.value_or(0));
-  wish.wants_log_sum_exp = logprobs.has_value();
-  wish.changes = request.sampler.changes();
-  return wish;
+/// Positions of a row, from its first, whose next token is one of the prompt and whose logprob is asked for.
+uint32_t Engine::Impl::scored_positions(const PlannedRow& row) const {
+  const Live& request = live.at(row.id);
+  const uint32_t end = row.sequence->prompt_tokens - 1;
+  if (!request.request.prompt_logprobs || !request.request.top_logprobs || row.start >= end) return 0;
+  return std::min(row.start + row.length, end) - row.start;
 }
 
-/// One token for each row that samples, or why there is none; the rows on all threads.
+/// What the logits of each row gave, on all threads: logprobs of prompt tokens, and one token where the row samples, or
+/// why there is none.
 std::vector<Engine::Impl::Sampled> Engine::Impl::sample(const StepPlan& plan, std::span<const float> logits) {
-  struct Source {
+  struct Task {
     const PlannedRow* row;
-    std::span<const float> logits;  // empty: its tops
+    Sampled* out;
+    std::span<const float> logits;   // empty: tops[index]
+    size_t index;                    // of the row
+    std::optional<uint32_t> scored;  // a position's number in the row; nothing: the next token is chosen
   };
-  const size_t vocab_size = loaded.model->config().vocab_size;
-  std::vector<Source> sources;
-  for (const PlannedRow& row : plan.rows) {
+  const auto take_logits = [&, vocab_size = loaded.model->config().vocab_size] {
+    const std::span<const float> first = logits.first(vocab_size);
+    logits = logits.subspan(vocab_size);
+    return first;
+  };
+  std::vector<Sampled> sampled(plan.rows.size());
+  std::vector<Task> tasks;
+  for (size_t i = 0; i < plan.rows.size(); ++i) {
+    const PlannedRow& row = plan.rows[i];
+    const uint32_t num_scored = scored_positions(row);
+    sampled[i].prompt_logprobs.resize(num_scored);
+    for (uint32_t offset = 0; offset < num_scored; ++offset)
+      tasks.push_back({&row, &sampled[i], take_logits(), i, offset});
     if (!row.samples) continue;
-    const bool needs_all = wish_of(live.at(row.id)).k == 0;
-    sources.push_back({&row, logits.first(needs_all ? vocab_size : 0)});
-    if (needs_all) logits = logits.subspan(vocab_size);
+    const bool needs_all = live.at(row.id).chooser.wish(nullptr).k == 0;
+    tasks.push_back({&row, &sampled[i], needs_all ? take_logits() : std::span<const float>(), i, std::nullopt});
   }
-  std::vector<Sampled> sampled(sources.size());
-  loaded.threads->parallel_for(static_cast<uint32_t>(sources.size()), [&](uint32_t i, unsigned) {
-    const auto& [row, of_row] = sources[i];
+  loaded.threads->parallel_for(static_cast<uint32_t>(tasks.size()), [&](uint32_t i, unsigned) {
+    const auto& [row, out, of_row, index, scored] = tasks[i];
     Live& request = live.at(row->id);
-    const uint32_t position = row->start + row->length;
-    const Result<TokenId>& token = sampled[i].token =
-        of_row.empty() ? request.sampler.sample(tops[i], position) : request.sampler.sample(of_row, position);
-    if (!token.ok()) return;
-    if (const auto& top = request.request.top_logprobs)
-      sampled[i].logprobs = of_row.empty() ? logprobs_of(tops[i], *token, *top) : logprobs_of(of_row, *token, *top);
-    request.sampler.accept(*token);
+    const std::optional<uint32_t>& top = request.request.top_logprobs;
+    if (scored) {
+      const TokenId next = row->sequence->known[row->start + *scored + 1];
+      out->prompt_logprobs[*scored] = logprobs_of(of_row, next, *top);
+      return;
+    }
+    static_cast<TokenChooser::Choice&>(*out) = request.chooser.choose(of_row, tops[index], row->start + row->length);
   });
+  for (const PlannedRow& row : plan.rows)
+    if (row.samples) live.at(row.id).chooser.prepare(mask_worker);
   return sampled;
+}
+
+/// Those that were not handed out before: after a preemption a prompt is computed again.
+std::vector<Logprobs> Engine::Impl::new_prompt_logprobs(Live& request, uint32_t start,
+                                                        std::vector<Logprobs>& logprobs) {
+  const size_t known = request.scored_prompt_tokens > start ? request.scored_prompt_tokens - start : 0;
+  if (known >= logprobs.size()) return {};
+  request.scored_prompt_tokens = start + static_cast<uint32_t>(logprobs.size());
+  return {std::make_move_iterator(logprobs.begin() + static_cast<ptrdiff_t>(known)),
+          std::make_move_iterator(logprobs.end())};
 }
 
 /// Events of a step that has settled, and the ends that follow from its tokens.
 void Engine::Impl::hand_out(const StepPlan& plan, std::span<Sampled> sampled) {
-  size_t next = 0;
-  for (const PlannedRow& row : plan.rows) {
+  for (size_t i = 0; i < plan.rows.size(); ++i) {
+    const PlannedRow& row = plan.rows[i];
     const Sequence& sequence = *row.sequence;
     Live& request = live.at(row.id);
     EngineEvent event;
@@ -411,11 +465,14 @@ void Engine::Impl::hand_out(const StepPlan& plan, std::span<Sampled> sampled) {
     if (row.start < sequence.prompt_tokens) {
       event.kind = EngineEvent::Kind::kPrefill;
       event.prompt_done = std::min(row.start + row.length, sequence.prompt_tokens);
+      event.prompt_logprobs = new_prompt_logprobs(request, row.start, sampled[i].prompt_logprobs);
       request.sink(event);
+      event.prompt_logprobs.clear();
     }
     if (!row.samples) continue;
-    const Result<TokenId>& token = sampled[next].token;
-    event.logprobs = std::move(sampled[next++].logprobs);
+    Sampled& of_row = sampled[i];
+    const Result<TokenId>& token = of_row.token;
+    event.logprobs = std::move(of_row.logprobs);
     if (!token.ok()) {
       end(row.id, FinishReason::kError, token.error().message);
       continue;
@@ -426,7 +483,7 @@ void Engine::Impl::hand_out(const StepPlan& plan, std::span<Sampled> sampled) {
       request.first_token_seconds = seconds_between(request.submitted, Clock::now());
     request.sink(event);
     const std::vector<TokenId>& stops = request.request.stop_tokens;
-    if (std::find(stops.begin(), stops.end(), event.token) != stops.end())
+    if (of_row.is_complete || std::find(stops.begin(), stops.end(), event.token) != stops.end())
       end(row.id, FinishReason::kStop);
     else if (sequence.known.size() == sequence.max_tokens)
       end(row.id, FinishReason::kLength);
@@ -444,13 +501,16 @@ void Engine::Impl::end(SequenceId id, FinishReason reason, std::string error) {
   event.error = std::move(error);
   event.prompt_tokens = static_cast<uint32_t>(found->second.request.prompt.size());
   if (sequence) event.cached_tokens = sequence->cached_tokens;
-  event.times = {found->second.first_token_seconds, seconds_between(found->second.submitted, Clock::now())};
+  const double end_seconds = seconds_between(found->second.submitted, Clock::now());
+  event.times = {found->second.first_token_seconds, end_seconds, found->second.queue_seconds.value_or(end_seconds)};
+  event.masked = found->second.chooser.masked();
   const EventSink sink = std::move(found->second.sink);
   live.erase(found);
   {
     std::lock_guard lock(mutex);
     ++stats.ended;
     stats.cached_tokens += event.cached_tokens;
+    stats.masked += event.masked;
   }
   sink(event);
 }
@@ -481,7 +541,7 @@ void Engine::Impl::report(const StepPlan& plan, double seconds) {
   if (observer) observer({static_cast<uint32_t>(plan.rows.size()), plan.num_tokens(), seconds, kv.pool().num_held()});
 }
 
-void Engine::Impl::publish_stats(const StepPlan& plan, double seconds) {
+void Engine::Impl::publish_stats(const StepPlan& plan, double seconds, std::span<const Sampled> sampled) {
   uint32_t of_prompts = 0, generated = 0;
   for (const PlannedRow& row : plan.rows) {
     const bool is_answer = row.samples && row.length == 1;
@@ -493,10 +553,23 @@ void Engine::Impl::publish_stats(const StepPlan& plan, double seconds) {
   stats.last_step_seconds = seconds;
   stats.prompt_tokens += of_prompts;
   stats.generated_tokens += generated;
+  for (const Sampled& row : sampled) stats.mask_wait_seconds += row.mask_wait_seconds;
   if (of_prompts > 0) {
     const double rate = of_prompts / seconds;
     prompt_tokens_per_second += (prompt_tokens_per_second == 0 ? 1.0 : 0.1) * (rate - prompt_tokens_per_second);
   }
+}
+
+/// Requests in line and their prompt tokens. Called with the mutex held.
+std::pair<uint64_t, uint64_t> Engine::Impl::line() const {
+  uint64_t tokens = waiting_tokens;
+  for (const Submission& submission : submissions) tokens += submission.sequence->prompt_tokens;
+  return {num_waiting + submissions.size(), tokens};
+}
+
+double Engine::Impl::predicted_wait_now() const {
+  const auto [requests, tokens] = line();
+  return requests == 0 ? 0 : predicted_wait_seconds(requests, tokens);
 }
 
 /// An honest guess: the prompts ahead at the speed of the last ones, or the requests ahead at the rate in which others

@@ -9,6 +9,7 @@
 #include "engine/scheduler.h"
 #include "sampling/logprobs.h"
 #include "sampling/sampling_params.h"
+#include "sampling/token_constraint.h"
 
 namespace gossamer {
 
@@ -31,12 +32,17 @@ struct EngineRequest {
   SamplingParams sampling;
   uint32_t max_tokens = 0;           ///< of the answer; 0, or more than fits: to the end of the context
   std::vector<TokenId> stop_tokens;  ///< the answer ends with the first of them, which is given out too
+  uint32_t min_tokens = 0;           ///< of the answer: before that a stop token is never chosen
+  /// What the answer may be; null: anything. The engine works on a clone, so requests may share it. The answer also
+  /// ends where the constraint must end, and with kError where it cannot go on.
+  std::shared_ptr<const TokenConstraint> constraint;
   TenantId tenant = 0;
   std::optional<CacheSalt> salt;  ///< who shares prefixes; absent: the tenant's own
   Priority priority = Priority::kInteractive;
   double timeout_seconds = 0;            ///< 0: none
   std::optional<uint32_t> top_logprobs;  ///< with each token its logprob, and those of so many likeliest ones
   bool computes_whole_prompt = false;
+  bool prompt_logprobs = false;       ///< with top_logprobs and computes_whole_prompt: the prompt's own too
   std::vector<uint32_t> checkpoints;  ///< see Sequence::checkpoints
 };
 
@@ -44,6 +50,18 @@ struct EngineRequest {
 struct RequestTimes {
   double first_token_seconds = 0;
   double end_seconds = 0;
+  double queue_seconds = 0;  ///< until its first step began
+};
+
+/// What constraints took from a model: where it stays at 0, the model would have written the same without them.
+struct MaskedMass {
+  double sum = 0;           ///< of the probability of forbidden tokens, over all tokens that were sampled under a mask
+  uint64_t num_tokens = 0;  ///< these
+
+  void operator+=(const MaskedMass& more) {
+    sum += more.sum;
+    num_tokens += more.num_tokens;
+  }
 };
 
 /// What happens to a request, in this order: any number of kPrefill and kToken, then one kEnd and nothing after it.
@@ -52,16 +70,19 @@ struct EngineEvent {
   Kind kind = Kind::kEnd;
   SequenceId id = 0;
   TokenId token = 0;         ///< kToken
-  Logprobs logprobs;         ///< kToken, where asked for
+  Logprobs logprobs;         ///< kToken, where asked for: of all tokens, forbidden ones too
   uint32_t prompt_done = 0;  ///< kPrefill: of prompt_tokens
   uint32_t prompt_tokens = 0;
-  uint32_t cached_tokens = 0;                 ///< of the prompt, not computed
+  std::vector<Logprobs>
+      prompt_logprobs;         ///< kPrefill, where asked for: of the prompt's next tokens, from the second on
+  uint32_t cached_tokens = 0;  ///< of the prompt, not computed
   FinishReason finish = FinishReason::kStop;  ///< kEnd
   std::string error;                          ///< kEnd with kError: the sentence
   RequestTimes times;                         ///< kEnd
+  MaskedMass masked;                          ///< kEnd, of a request with a constraint
 };
 
-/// Called on the engine's thread: it must not block, and must not call the engine except for cancel().
+/// Called on the engine's thread: it must not block, and must not call the engine except for submit() and cancel().
 using EventSink = std::function<void(const EngineEvent&)>;
 
 /// What the engine is doing, as one consistent picture.
@@ -71,6 +92,9 @@ struct EngineStats {
   uint64_t steps = 0, prompt_tokens = 0, cached_tokens = 0, generated_tokens = 0, preemptions = 0;
   uint64_t ended = 0;  ///< requests
   double last_step_seconds = 0;
+  double predicted_wait_seconds = 0;  ///< in line, of a request that comes now
+  MaskedMass masked;                  ///< of requests that have ended
+  double mask_wait_seconds = 0;       ///< that sampling waited for masks, all rows together
 };
 
 /// One step, for who measures.
@@ -91,10 +115,13 @@ class Engine {
   ~Engine();
 
   /// Puts a request in line; `sink` then gets its events, kEnd exactly once. Errors, and no event: values out of range,
-  /// a prompt too long, a token that the model does not have, the line is full (kBusy, with a guess at the wait).
+  /// a prompt too long (kTooLong), a token that the model does not have, the line is full (kBusy, with a guess at the
+  /// wait).
   Result<SequenceId> submit(EngineRequest request, EventSink sink);
   /// Ends a request within two steps, wherever it is; one that has ended is left alone.
   void cancel(SequenceId id);
+  /// Forgets all prefixes that no request is using.
+  void reset_prefix_cache();
 
   EngineStats stats() const;
   /// Prompt and answer together, at most.

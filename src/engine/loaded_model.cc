@@ -87,4 +87,15 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::string& path, 
   return loaded;
 }
 
+std::vector<TokenId> LoadedModel::stop_tokens() const {
+  std::vector<TokenId> stops = checkpoint.generation().eos_ids;
+  if (tokenizer) {
+    for (std::string_view name : {"<|return|>", "<|call|>", "<|endoftext|>"}) {
+      const std::optional<TokenId> id = tokenizer->special(name);
+      if (id && std::find(stops.begin(), stops.end(), *id) == stops.end()) stops.push_back(*id);
+    }
+  }
+  return stops;
+}
+
 }  // namespace gossamer

@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/progress.h"
 #include "base/thread_pool.h"
@@ -34,6 +35,10 @@ struct LoadedModel {
   /// `path` as locate_model() gives it.
   static Result<std::unique_ptr<LoadedModel>> load(const std::string& path, const LoadOptions& options,
                                                    const ProgressFn& progress = {});
+
+  /// Tokens that end an answer: <|return|>, <|call|>, <|endoftext|> as far as the tokenizer has them, and what the
+  /// checkpoint names.
+  std::vector<TokenId> stop_tokens() const;
 };
 
 }  // namespace gossamer

@@ -118,6 +118,7 @@ bool Scheduler::plan_row(size_t index, StepPlan& plan, Budget& budget) {
     // Somebody else's prompt gets a quarter of what the first one could use.
     const bool alone = waiting_.empty() && index + 1 == running_.size();
     length = std::min(length, alone ? budget.prefill_tokens : budget.prefill_tokens - budget.prefill_tokens / 4);
+    length = std::min(length, sequence.max_row_tokens);
     if (length == 0) return true;
   }
   const uint32_t end = sequence.scheduled + length;
@@ -241,7 +242,7 @@ bool Scheduler::admit(Sequence& sequence, StepPlan& plan, Budget& budget) {
   const auto left = static_cast<uint32_t>(sequence.known.size()) - hit.tokens;
   const bool is_long = left > limits_.long_prefill_tokens;
   if (is_long && budget.long_prefill) return false;
-  const uint32_t length = std::min(left, budget.prefill_tokens);
+  const uint32_t length = std::min({left, budget.prefill_tokens, sequence.max_row_tokens});
   if (length < left && budget.partial_prefills == 0) return false;
 
   // Both groups' pages of the hit are held from here on, so that none of them is evicted for the others.
@@ -278,7 +279,8 @@ bool Scheduler::admit(Sequence& sequence, StepPlan& plan, Budget& budget) {
 void Scheduler::use_leftover(StepPlan& plan, Budget& budget) {
   for (PlannedRow& row : plan.rows) {
     Sequence& sequence = *row.sequence;
-    const uint32_t more = std::min(budget.prefill_tokens, sequence.unscheduled());
+    const uint32_t room = sequence.max_row_tokens - std::min(sequence.max_row_tokens, row.length);
+    const uint32_t more = std::min({budget.prefill_tokens, sequence.unscheduled(), room});
     if (row.samples || more == 0) continue;
     const uint32_t end = sequence.scheduled + more;
     if (kv_.pages_needed(sequence.pages, end, end) > kv_.pool().num_available()) continue;

@@ -36,6 +36,7 @@ struct Sequence {
   uint32_t prompt_tokens = 0;
   uint32_t max_tokens = 0;             ///< prompt and answer together
   bool computes_whole_prompt = false;  ///< echo and prompt logprobs: a prefix hit must not skip tokens
+  uint32_t max_row_tokens = ~0u;       ///< of one step: where every position's logits are wanted, they need memory
   std::vector<uint32_t> checkpoints;   ///< wished by the caller: ends of the parts of the prompt that others share
 
   uint32_t settled = 0;

@@ -19,6 +19,7 @@ Result<GenerateResult> Session::generate(const GenerateRequest& request, const s
   wanted.sampling = request.sampling;
   wanted.max_tokens = request.max_tokens;
   wanted.stop_tokens = request.stop_tokens;
+  wanted.constraint = request.constraint;
   GOS_TRY(const SequenceId id, engine_->submit(std::move(wanted), events.sink()));
 
   GenerateResult result;
@@ -48,6 +49,7 @@ Result<GenerateResult> Session::generate(const GenerateRequest& request, const s
         result.stats.cached_tokens = event.cached_tokens;
         result.stats.generated_tokens = static_cast<uint32_t>(result.tokens.size());
         result.stats.ttft_seconds = event.times.first_token_seconds;
+        result.stats.masked = event.masked;
         if (event.times.first_token_seconds > 0)
           result.stats.decode_seconds = event.times.end_seconds - event.times.first_token_seconds;
         return result;

@@ -13,6 +13,7 @@ struct GenerateRequest {
   SamplingParams sampling;
   uint32_t max_tokens = 0;           // 0: to the end of the context
   std::vector<TokenId> stop_tokens;  // the answer ends with the first of them, which is kept in `tokens`
+  std::shared_ptr<const TokenConstraint> constraint;  // what the answer may be; null: anything
 };
 
 struct GenerateStats {
@@ -21,6 +22,7 @@ struct GenerateStats {
   uint32_t generated_tokens = 0;
   double ttft_seconds = 0;    // from the call to the first token
   double decode_seconds = 0;  // from the first token to the last
+  MaskedMass masked;          // what the constraint took from the model
 };
 
 struct GenerateResult {

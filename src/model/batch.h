@@ -6,27 +6,11 @@
 #include <vector>
 
 #include "base/token.h"
+#include "base/token_mask.h"
 #include "kernels/top_logits.h"
 #include "model/kv_memory.h"
 
 namespace gossamer {
-
-/// Which tokens may follow: bit v of word v / 32 is set where token v is allowed.
-class TokenMask {
- public:
-  TokenMask(uint32_t vocab_size, bool allowed)
-      : vocab_size_(vocab_size), words_((vocab_size + 31) / 32, allowed ? 0xffffffffu : 0u) {}
-  uint32_t vocab_size() const { return vocab_size_; }
-  bool allows(TokenId token) const { return words_[token / 32] >> (token % 32) & 1u; }
-  void allow(TokenId token) { words_[token / 32] |= 1u << (token % 32); }
-  void forbid(TokenId token) { words_[token / 32] &= ~(1u << (token % 32)); }
-  /// Bit v % 32 of word v / 32: token v.
-  std::span<const uint32_t> words() const { return words_; }
-
- private:
-  uint32_t vocab_size_;
-  std::vector<uint32_t> words_;
-};
 
 /// Asks for the best of a position's logits instead of all of them. The model fills `top`.
 struct TopWish {

@@ -71,16 +71,18 @@ uint32_t Sampler::needed_logits() const {
   return params_.top_k <= kMostNeededLogits ? params_.top_k : 0;
 }
 
-std::span<const float> Sampler::changed(std::span<const float> logits) {
-  if (changes_.empty()) return logits;
+/// What is forbidden, and changed.
+std::span<const float> Sampler::changed(std::span<const float> logits, const TokenMask* mask) {
+  if (!mask && changes_.empty()) return logits;
   changed_.assign(logits.begin(), logits.end());
+  if (mask) mask->apply(changed_);
   for (const kernels::LogitChange& change : changes_)
     if (change.token < changed_.size()) changed_[change.token] = change.apply(changed_[change.token]);
   return changed_;
 }
 
-Result<TokenId> Sampler::sample(std::span<const float> logits, uint32_t position) {
-  const std::span<const float> all = changed(logits);
+Result<TokenId> Sampler::sample(std::span<const float> logits, uint32_t position, const TokenMask* mask) {
+  const std::span<const float> all = changed(logits, mask);
   const float largest = largest_of(all);
   // Tokens e^-40 times less likely than the first are beyond the resolution of the draw. With temperature 0 those that
   // are as likely as the first remain, and the first of them is it.

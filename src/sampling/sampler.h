@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/token.h"
+#include "base/token_mask.h"
 #include "kernels/top_logits.h"
 #include "sampling/sampling_params.h"
 
@@ -23,8 +24,9 @@ class Sampler {
   std::span<const kernels::LogitChange> changes() const { return changes_; }
 
   /// The next token, from `logits` [V] (minus infinity: forbidden; NaN counts as forbidden). `position` is where the
-  /// token will stand in its sequence: with the seed it fixes the draw. Errors: no token is allowed.
-  Result<TokenId> sample(std::span<const float> logits, uint32_t position);
+  /// token will stand in its sequence: with the seed it fixes the draw. `mask` forbids more tokens; null: none. Errors:
+  /// no token is allowed.
+  Result<TokenId> sample(std::span<const float> logits, uint32_t position, const TokenMask* mask = nullptr);
   /// The same token, from the needed_logits() best or more, changed.
   Result<TokenId> sample(const kernels::TopLogits& top, uint32_t position);
 
@@ -41,7 +43,7 @@ class Sampler {
   };
   kernels::LogitChange& change_of(TokenId token);
   /// `logits` themselves where nothing changes them.
-  std::span<const float> changed(std::span<const float> logits);
+  std::span<const float> changed(std::span<const float> logits, const TokenMask* mask);
   Result<TokenId> draw(uint32_t position);
   void keep_top_p();
 

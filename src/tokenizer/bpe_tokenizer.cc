@@ -64,4 +64,9 @@ TokenKind BpeTokenizer::kind(TokenId id) const {
   return specials_.name(id).empty() ? TokenKind::kUnnamed : TokenKind::kSpecial;
 }
 
+std::optional<TokenId> BpeTokenizer::text_token(std::string_view bytes) const {
+  const TokenId id = vocabulary_->tokens().find(bytes);
+  return id == kNoToken ? std::nullopt : std::optional(id);
+}
+
 }  // namespace gossamer

@@ -22,6 +22,7 @@ class BpeTokenizer final : public Tokenizer {
   void encode_with_specials(std::string_view text, std::vector<TokenId>& out) const override;
   std::string_view token_bytes(TokenId id) const override;
   TokenKind kind(TokenId id) const override;
+  std::optional<TokenId> text_token(std::string_view bytes) const override;
   std::optional<TokenId> special(std::string_view name) const override { return specials_.find(name); }
   uint32_t head_rows() const override { return head_rows_; }
   uint32_t named_tokens() const override { return named_tokens_; }

@@ -59,6 +59,8 @@ class Tokenizer {
   /// The raw bytes of a text token, the name of a special one ("<|start|>"), empty for unnamed and out-of-range ids.
   virtual std::string_view token_bytes(TokenId id) const = 0;
   virtual TokenKind kind(TokenId id) const = 0;  ///< kUnnamed for ids out of range too
+  /// The text token of exactly these bytes; nothing where there is none.
+  virtual std::optional<TokenId> text_token(std::string_view bytes) const = 0;
 
   /// The id of a special token by its name ("<|call|>"); nothing where the vocabulary has none of that name.
   virtual std::optional<TokenId> special(std::string_view name) const = 0;

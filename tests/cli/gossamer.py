@@ -47,7 +47,7 @@ def answer(*arguments: str, stdin: str = "") -> str:
 def endless(token: str = "the") -> list[str]:
     """Options that make the demo model say `token` for a long time."""
     (ids,) = exchange("tokenize", "--model", str(DEMO_MODEL), rows=[{"text": token}])
-    return ["--logit-bias", f"{ids['ids'][0]}:1000", "--max-tokens", "100000"]
+    return ["--unconstrained", "--logit-bias", f"{ids['ids'][0]}:1000", "--max-tokens", "100000"]
 
 
 def rows_of(path: Path) -> Iterator[dict[str, Any]]:

@@ -18,7 +18,7 @@ BUILDS = """#!/bin/bash
 case "$*" in
   *--build*) sleep ${BUILD_SECONDS:-0}; echo "[1/1] Linking"; mkdir -p build/release/bin
     printf '#!/bin/bash\\necho "ran: $*"; exit 7\\n' > build/release/bin/gossamer; chmod +x build/release/bin/gossamer; echo built >> builds ;;
-  *) mkdir -p build/release; touch build/release/build.ninja ;;
+  *) echo "$*" > configured; mkdir -p build/release; touch build/release/build.ninja ;;
 esac
 """
 FAILS = "#!/bin/bash\necho 'main.cc:1: error: no such thing'\nexit 1\n"
@@ -32,7 +32,7 @@ class Launcher(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.root = Path(folder.name) / "a clone"
         self.programs = Path(folder.name) / "programs"
-        for path in (self.root / "src", self.root / "cmake", self.root / "tools", self.programs):
+        for path in (self.root / "src", self.root / "cmake", self.root / "tools", self.root / "rust/grammar", self.programs):
             path.mkdir(parents=True)
         for name in ("gossamer", "tools/setup.sh"):
             shutil.copy(ROOT / name, self.root / name)
@@ -41,7 +41,7 @@ class Launcher(unittest.TestCase):
         (self.root / "tools/packages.txt").write_text(f"build: {PACKAGES}\n")
         for name in BASICS:
             (self.programs / name).symlink_to(shutil.which(name))
-        for name, text in [("cmake", BUILDS), ("dpkg-query", INSTALLED), ("apt-get", FAILS), ("id", "#!/bin/bash\necho 1000\n")]:
+        for name, text in [("cmake", BUILDS), ("dpkg-query", INSTALLED), ("apt-get", FAILS), ("id", "#!/bin/bash\necho 1000\n"), ("cargo", "#!/bin/bash\n")]:
             self.program(name, text)
 
     def program(self, name: str, text: str) -> None:
@@ -85,6 +85,16 @@ class Launcher(unittest.TestCase):
         self.assertIn(str(self.root / "build/release.log"), done.stderr)
         self.program("cmake", BUILDS)
         self.assertEqual(self.launch().stdout, "ran: \n")
+
+    def test_without_the_crates_it_builds_without_schemas_and_says_so(self):
+        self.launch()
+        self.assertNotIn("GOSSAMER_GRAMMAR", (self.root / "configured").read_text())
+        shutil.rmtree(self.root / "build")
+        self.program("cargo", FAILS)
+        done = self.launch()
+        self.assertEqual(done.stdout, "ran: \n")
+        self.assertIn("requests with a JSON schema will be refused", done.stderr)
+        self.assertIn("-DGOSSAMER_GRAMMAR=OFF", (self.root / "configured").read_text())
 
     def test_without_root_and_sudo_it_says_what_to_install(self):
         self.program("dpkg-query", NOT_INSTALLED)

@@ -196,7 +196,7 @@ class Generate(unittest.TestCase):
 
     def test_a_logit_bias_decides_too(self):
         (ids,) = exchange("tokenize", "--model", str(DEMO_MODEL), rows=[{"text": "a"}])
-        (answer,) = exchange("generate", rows=[{"conversation": self.CONVERSATION, "max_tokens": 3, "logit_bias": {str(ids["ids"][0]): 1000}}])
+        (answer,) = exchange("generate", "--unconstrained", rows=[{"conversation": self.CONVERSATION, "max_tokens": 3, "logit_bias": {str(ids["ids"][0]): 1000}}])
         self.assertEqual(answer["tokens"], ids["ids"] * 3)
 
     @unittest.skipUnless(ORACLE.exists(), "the oracles in ../shared are not here")

@@ -158,5 +158,83 @@ class OnATerminal(unittest.TestCase):
             self.assertEqual(terminal.exit_code(), 0)
 
 
+class Held(unittest.TestCase):
+    """Answers that are held to something, from a model that is drawn from at random."""
+    HOT = ["--temperature", "3", "--date", "none", "--json", "--max-tokens", "2000"]
+
+    def needs_grammars(self) -> None:
+        if b"built without grammars" in run("run", "--format", "json", QUESTION).stderr:
+            self.skipTest("this gossamer was built without grammars")
+
+    def hot(self, *arguments: str) -> dict:
+        done = run("run", *self.HOT, *arguments)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout)
+
+    def tools_file(self, folder: str) -> str:
+        path = os.path.join(folder, "tools.json")
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(WEATHER, file)
+        return path
+
+    def test_a_tool_is_called_where_it_must_be_and_no_other(self):
+        with tempfile.TemporaryDirectory() as folder:
+            tools = self.tools_file(folder)
+            for seed in "12345":
+                called = self.hot("--tools", tools, "--tool-choice", "required", "--reasoning-budget", "10", "--seed", seed, QUESTION)
+                if called["finish_reason"] != "length":
+                    self.assertEqual([call["name"] for call in called["tool_calls"]], ["get_weather"])
+                left = self.hot("--tools", tools, "--tool-choice", "none", "--reasoning-budget", "10", "--seed", seed, QUESTION)
+                self.assertEqual(left["tool_calls"], [])
+            done = run("run", "--tools", tools, "--tool-choice", "launch", QUESTION)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("functions.launch", done.stderr.decode())
+
+    def test_arguments_fit_where_they_must(self):
+        self.needs_grammars()
+        with tempfile.TemporaryDirectory() as folder:
+            for seed in "1234":
+                called = self.hot("--tools", self.tools_file(folder), "--strict-tools", "--tool-choice", "get_weather", "--reasoning-budget", "10", "--seed", seed, QUESTION)
+                if called["finish_reason"] != "length":
+                    arguments = called["tool_calls"][0]["arguments"]  # text where a number in it is beyond every double
+                    arguments = json.loads(arguments) if isinstance(arguments, str) else arguments
+                    self.assertIsInstance(arguments["city"], str)
+            bad = os.path.join(folder, "bad.json")
+            with open(bad, "w", encoding="utf-8") as file:
+                json.dump([{"name": "f", "parameters": {"properties": {"a": {"not": {}}}}}], file)
+            done = run("run", "--tools", bad, "--strict-tools", QUESTION)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn('functions.f: the schema\'s keyword "not" at /properties/a/not', done.stderr.decode())
+
+    def test_a_budget_ends_the_reasoning_and_the_answer_follows(self):
+        self.assertEqual(self.hot("--reasoning-budget", "0", "--seed", "1", QUESTION)["reasoning"], "")
+        short = json.loads(answer("--json", "--reasoning-budget", "3", QUESTION))
+        self.assertLess(len(short["reasoning"].split()), 5)
+        self.assertEqual(short["finish_reason"], "stop")
+
+    def test_a_schema_holds_at_any_temperature(self):
+        self.needs_grammars()
+        schema = {"type": "object", "properties": {"city": {"enum": ["Paris", "Rome"]}, "sure": {"type": "boolean"}}, "required": ["city", "sure"],
+                  "additionalProperties": False}
+        for seed in "123":
+            result = self.hot("--json-schema", json.dumps(schema), "--reasoning-budget", "20", "--seed", seed, QUESTION)
+            self.assertEqual(result["finish_reason"], "stop")
+            said = json.loads(result["answer"])
+            self.assertIn(said["city"], ["Paris", "Rome"])
+            self.assertIsInstance(said["sure"], bool)
+        self.assertRegex(self.hot("--regex", "[A-Z][a-z]{2,8}!", "--reasoning-budget", "20", "--seed", "4", QUESTION)["answer"], r"^[A-Z][a-z]{2,8}!$")
+
+    def test_schemas_that_cannot_be_used_are_refused_by_keyword(self):
+        self.needs_grammars()
+        for arguments, says in [(["--json-schema", '{"properties": {"a": {"not": {}}}}'], '"not" at /properties/a/not'), (["--json-schema", "/no/such/file"], "/no/such/file"),
+                                (["--json-schema", "{"], "the schema"), (["--regex", "(?=a)b"], "cannot be used"), (["--regex", "a", "--format", "json"], "one form")]:
+            done = run("run", *arguments, QUESTION)
+            self.assertEqual((done.returncode, done.stdout), (1, b""), arguments)
+            self.assertIn(says, done.stderr.decode())
+
+    def test_the_bare_model_can_be_had(self):
+        self.assertIn("Paris", answer("--unconstrained", QUESTION))
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -6,7 +6,7 @@ import unittest
 
 from gossamer import PROGRAM, run
 
-COMMANDS = ["run", "chat", "show", "tokenize", "detokenize", "render", "parse", "logits", "generate", "bench", "simulate", "synth", "version"]
+COMMANDS = ["run", "chat", "show", "tokenize", "detokenize", "render", "parse", "logits", "generate", "bench", "simulate", "synth", "serve", "version"]
 
 
 class Help(unittest.TestCase):

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <fstream>
@@ -25,6 +26,7 @@ struct Outcome {
   FinishReason finish = FinishReason::kError;
   uint32_t ends = 0;
   uint32_t cached_tokens = 0;
+  std::vector<float> prompt_logprobs;  // of the prompt, from its second token on
 };
 
 /// Memory of this process that is really there.
@@ -61,6 +63,7 @@ std::map<SequenceId, Outcome> run(Engine& engine, const std::vector<EngineReques
       std::vector<float>& logprobs = outcome.logprobs.emplace_back(1, event.logprobs.chosen);
       for (const TokenLogprob& top : event.logprobs.top) logprobs.push_back(top.logprob);
     }
+    for (const Logprobs& logprobs : event.prompt_logprobs) outcome.prompt_logprobs.push_back(logprobs.chosen);
     if (event.kind != EngineEvent::Kind::kEnd) continue;
     outcome.finish = event.finish;
     outcome.cached_tokens = event.cached_tokens;
@@ -212,6 +215,53 @@ TEST_F(EngineTest, AnswersOfOnePromptShareItsComputation) {
   for (const auto& [id, outcome] : outcomes) shared += outcome.cached_tokens == 128;
   EXPECT_EQ(shared, 5u);
   EXPECT_NE(outcomes.begin()->second.tokens, outcomes.rbegin()->second.tokens);
+}
+
+TEST_F(EngineTest, APromptsOwnLogprobsAreThoseOfDecodingIt) {
+  const auto model = load();
+  const auto engine = start(*model, 60, 48);
+  EngineRequest asked = request(text(70, 5), 90);
+  asked.top_logprobs = 2;
+  const Outcome decoded = run(*engine, {asked}).begin()->second;
+  ASSERT_EQ(decoded.tokens.size(), 90u);
+
+  EngineRequest told = request(asked.prompt, 1);
+  told.prompt.insert(told.prompt.end(), decoded.tokens.begin(), decoded.tokens.end());
+  told.top_logprobs = 0;
+  told.prompt_logprobs = told.computes_whole_prompt = true;
+  // Beside others, so that its rows are cut wherever the budget ends.
+  std::vector<EngineRequest> crowd(5, request(text(100, 6), 20));
+  crowd.insert(crowd.begin() + 2, told);
+  Outcome outcome;
+  for (const auto& [id, other] : run(*engine, crowd))
+    if (!other.prompt_logprobs.empty()) outcome = other;
+  ASSERT_EQ(outcome.prompt_logprobs.size(), told.prompt.size() - 1);
+  for (size_t i = 0; i < decoded.tokens.size(); ++i)
+    EXPECT_EQ(outcome.prompt_logprobs[asked.prompt.size() - 1 + i], decoded.logprobs[i][0]) << i;
+}
+
+TEST_F(EngineTest, StopTokensWaitForTheLeastLength) {
+  const auto model = load();
+  const auto engine = start(*model, 60, 48);
+  EngineRequest free = request(text(20, 5), 40);
+  const std::vector<TokenId> tokens = run(*engine, {free}).begin()->second.tokens;
+  EngineRequest stopped = free;
+  stopped.stop_tokens = {tokens[0]};
+  EXPECT_EQ(run(*engine, {stopped}).begin()->second.tokens.size(), 1u);
+  stopped.min_tokens = 6;
+  const Outcome longer = run(*engine, {stopped}).begin()->second;
+  ASSERT_GE(longer.tokens.size(), 7u);
+  EXPECT_EQ(std::count(longer.tokens.begin(), longer.tokens.begin() + 6, tokens[0]), 0);
+}
+
+TEST_F(EngineTest, ForgottenPrefixesAreComputedAgain) {
+  const auto model = load();
+  const auto engine = start(*model, 60, 48);
+  const EngineRequest asked = request(text(100, 5), 2);
+  run(*engine, {asked});
+  EXPECT_GT(run(*engine, {asked}).begin()->second.cached_tokens, 0u);
+  engine->reset_prefix_cache();
+  EXPECT_EQ(run(*engine, {asked}).begin()->second.cached_tokens, 0u);
 }
 
 TEST_F(EngineTest, CancellingEndsARequestWhereverItIs) {

@@ -57,6 +57,9 @@ class PlainTokenizer final : public Tokenizer {
   void encode_with_specials(std::string_view text, std::vector<TokenId>& out) const override { encode(text, out); }
   std::string_view token_bytes(TokenId id) const override { return id == 0 ? "a" : ""; }
   TokenKind kind(TokenId id) const override { return id == 0 ? TokenKind::kText : TokenKind::kUnnamed; }
+  std::optional<TokenId> text_token(std::string_view bytes) const override {
+    return bytes == "a" ? std::optional<TokenId>(0) : std::nullopt;
+  }
   std::optional<TokenId> special(std::string_view) const override { return std::nullopt; }
   uint32_t head_rows() const override { return 1; }
   uint32_t named_tokens() const override { return 1; }

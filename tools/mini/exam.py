@@ -7,7 +7,7 @@ Questions are freshly generated from the seed; generative skills ask only what t
 the exam (see skills/common.py). Reports accuracy by skill, the length of the analysis by effort, and on the
 last line the overall accuracy and the share of completions that are well formed: a strict parse without
 error, ended by <|return|> or <|call|>, calls to declared functions with valid JSON arguments that fit the
-schema. Nothing is constrained while decoding. Plain Python 3.11, no packages.
+schema. Nothing is constrained while decoding (`gossamer generate --unconstrained`). Plain Python 3.11, no packages.
 """
 import argparse
 import json

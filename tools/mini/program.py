@@ -52,7 +52,7 @@ def answers(program: Path, model: Path, conversations: list[list[Message]], max_
     if not conversations:
         return []
     requests = [{"conversation": {"messages": m}, "max_tokens": max_tokens, "temperature": 0} for m in conversations]
-    completions = _exchange([str(program), "generate", "--model", str(model)], requests)
+    completions = _exchange([str(program), "generate", "--unconstrained", "--model", str(model)], requests)
     parsed = _exchange([str(program), "parse", "--mode", "strict", "--model", str(model)], [{"tokens": c["tokens"], "role": "assistant"} for c in completions])
     out = []
     for c, p in zip(completions, parsed):

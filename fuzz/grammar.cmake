@@ -1,0 +1,1 @@
+gossamer_fuzzer(grammar_schema SOURCES grammar_schema.cc ROOMS grammar)

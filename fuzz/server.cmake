@@ -1,0 +1,3 @@
+gossamer_fuzzer(server_chat_body SOURCES server_chat_body.cc ROOMS server)
+gossamer_fuzzer(server_ollama_body SOURCES server_ollama_body.cc ROOMS server)
+gossamer_fuzzer(server_responses_body SOURCES server_responses_body.cc ROOMS server)

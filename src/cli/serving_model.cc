@@ -1,0 +1,82 @@
+#include "cli/serving_model.h"
+
+#include <filesystem>
+
+#include "base/mmap_file.h"
+#include "cli/progress_line.h"
+#include "cli/setup_options.h"
+#include "server/engine_source.h"
+#include "server/scripted_engine.h"
+
+namespace gossamer::cli {
+namespace {
+
+constexpr uint64_t kLargestScriptBytes = 64 << 20;
+
+/// The date that prompts name, asked for with each request: a server runs for longer than a day.
+Result<std::function<std::string()>> clock_of(const std::string& date) {
+  SetupOptions setup;
+  setup.date = date;
+  GOS_TRY_STATUS(setup.make().ok() ? Status() : Status(setup.make().error()));
+  return std::function<std::string()>([setup] { return setup.make()->date; });
+}
+
+Result<std::shared_ptr<server::ServedModel>> scripted_model(const ServeOptions& options, server::App& app) {
+  GOS_TRY(const std::string text, read_file(options.script, kLargestScriptBytes));
+  server::ServedModelParts parts;
+  parts.tokenizer = Tokenizer::o200k_harmony();
+  server::Script script;
+  parts.tokenizer->encode_with_specials(text, script.answers.emplace_back());
+  if (options.max_context > 0) script.max_sequence_tokens = options.max_context;
+  parts.names = server::ModelNames::of("scripted", options.served_names);
+  parts.names.any = options.any_model;
+  for (const char* name : {"<|return|>", "<|call|>", "<|endoftext|>"})
+    parts.stop_tokens.push_back(*parts.tokenizer->special(name));
+  parts.source = std::make_unique<server::ScriptedEngine>(std::move(script));
+  GOS_TRY(parts.today, clock_of(options.date));
+  return server::ServedModel::create(std::move(parts), &app.metrics());
+}
+
+}  // namespace
+
+Result<std::shared_ptr<server::ServedModel>> load_served_model(const ServeOptions& options, server::App& app) {
+  if (!options.script.empty()) return scripted_model(options, app);
+  GOS_TRY(EngineOptions engine_options, options.engine.resolve(options.model.chosen_precision()));
+  engine_options.populate = true;
+  engine_options.limits.max_rows = options.max_running;
+  engine_options.limits.max_waiting_requests = options.max_queue;
+  if (options.max_context > 0) engine_options.limits.max_sequence_tokens = options.max_context;
+
+  GOS_TRY(const std::string path, find_model(options.model.model));
+  LoadOptions load = options.model.load_options();
+  load.need_tokenizer = true;
+  std::shared_ptr<LoadedModel> loaded;
+  {
+    ProgressLine line;
+    const auto progress = [&](std::string_view stage, uint64_t done, uint64_t total) {
+      if (total > 0) app.set_loading(static_cast<double>(done) / static_cast<double>(total));
+      line.update(stage, done, total);
+    };
+    GOS_TRY(std::unique_ptr<LoadedModel> fresh, LoadedModel::load(path, load, progress));
+    loaded = std::move(fresh);
+  }
+  GOS_TRY(std::unique_ptr<Engine> engine, Engine::start(*loaded, engine_options));
+
+  server::ServedModelParts parts;
+  std::vector<std::string> names = options.served_names;
+  std::error_code ignored;  // any failure means: not a path
+  const bool is_path = std::filesystem::exists(options.model.model, ignored);
+  if (names.empty() && !is_path) names.push_back(options.model.model);  // as it was asked for, so it is known
+  parts.names = server::ModelNames::of(loaded->checkpoint.name(), names);
+  parts.names.any = options.any_model;
+  parts.tokenizer = loaded->tokenizer;
+  parts.keeps = loaded;
+  parts.source = std::make_unique<server::EngineSource>(std::move(engine));
+  parts.stop_tokens = loaded->stop_tokens();
+  parts.defaults = loaded->checkpoint.generation();
+  GOS_TRY(parts.today, clock_of(options.date));
+  parts.checkpoint = &loaded->checkpoint;
+  return server::ServedModel::create(std::move(parts), &app.metrics());
+}
+
+}  // namespace gossamer::cli

@@ -1,0 +1,78 @@
+#include "engine/token_chooser.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "sampling/masked_mass.h"
+
+namespace gossamer {
+
+TokenChooser::TokenChooser(const EngineRequest& request, uint32_t vocab_size, const TokenMask* sampleable)
+    : sampler_(request.sampling, request.prompt),
+      top_logprobs_(request.top_logprobs),
+      sampleable_(sampleable),
+      min_tokens_(request.min_tokens) {
+  if (request.min_tokens > 0 && !request.stop_tokens.empty()) {
+    early_mask_ = sampleable ? *sampleable : TokenMask(vocab_size, true);
+    for (TokenId token : request.stop_tokens)
+      if (token < vocab_size) early_mask_->forbid(token);
+  }
+  if (request.constraint) constrained_ = std::make_shared<ConstrainedAnswer>(request.constraint->clone());
+}
+
+const TokenMask* TokenChooser::head_mask(size_t answer_tokens) const {
+  return early_mask_ && answer_tokens < min_tokens_ ? &*early_mask_ : sampleable_;
+}
+
+TopWish TokenChooser::wish(kernels::TopLogits* top) const {
+  TopWish wish;
+  if (constrained_ || sampler_.needed_logits() == 0 || (top_logprobs_ && !sampler_.changes().empty())) return wish;
+  wish.k = std::max(sampler_.needed_logits(), top_logprobs_.value_or(0));
+  wish.wants_log_sum_exp = top_logprobs_.has_value();
+  wish.changes = sampler_.changes();
+  wish.top = top;
+  return wish;
+}
+
+TokenChooser::Choice TokenChooser::choose(std::span<const float> logits, const kernels::TopLogits& top,
+                                          uint32_t position) {
+  Choice choice;
+  const TokenMask* mask = nullptr;
+  if (constrained_) {
+    const Result<const TokenMask*> allowed = constraint_mask(logits, choice);
+    if (!allowed.ok()) {
+      choice.token = allowed.error();
+      return choice;
+    }
+    mask = *allowed;
+  }
+  choice.token = logits.empty() ? sampler_.sample(top, position) : sampler_.sample(logits, position, mask);
+  if (!choice.token.ok()) return choice;
+  if (top_logprobs_)
+    choice.logprobs = logits.empty() ? logprobs_of(top, *choice.token, *top_logprobs_)
+                                     : logprobs_of(logits, *choice.token, *top_logprobs_);
+  sampler_.accept(*choice.token);
+  if (!constrained_) return choice;
+  if (Status accepted = constrained_->accept(*choice.token); !accepted.ok()) choice.token = accepted.error();
+  choice.is_complete = constrained_->must_end();
+  return choice;
+}
+
+/// Waits for the mask where it is still being computed, and counts what it takes away.
+Result<const TokenMask*> TokenChooser::constraint_mask(std::span<const float> logits, Choice& choice) {
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point begin = Clock::now();
+  GOS_TRY(const TokenMask* mask, constrained_->mask());
+  choice.mask_wait_seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+  if (mask->vocab_size() != logits.size())
+    return make_error(ErrorCode::kInvalidInput, "the constraint is made for {} tokens, but the model has {}",
+                      mask->vocab_size(), logits.size());
+  masked_ += {masked_mass(logits, *mask), 1};
+  return mask;
+}
+
+void TokenChooser::prepare(MaskWorker& worker) const {
+  if (constrained_ && constrained_->wants_company()) worker.post(constrained_);
+}
+
+}  // namespace gossamer

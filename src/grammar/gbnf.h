@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace gossamer::grammar {
+
+/// llama.cpp's GBNF as a Lark grammar, rule by rule: "root" becomes "start". Errors: what is no GBNF, with its line; a
+/// rule that is used and not defined; no root.
+Result<std::string> lark_from_gbnf(std::string_view text);
+
+}  // namespace gossamer::grammar

@@ -1,0 +1,154 @@
+#include "grammar/grammar_engine.h"
+
+#include <chrono>
+#include <exception>
+#include <optional>
+
+#include "grammar/grammar_constraint.h"
+#include "grammar/schema_check.h"
+
+namespace gossamer::grammar {
+namespace {
+
+constexpr size_t kThreads = 2;  // one that is busy with a monster leaves another
+
+using Clock = std::chrono::steady_clock;
+
+GrammarSpec schema_of_pattern(const std::string& pattern) {
+  return {GrammarSpec::Kind::kJsonSchema, json::serialize(json::object{{"type", "string"}, {"pattern", pattern}})};
+}
+
+}  // namespace
+
+/// One grammar to be compiled, and who waits for it. A job that nobody waits for any more is still finished where it
+/// was begun: the library cannot be interrupted, but its work is bounded.
+struct GrammarEngine::Job {
+  GrammarSpec spec;
+  std::shared_ptr<const Vocabulary> vocabulary;
+  std::optional<Compiled> result;  // guarded by the engine's mutex, as is the next
+  bool is_wanted = true;
+  std::condition_variable done;
+};
+
+GrammarEngine::GrammarEngine(std::shared_ptr<const Tokenizer> tokenizer, const GrammarLimits& limits)
+    : tokenizer_(std::move(tokenizer)), limits_(limits) {}
+
+GrammarEngine::~GrammarEngine() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  news_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+}
+
+Result<std::shared_ptr<const TokenConstraint>> GrammarEngine::compile(const GrammarSpec& spec) {
+  if (auto found = cached(spec)) return found;
+  GOS_TRY(auto vocabulary, load_vocabulary());
+  Compiled compiled = compile_within_deadline(spec, std::move(vocabulary));
+  if (compiled.ok()) keep(spec, *compiled);
+  return compiled;
+}
+
+Status GrammarEngine::warm_up() {
+  const auto loaded = load_vocabulary();
+  return loaded.ok() ? Status() : Status(loaded.error());
+}
+
+Result<std::shared_ptr<const Vocabulary>> GrammarEngine::load_vocabulary() {
+  std::lock_guard lock(vocabulary_mutex_);
+  if (!vocabulary_) {
+    GOS_TRY(vocabulary_, Vocabulary::create(tokenizer_));
+  }
+  return vocabulary_;
+}
+
+std::shared_ptr<const TokenConstraint> GrammarEngine::cached(const GrammarSpec& spec) {
+  std::lock_guard lock(mutex_);
+  for (auto entry = cache_.begin(); entry != cache_.end(); ++entry) {
+    if (!(entry->spec == spec)) continue;
+    cache_.splice(cache_.begin(), cache_, entry);
+    return entry->constraint;
+  }
+  return nullptr;
+}
+
+void GrammarEngine::keep(const GrammarSpec& spec, std::shared_ptr<const TokenConstraint> constraint) {
+  std::lock_guard lock(mutex_);
+  cache_.push_front({spec, std::move(constraint)});
+  if (cache_.size() > limits_.cached_grammars) cache_.pop_back();
+}
+
+GrammarEngine::Compiled GrammarEngine::compile_within_deadline(const GrammarSpec& spec,
+                                                               std::shared_ptr<const Vocabulary> vocabulary) {
+  const auto job = std::make_shared<Job>();
+  job->spec = spec;
+  job->vocabulary = std::move(vocabulary);
+  std::unique_lock lock(mutex_);
+  line_.push_back(job);
+  if (threads_.size() < kThreads) threads_.emplace_back([this] { work(); });
+  news_.notify_one();
+  const auto deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(
+                                           std::chrono::duration<double>(limits_.deadline_seconds));
+  if (job->done.wait_until(lock, deadline, [&] { return job->result.has_value(); })) return std::move(*job->result);
+  job->is_wanted = false;
+  return make_error(ErrorCode::kInvalidInput, "the grammar could not be compiled within {} s: make it simpler",
+                    limits_.deadline_seconds);
+}
+
+void GrammarEngine::work() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    news_.wait(lock, [&] { return stopping_ || !line_.empty(); });
+    if (stopping_) return;
+    const std::shared_ptr<Job> job = std::move(line_.front());
+    line_.pop_front();
+    if (!job->is_wanted) continue;
+    lock.unlock();
+    std::optional<Compiled> result;
+    try {
+      result = compile_now(job->spec, job->vocabulary);
+      if (!result->ok()) result = explain(job->spec, job->vocabulary, result->error());
+    } catch (const std::exception& problem) {  // out of memory
+      result = make_error(ErrorCode::kInvalidInput, "the grammar could not be compiled: {}", problem.what());
+    }
+    lock.lock();
+    job->result = std::move(result);
+    job->done.notify_all();
+  }
+}
+
+GrammarEngine::Compiled GrammarEngine::compile_now(const GrammarSpec& spec,
+                                                   const std::shared_ptr<const Vocabulary>& vocabulary) const {
+  static_assert(static_cast<uint32_t>(GrammarSpec::Kind::kJsonSchema) == kGossamerJsonSchema &&
+                static_cast<uint32_t>(GrammarSpec::Kind::kRegex) == kGossamerRegex &&
+                static_cast<uint32_t>(GrammarSpec::Kind::kLark) == kGossamerLark);
+  char error[512] = "";
+  GossamerGrammar* grammar =
+      gossamer_grammar_compile(vocabulary->library(), static_cast<uint32_t>(spec.kind), spec.text.data(),
+                               spec.text.size(), limits_.max_items, error, sizeof error);
+  if (!grammar) return make_error(ErrorCode::kInvalidInput, "the grammar cannot be used: {}", error);
+  return std::shared_ptr<const TokenConstraint>(
+      std::make_shared<GrammarConstraint>(vocabulary, grammar, spec.kind == GrammarSpec::Kind::kJsonSchema));
+}
+
+/// The library does not say where in a schema something is wrong. What it refuses most is looked for.
+GrammarEngine::Compiled GrammarEngine::explain(const GrammarSpec& spec,
+                                               const std::shared_ptr<const Vocabulary>& vocabulary, Error error) const {
+  if (spec.kind != GrammarSpec::Kind::kJsonSchema) return error;
+  const Result<json::value> schema = parse_schema(spec.text);
+  if (!schema.ok()) return error;
+  const Result<CheckedSchema> checked = check_schema(*schema);
+  if (!checked.ok()) return checked.error();
+  if (error.message.find("oneOf") != std::string::npos && !checked->first_one_of.empty())
+    return make_error(ErrorCode::kInvalidInput,
+                      "the schema's keyword \"oneOf\" at {} is not supported where its alternatives may overlap: use "
+                      "anyOf, or give each a const of its own",
+                      checked->first_one_of);
+  for (const auto& [place, pattern] : checked->patterns)
+    if (const Compiled compiled = compile_now(schema_of_pattern(pattern), vocabulary); !compiled.ok())
+      return make_error(ErrorCode::kInvalidInput, "the schema's pattern at {}: {}", place, compiled.error().message);
+  return error;
+}
+
+}  // namespace gossamer::grammar

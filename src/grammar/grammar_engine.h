@@ -1,0 +1,73 @@
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "base/result.h"
+#include "grammar/grammar_spec.h"
+#include "grammar/vocabulary.h"
+#include "sampling/token_constraint.h"
+#include "tokenizer/tokenizer.h"
+
+namespace gossamer::grammar {
+
+struct GrammarLimits {
+  double deadline_seconds = 2;   ///< for compiling one grammar
+  uint64_t max_items = 200'000;  ///< of a compiled grammar: what its rules are made of
+  size_t cached_grammars = 64;   ///< compiled grammars that are kept; the least lately used goes
+};
+
+/// Compiles grammars for the tokens of one model and keeps them. Nothing is loaded before the first one. Any thread.
+class GrammarEngine {
+ public:
+  explicit GrammarEngine(std::shared_ptr<const Tokenizer> tokenizer, const GrammarLimits& limits = {});
+  ~GrammarEngine();
+  GrammarEngine(const GrammarEngine&) = delete;
+  GrammarEngine& operator=(const GrammarEngine&) = delete;
+
+  /// A constraint that holds an answer to `spec`: clone it for each answer. Waits until it is compiled, at most the
+  /// deadline; the first time also for the vocabulary, which takes a second. Errors: what is wrong with the
+  /// specification (of a schema with the JSON pointer, where it can be told); it takes too long or gets too large; this
+  /// program was built without grammars.
+  Result<std::shared_ptr<const TokenConstraint>> compile(const GrammarSpec& spec);
+
+  /// Loads the vocabulary, for servers that want their first grammar to be as fast as the others. Errors: this program
+  /// was built without grammars.
+  Status warm_up();
+
+ private:
+  struct Job;
+  struct Cached {
+    GrammarSpec spec;
+    std::shared_ptr<const TokenConstraint> constraint;
+  };
+  using Compiled = Result<std::shared_ptr<const TokenConstraint>>;
+
+  Result<std::shared_ptr<const Vocabulary>> load_vocabulary();
+  std::shared_ptr<const TokenConstraint> cached(const GrammarSpec& spec);
+  void keep(const GrammarSpec& spec, std::shared_ptr<const TokenConstraint> constraint);
+  Compiled compile_within_deadline(const GrammarSpec& spec, std::shared_ptr<const Vocabulary> vocabulary);
+  Compiled explain(const GrammarSpec& spec, const std::shared_ptr<const Vocabulary>& vocabulary, Error error) const;
+  Compiled compile_now(const GrammarSpec& spec, const std::shared_ptr<const Vocabulary>& vocabulary) const;
+  void work();
+
+  const std::shared_ptr<const Tokenizer> tokenizer_;
+  const GrammarLimits limits_;
+
+  std::mutex vocabulary_mutex_;
+  std::shared_ptr<const Vocabulary> vocabulary_;  // null before the first grammar
+
+  std::mutex mutex_;
+  std::condition_variable news_;
+  std::deque<std::shared_ptr<Job>> line_;
+  std::list<Cached> cache_;  // the last used first
+  bool stopping_ = false;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace gossamer::grammar

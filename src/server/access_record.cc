@@ -1,0 +1,61 @@
+#include "server/access_record.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <chrono>
+
+#include "base/json.h"
+#include "base/utf8.h"
+
+namespace gossamer::server {
+namespace {
+
+std::string timestamp() {
+  const auto now = std::chrono::system_clock::now();
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count() % 1000;
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(std::chrono::system_clock::to_time_t(now)), ms);
+}
+
+/// What a client sent, on one line of a terminal: no control characters, not endless.
+std::string printable(std::string_view text) {
+  constexpr size_t kLongest = 200;
+  std::string out = utf8_lossy(text.substr(0, kLongest));
+  for (char& c : out)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  return out;
+}
+
+}  // namespace
+
+std::string access_line_text(const AccessRecord& record) {
+  std::string line = fmt::format("{} {} {} {} {:.3f}s {} {}", timestamp(), record.status, printable(record.method),
+                                 printable(record.path), record.seconds, record.peer, record.request_id);
+  if (record.completion_tokens > 0)
+    line += fmt::format(" {}+{} tokens ({} cached), first {:.3f}s, {}", record.prompt_tokens, record.completion_tokens,
+                        record.cached_tokens, record.first_token_seconds, record.finish);
+  if (record.client_gone) line += " (client gone)";
+  return line;
+}
+
+std::string access_line_json(const AccessRecord& record) {
+  json::object line = {{"time", timestamp()},
+                       {"status", record.status},
+                       {"method", printable(record.method)},
+                       {"path", printable(record.path)},
+                       {"seconds", record.seconds},
+                       {"peer", record.peer},
+                       {"request_id", record.request_id}};
+  if (record.client_gone) line["client_gone"] = true;
+  if (!record.model.empty()) line["model"] = record.model;
+  if (record.completion_tokens > 0) {
+    line["prompt_tokens"] = record.prompt_tokens;
+    line["cached_tokens"] = record.cached_tokens;
+    line["completion_tokens"] = record.completion_tokens;
+    line["ttft_seconds"] = record.first_token_seconds;
+    line["finish_reason"] = record.finish;
+  }
+  return json::serialize(line);
+}
+
+}  // namespace gossamer::server

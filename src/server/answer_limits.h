@@ -1,0 +1,18 @@
+#pragma once
+
+#include "server/generation.h"
+#include "server/json_reader.h"
+#include "server/served_model.h"
+
+namespace gossamer::server {
+
+/// Sampling and ends from the fields that all of OpenAI's interfaces share: temperature, top_p, presence_penalty,
+/// frequency_penalty, logit_bias, seed, stop; and vLLM's top_k, min_p, repetition_penalty, min_tokens, ignore_eos,
+/// stop_token_ids, priority; timeout_ms. Not max_tokens and logprobs, which are spelt differently everywhere. What is
+/// absent comes from the model's own defaults; a seed is random then.
+AnswerLimits read_limits(JsonReader& reader, const ServedModel& model);
+
+/// A seed that nobody chose.
+uint64_t random_seed();
+
+}  // namespace gossamer::server

@@ -1,0 +1,294 @@
+#include "server/app.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "harmony/json_text.h"
+#include "server/answer_exchange.h"
+#include "server/generation.h"
+#include "server/guard.h"
+#include "server/ids.h"
+#include "server/metrics.h"
+#include "server/route_pattern.h"
+
+namespace gossamer::server {
+namespace {
+
+/// The id that a client gave its request, where it can stand in a header and in a log.
+std::optional<std::string> client_request_id(const http::Request& request) {
+  constexpr size_t kLongest = 128;
+  const std::string* id = request.headers.find("x-request-id");
+  const auto is_allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+           c == '.' || c == ':';
+  };
+  if (!id || id->empty() || id->size() > kLongest || !std::all_of(id->begin(), id->end(), is_allowed))
+    return std::nullopt;
+  return *id;
+}
+
+ApiError server_error(unsigned status, std::string code, std::string message) {
+  ApiError error;
+  error.status = status;
+  error.type = "server_error";
+  error.code = std::move(code);
+  error.message = std::move(message);
+  return error;
+}
+
+ApiError not_loaded_yet(double fraction) {
+  ApiError error = server_error(503, "model_loading",
+                                fmt::format("the model is being loaded ({:.0f} %); try again soon", 100 * fraction));
+  error.retry_after_seconds = 2;
+  return error;
+}
+
+ApiError unknown_model(std::string_view wanted, const ModelNames& names) {
+  constexpr size_t kLongest = 100;
+  std::string known = names.name;
+  for (const std::string& alias : names.aliases) known += ", " + alias;
+  ApiError error = bad_request("model", fmt::format("the model \"{}\" does not exist here; what is loaded is called {}",
+                                                    wanted.substr(0, kLongest), known));
+  error.status = 404;
+  error.code = "model_not_found";
+  return error;
+}
+
+int hex_value(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+/// %41 and + of a query decoded.
+std::string query_decoded(std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const bool escaped =
+        text[i] == '%' && i + 2 < text.size() && hex_value(text[i + 1]) >= 0 && hex_value(text[i + 2]) >= 0;
+    if (escaped) {
+      out.push_back(static_cast<char>(16 * hex_value(text[i + 1]) + hex_value(text[i + 2])));
+      i += 2;
+    } else {
+      out.push_back(text[i] == '+' ? ' ' : text[i]);
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+struct App::RouteEntry {
+  std::string method;
+  RoutePattern pattern;
+  Route route;
+};
+
+void Call::respond(const json::value& body, unsigned status) const {
+  exchange->respond(json_response(body, status));
+}
+
+void Call::respond(const ApiError& error) const {
+  if (error.status == 429) app.metrics().count_refused_busy();
+  exchange->respond(error_response(error, error_style_of(request().path)));
+}
+
+std::optional<json::object> Call::read_body(bool may_be_empty) const {
+  const std::string& body = request().body;
+  if (may_be_empty && body.find_first_not_of(" \t\r\n") == std::string::npos) return json::object();
+  Result<json::value> value = harmony::parse_json_like_serde(body, "the body");
+  if (!value.ok()) {
+    respond(bad_request("", value.error().message));
+    return std::nullopt;
+  }
+  if (!value->is_object()) {
+    respond(bad_request("", "the body must be a JSON object"));
+    return std::nullopt;
+  }
+  return std::move(value->get_object());
+}
+
+std::shared_ptr<ServedModel> Call::find_model(std::string_view name) const {
+  std::shared_ptr<ServedModel> model = app.model();
+  if (!model) {
+    respond(not_loaded_yet(app.loading()));
+    return nullptr;
+  }
+  if (!model->names().matches(name)) {
+    respond(unknown_model(name, model->names()));
+    return nullptr;
+  }
+  record->model = model->name();
+  return model;
+}
+
+void Call::complete(AnswerLimits& limits) const {
+  const AppOptions& options = app.options();
+  limits.tenant = tenant;
+  if (options.timeout_seconds > 0)
+    limits.timeout_seconds = limits.timeout_seconds > 0 ? std::min(limits.timeout_seconds, options.timeout_seconds)
+                                                        : options.timeout_seconds;
+  if (limits.max_tokens == 0) limits.max_tokens = options.max_tokens_default;
+}
+
+ApiError refused(const Error& error, const ServedModel& model, const std::string& param) {
+  ApiError answer = api_error_of(error);
+  if (error.code == ErrorCode::kTooLong) answer.param = param;
+  if (error.code == ErrorCode::kBusy)
+    answer.retry_after_seconds =
+        static_cast<unsigned>(std::clamp(std::ceil(model.source().stats().predicted_wait_seconds), 1.0, 3600.0));
+  return answer;
+}
+
+void Call::follow(const std::shared_ptr<Generation>& generation, const std::string& answer_id) const {
+  app.add_running(request_id, generation);
+  app.add_running(answer_id, generation);
+  exchange->on_gone([weak = std::weak_ptr(generation)] {
+    if (const auto running = weak.lock()) running->cancel();
+  });
+}
+
+std::optional<std::string> Call::query(std::string_view key) const {
+  std::string_view rest = request().query;
+  while (!rest.empty()) {
+    const std::string_view pair = rest.substr(0, rest.find('&'));
+    rest.remove_prefix(std::min(rest.size(), pair.size() + 1));
+    const size_t equals = pair.find('=');
+    if (query_decoded(pair.substr(0, equals)) != key) continue;
+    return equals == std::string_view::npos ? std::string() : query_decoded(pair.substr(equals + 1));
+  }
+  return std::nullopt;
+}
+
+Result<std::unique_ptr<App>> App::create(AppOptions options) {
+  std::unique_ptr<App> app(new App(std::move(options)));
+  GOS_TRY(app->guard_, Guard::create(app->options_.api_keys, app->options_.api_key_file, app->options_.cors_origins));
+  return app;
+}
+
+App::App(AppOptions options) : options_(std::move(options)), metrics_(std::make_unique<Metrics>()) {}
+
+App::~App() {
+  model_.reset();   // its answers end now, and tell metrics and log
+  routes_.clear();  // what works for them is waited for
+}
+
+void App::add_route(std::string method, std::string_view pattern, Route route) {
+  routes_.push_back({std::move(method), RoutePattern(pattern), std::move(route)});
+}
+
+void App::handle(std::shared_ptr<http::Exchange> exchange) {
+  const http::Request& request = exchange->request();
+  auto record = std::make_shared<AccessRecord>();
+  record->request_id = client_request_id(request).value_or(make_id("req_"));
+  record->peer = request.peer;
+  record->method = request.method;
+  record->path = request.path;
+  http::Headers headers = guard_->cors_headers(request);
+  headers.add("x-request-id", record->request_id);
+  auto done = [this](const AccessRecord& finished) {
+    metrics_->count_http(finished.status);
+    remove_running(finished);
+    if (options_.access_log) options_.access_log(finished);
+  };
+  auto answer = std::make_shared<AnswerExchange>(std::move(exchange), std::move(headers), record, std::move(done));
+  auto call = std::make_shared<Call>(Call{*this, answer, {}, record->request_id, 0, record});
+  try {
+    dispatch(call);
+  } catch (const std::exception&) {  // memory ran out; no request may end the server
+    call->respond(server_error(500, "internal_error", "the server could not do this"));
+  }
+}
+
+void App::dispatch(const std::shared_ptr<Call>& call) {
+  const http::Request& request = call->request();
+  const std::string& method = request.method == "HEAD" ? "GET" : request.method;
+  std::string allow;
+  const RouteEntry* chosen = nullptr;
+  for (const RouteEntry& route : routes_) {
+    std::optional<std::vector<std::string>> parameters = route.pattern.match(request.path);
+    if (!parameters) continue;
+    allow += route.method + (route.method == "GET" ? ", HEAD, " : ", ");
+    if (route.method != method || chosen) continue;
+    chosen = &route;
+    call->path = std::move(*parameters);
+  }
+  if (!allow.empty()) allow += "OPTIONS";
+  if (std::optional<http::Response> preflight =
+          guard_->preflight(request, allow.empty() ? "GET, POST, OPTIONS" : allow))
+    return call->exchange->respond(std::move(*preflight));
+
+  ApiError refused;
+  const std::optional<TenantId> tenant = guard_->tenant_of(request, refused);
+  if (!tenant) return call->respond(refused);
+  call->tenant = *tenant;
+  if (chosen) return run_route(*chosen, call);
+
+  constexpr size_t kLongestShown = 100;
+  ApiError error;
+  if (allow.empty()) {
+    error.status = 404;
+    error.code = "unknown_url";
+    error.message =
+        fmt::format("there is no {} {}", request.method.substr(0, 20), request.path.substr(0, kLongestShown));
+    return call->respond(error);
+  }
+  error.status = 405;
+  error.code = "method_not_allowed";
+  error.message = fmt::format("{} does not take {}; it takes {}", request.path.substr(0, kLongestShown),
+                              request.method.substr(0, 20), allow);
+  http::Response response = error_response(error, error_style_of(request.path));
+  response.headers.add("Allow", allow);
+  call->exchange->respond(std::move(response));
+}
+
+void App::run_route(const RouteEntry& route, const std::shared_ptr<Call>& call) {
+  if (draining_ && route.method == "POST") {
+    ApiError error = server_error(503, "shutting_down", "the server is shutting down; try another one, or again later");
+    error.retry_after_seconds = 5;
+    return call->respond(error);
+  }
+  route.route(call);
+}
+
+std::shared_ptr<ServedModel> App::model() const {
+  std::lock_guard lock(mutex_);
+  return model_;
+}
+
+void App::set_model(std::shared_ptr<ServedModel> model) {
+  std::lock_guard lock(mutex_);
+  model_.swap(model);  // the one before ends when the lock is free again: its answers tell the app that they end
+}
+
+void App::add_running(const std::string& id, std::weak_ptr<Generation> generation) {
+  std::lock_guard lock(mutex_);
+  // An answer may have ended before it was added here: such entries go when there are many.
+  constexpr size_t kFewest = 1024;
+  if (running_.size() >= std::max(kFewest, 2 * num_running_after_sweep_)) {
+    std::erase_if(running_, [](const auto& entry) { return entry.second.expired(); });
+    num_running_after_sweep_ = running_.size();
+  }
+  running_.emplace(id, std::move(generation));
+}
+
+void App::remove_running(const AccessRecord& record) {
+  std::lock_guard lock(mutex_);
+  running_.erase(record.request_id);
+  running_.erase(record.answer_id);
+}
+
+size_t App::abort(const std::string& id) {
+  std::vector<std::shared_ptr<Generation>> found;
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& [known, generation] : running_)
+      if (id.empty() || known == id)
+        if (auto running = generation.lock()) found.push_back(std::move(running));
+  }
+  for (const auto& generation : found) generation->cancel();
+  return found.size();
+}
+
+}  // namespace gossamer::server

@@ -1,0 +1,122 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/tenant_fairness.h"
+#include "http/exchange.h"
+#include "server/api_error.h"
+#include "server/served_model.h"
+
+namespace gossamer::server {
+
+class App;
+struct AnswerLimits;
+class Generation;
+class Guard;
+class Metrics;
+struct AccessRecord;
+
+/// A request that has passed the guard, and what its handler has at hand. Handlers keep it as long as they answer.
+struct Call {
+  App& app;
+  std::shared_ptr<http::Exchange> exchange;  ///< adds x-request-id and CORS to what goes out, and notes it for the log
+  std::vector<std::string> path;             ///< what stood at each {parameter}
+  std::string request_id;
+  TenantId tenant = 0;                   ///< who asks: its own prefix cache and its own place in line
+  std::shared_ptr<AccessRecord> record;  ///< for the log: handlers add the model and the counts
+
+  const http::Request& request() const { return exchange->request(); }
+  void respond(const json::value& body, unsigned status = 200) const;
+  void respond(const ApiError& error) const;
+  /// The body as a JSON object. Nothing: it is none, and the 400 has been sent. An empty body is {} where
+  /// `may_be_empty`.
+  std::optional<json::object> read_body(bool may_be_empty = false) const;
+  /// The model that `name` means. Null: there is none of that name (404), or none yet (503); it has been sent.
+  std::shared_ptr<ServedModel> find_model(std::string_view name) const;
+  /// Puts the caller's tenant and the server's own deadline and limit into what a request left open.
+  void complete(AnswerLimits& limits) const;
+  /// Ends the answer when the client goes, and lets /abort find it, also by the `answer_id` that the client sees (which
+  /// belongs into the record before the answer begins: from then on the record is the engine's thread's).
+  void follow(const std::shared_ptr<Generation>& generation, const std::string& answer_id) const;
+  /// The value of `key` in the query, %-escapes decoded.
+  std::optional<std::string> query(std::string_view key) const;
+};
+
+/// Why start_generation() refused, for a client: `param` is the field that holds the prompt, and a full line tells when
+/// to come again.
+ApiError refused(const Error& error, const ServedModel& model, const std::string& param);
+
+using Route = std::function<void(const std::shared_ptr<Call>&)>;
+
+/// What of the server is set when it starts.
+struct AppOptions {
+  std::vector<std::string> api_keys;                    ///< texts; see ApiKeys
+  std::string api_key_file;                             ///< lines of SHA-256, reread when it changes; empty: none
+  std::vector<std::string> cors_origins;                ///< "https://chat.example", or "*"; empty: closed
+  bool timings = true;                                  ///< `ttft` and `timings` in answers
+  double timeout_seconds = 0;                           ///< of a request; 0: none
+  uint32_t max_tokens_default = 0;                      ///< of chats that name no limit; 0: to the end of the context
+  std::function<void(const AccessRecord&)> access_log;  ///< called when an answer is complete; empty: none
+};
+
+/// The server between transport and engine: routes, guard, the model. Answers from the first moment, with 503 until
+/// the model is there.
+class App {
+ public:
+  /// Errors: the file of keys cannot be read.
+  static Result<std::unique_ptr<App>> create(AppOptions options);
+  ~App();
+
+  /// What HttpServer calls.
+  void handle(std::shared_ptr<http::Exchange> exchange);
+
+  /// `pattern`: "/v1/models/{id}"; a parameter is one segment, {id...} all that follow. HEAD goes where GET goes.
+  void add_route(std::string method, std::string_view pattern, Route route);
+
+  const AppOptions& options() const { return options_; }
+  Metrics& metrics() { return *metrics_; }
+  Guard& guard() { return *guard_; }
+
+  /// Null: not loaded yet.
+  std::shared_ptr<ServedModel> model() const;
+  void set_model(std::shared_ptr<ServedModel> model);
+  /// 0 to 1, while the model loads.
+  void set_loading(double fraction) { loading_ = fraction; }
+  double loading() const { return loading_; }
+
+  /// Readiness goes off; work that comes from now on is refused with 503, what runs goes on.
+  void start_draining() { draining_ = true; }
+  bool draining() const { return draining_; }
+
+  /// Answers under way, by request id and by the id of the answer: what /abort finds.
+  void add_running(const std::string& id, std::weak_ptr<Generation> generation);
+  /// Cancels them; how many there were of that id. Empty: all.
+  size_t abort(const std::string& id);
+
+ private:
+  explicit App(AppOptions options);
+  struct RouteEntry;
+  void dispatch(const std::shared_ptr<Call>& call);
+  void remove_running(const AccessRecord& record);
+  void run_route(const RouteEntry& route, const std::shared_ptr<Call>& call);
+
+  const AppOptions options_;
+  std::unique_ptr<Metrics> metrics_;
+  std::unique_ptr<Guard> guard_;
+  std::vector<RouteEntry> routes_;
+  mutable std::mutex mutex_;
+  std::shared_ptr<ServedModel> model_;
+  std::unordered_multimap<std::string, std::weak_ptr<Generation>> running_;
+  size_t num_running_after_sweep_ = 0;
+  std::atomic<double> loading_{0};
+  std::atomic<bool> draining_{false};
+};
+
+}  // namespace gossamer::server

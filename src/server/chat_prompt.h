@@ -1,0 +1,66 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "harmony/conversation.h"
+#include "server/generation.h"
+#include "server/json_reader.h"
+
+namespace gossamer::server {
+
+/// A call that the assistant made in an earlier turn.
+struct PastCall {
+  std::string id;         ///< as the client knows it; empty where the API has none
+  std::string name;       ///< of the function, without "functions."
+  std::string arguments;  ///< JSON as text
+};
+
+/// One turn of a conversation, as every interface can say it.
+struct ChatTurn {
+  enum class Role : uint8_t { kSystem, kDeveloper, kUser, kAssistant, kTool };
+
+  Role role = Role::kUser;
+  std::string text;
+  std::string reasoning;        ///< kAssistant: what it thought before
+  std::vector<PastCall> calls;  ///< kAssistant: `text` was then said before them
+  std::string call_id;          ///< kTool: the call that this is the result of
+  std::string tool_name;        ///< kTool: where the interface tells it; otherwise found by call_id
+  std::string place;            ///< in the request, for errors: "messages[3]"
+};
+
+/// What is to be answered, before it is harmony.
+struct ChatPrompt {
+  std::optional<std::string> instructions;  ///< beside those of system and developer turns, before them
+  std::vector<ChatTurn> turns;
+  std::vector<harmony::ToolDescription> functions;
+  std::optional<harmony::ReasoningEffort> effort;  ///< absent: medium
+  OutputFormat format;
+};
+
+/// The conversation, complete. Rules, the same for all interfaces:
+/// - System and developer turns at the beginning are the instructions, joined by blank lines; later ones are developer
+///   messages where they stand.
+/// - Reasoning is kept in the turn that is still running (after the last user or final message), and dropped before.
+/// - A text beside calls is a preamble in the commentary channel.
+/// - A schema that the answer must follow is shown to the model under "# Response Formats".
+/// `today`: empty, no date. A result of a call that nobody made is a problem of `reader`.
+harmony::Conversation make_conversation(const ChatPrompt& prompt, const std::string& today, JsonReader& reader);
+
+/// The text of a message: a text, or a list of parts {"type": "text" | "input_text" | "output_text" | "refusal", ...},
+/// joined. Null: empty. Pictures, sound and files are refused by name.
+std::string read_content(const json::value* content, const std::string& place, JsonReader& reader);
+
+/// Functions of OpenAI's "tools" of chat completions: [{"type": "function", "function": {"name", "description"?,
+/// "parameters"?, "strict"?}}], or the flat form of responses. Other types are problems.
+std::vector<harmony::ToolDescription> read_functions(const json::array& tools, const std::string& place,
+                                                     JsonReader& reader);
+/// One function: {"name", "description"?, "parameters"?}.
+harmony::ToolDescription read_function(const json::object& function, const std::string& place, JsonReader& reader);
+
+/// "none", "minimal", "low", "medium", "high", "xhigh", "max" as far as the model has it; null or absent: nothing.
+std::optional<harmony::ReasoningEffort> read_effort(std::string_view key, JsonReader& reader);
+
+}  // namespace gossamer::server

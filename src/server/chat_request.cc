@@ -1,0 +1,220 @@
+#include "server/chat_request.h"
+
+#include <algorithm>
+
+#include "harmony/json_text.h"
+#include "server/answer_limits.h"
+#include "server/chat_prompt.h"
+#include "server/request_fields.h"
+
+namespace gossamer::server {
+namespace {
+
+std::optional<ChatTurn::Role> role_of(std::string_view name) {
+  if (name == "user") return ChatTurn::Role::kUser;
+  if (name == "assistant") return ChatTurn::Role::kAssistant;
+  if (name == "system") return ChatTurn::Role::kSystem;
+  if (name == "developer") return ChatTurn::Role::kDeveloper;
+  if (name == "tool" || name == "function") return ChatTurn::Role::kTool;
+  return std::nullopt;
+}
+
+/// Arguments as text; some clients send the object itself.
+std::string arguments_of(JsonReader& function) {
+  const json::value* arguments = function.any("arguments");
+  if (!arguments) return "{}";
+  if (const json::string* text = arguments->if_string()) return std::string(*text);
+  return harmony::compact_json(*arguments);
+}
+
+std::vector<PastCall> read_calls(JsonReader& message) {
+  std::vector<PastCall> calls;
+  const json::array* list = message.array("tool_calls");
+  if (!list) return calls;
+  for (size_t i = 0; i < list->size() && message.ok(); ++i) {
+    const std::string here = fmt::format("{}[{}]", message.place("tool_calls"), i);
+    const json::value* function = find_member((*list)[i], "function");
+    if (!function || !function->is_object()) {
+      message.fail(bad_request(here, fmt::format("{} must be an object with a \"function\"", here)));
+      break;
+    }
+    JsonReader call = message.inside((*list)[i].get_object(), here);
+    JsonReader fields = message.inside(function->get_object(), here + ".function");
+    PastCall past{call.text("id").value_or(""), fields.text("name").value_or(""), arguments_of(fields)};
+    if (past.name.empty()) fields.fail("name", fmt::format("{}.function.name is missing", here));
+    calls.push_back(std::move(past));
+  }
+  return calls;
+}
+
+/// Reasoning that a client gives back, under any of the names in use.
+std::string read_reasoning(JsonReader& message) {
+  for (const char* name : {"reasoning", "reasoning_content", "thinking"})
+    if (const json::value* value = message.any(name); value && value->is_string() && !value->get_string().empty())
+      return std::string(value->get_string());
+  return {};
+}
+
+ChatTurn read_turn(const json::object& object, const std::string& place, JsonReader& reader) {
+  JsonReader message = reader.inside(object, place);
+  ChatTurn turn;
+  turn.place = place;
+  const std::string role_name = message.text("role").value_or("");
+  const std::optional<ChatTurn::Role> role = role_of(role_name);
+  if (!role) {
+    message.fail("role", fmt::format("{}.role is \"{}\", it must be system, developer, user, assistant or tool", place,
+                                     role_name.substr(0, 40)));
+    return turn;
+  }
+  turn.role = *role;
+  turn.text = read_content(message.any("content"), message.place("content"), message);
+  if (turn.role == ChatTurn::Role::kAssistant) {
+    turn.reasoning = read_reasoning(message);
+    turn.calls = read_calls(message);
+  }
+  if (turn.role == ChatTurn::Role::kTool) {
+    turn.call_id = message.text("tool_call_id").value_or("");
+    turn.tool_name = message.text("name").value_or("");
+  }
+  return turn;
+}
+
+std::vector<ChatTurn> read_turns(JsonReader& reader) {
+  std::vector<ChatTurn> turns;
+  const json::array* messages = reader.array("messages");
+  if (!messages || messages->empty()) {
+    reader.fail("messages", "\"messages\" must be a list of at least one message");
+    return turns;
+  }
+  for (size_t i = 0; i < messages->size() && reader.ok(); ++i) {
+    const std::string place = fmt::format("messages[{}]", i);
+    if (const json::object* message = (*messages)[i].if_object())
+      turns.push_back(read_turn(*message, place, reader));
+    else
+      reader.fail(bad_request(place, fmt::format("{} must be an object", place)));
+  }
+  return turns;
+}
+
+std::optional<uint32_t> read_logprobs(JsonReader& reader) {
+  const bool wanted = reader.boolean("logprobs").value_or(false);
+  const std::optional<int64_t> top = reader.whole(fields::kTopLogprobs);
+  if (!wanted && top.value_or(0) > 0) reader.fail("top_logprobs", "\"top_logprobs\" needs \"logprobs\": true");
+  if (!wanted) return std::nullopt;
+  return static_cast<uint32_t>(top.value_or(0));
+}
+
+std::vector<harmony::ToolDescription> read_tools(JsonReader& reader) {
+  const json::array* tools = reader.array("tools");
+  if (!tools) return {};
+  if (tools->size() > fields::kMostTools) {
+    reader.fail("tools",
+                fmt::format("\"tools\" has {} items, at most {} are allowed", tools->size(), fields::kMostTools));
+    return {};
+  }
+  return read_functions(*tools, "tools", reader);
+}
+
+/// {"type": "function", "function": {"name"}}, or flat.
+std::string chosen_function(JsonReader& choice) {
+  if (const json::object* function = choice.object("function")) {
+    JsonReader fields = choice.inside(*function, choice.place("function"));
+    return fields.text("name").value_or("");
+  }
+  return choice.text("name").value_or("");
+}
+
+}  // namespace
+
+ToolChoice read_tool_choice(JsonReader& reader, const std::vector<std::string>& functions) {
+  ToolChoice choice;
+  const json::value* value = reader.any("tool_choice");
+  if (!value) return choice;
+  const auto unknown = [&] {
+    reader.fail("tool_choice",
+                "\"tool_choice\" must be \"auto\", \"none\", \"required\" or {\"type\": \"function\", \"function\": "
+                "{\"name\": ...}}");
+    return choice;
+  };
+  if (const json::string* word = value->if_string()) {
+    if (*word == "auto") return choice;
+    if (*word == "none") return {ToolChoice::Kind::kNone, {}};
+    if (*word != "required" && *word != "any") return unknown();
+    if (functions.empty()) reader.fail("tool_choice", "\"tool_choice\" asks for a call, but there are no \"tools\"");
+    return {ToolChoice::Kind::kRequired, {}};
+  }
+  if (!value->is_object()) return unknown();
+  JsonReader fields = reader.inside(value->get_object(), reader.place("tool_choice"));
+  if (fields.text("type").value_or("") != "function") return unknown();
+  choice = {ToolChoice::Kind::kNamed, chosen_function(fields)};
+  if (std::find(functions.begin(), functions.end(), choice.name) == functions.end())
+    reader.fail("tool_choice",
+                fmt::format("\"tool_choice\" names \"{}\", which is none of the \"tools\"", choice.name.substr(0, 80)));
+  return choice;
+}
+
+OutputFormat read_output_format(const json::object* format, const std::string& place, JsonReader& reader) {
+  OutputFormat output;
+  if (!format) return output;
+  JsonReader fields = reader.inside(*format, place);
+  const std::string type = fields.text("type").value_or("");
+  if (type == "text") return output;
+  if (type == "json_object") {
+    output.kind = OutputFormat::Kind::kJsonObject;
+    return output;
+  }
+  if (type != "json_schema") {
+    fields.fail("type", fmt::format("{}.type is \"{}\", it must be text, json_object or json_schema", place,
+                                    type.substr(0, 40)));
+    return output;
+  }
+  output.kind = OutputFormat::Kind::kJsonSchema;
+  // Chat completions nest it, responses do not.
+  const json::object* nested = fields.object("json_schema");
+  JsonReader schema = fields.inside(nested ? *nested : *format, nested ? fields.place("json_schema") : place);
+  output.schema_name = schema.text("name").value_or("");
+  output.strict = schema.boolean("strict").value_or(false);
+  if (const json::object* definition = schema.object("schema"))
+    output.schema = *definition;
+  else
+    schema.fail("schema", fmt::format("{} is missing: a JSON schema", schema.place("schema")));
+  return output;
+}
+
+ChatCompletion read_chat_completion(JsonReader& reader, const ServedModel& model) {
+  ChatCompletion body;
+  ChatRequest& request = body.request;
+  ChatPrompt prompt;
+  prompt.turns = read_turns(reader);
+  prompt.functions = read_tools(reader);
+  for (const harmony::ToolDescription& function : prompt.functions) request.functions.push_back(function.name);
+  request.tool_choice = read_tool_choice(reader, request.functions);
+  if (request.tool_choice.kind == ToolChoice::Kind::kNone) prompt.functions.clear();
+  request.parallel_tool_calls = reader.boolean("parallel_tool_calls").value_or(true);
+  request.format = prompt.format = read_output_format(reader.object("response_format"), "response_format", reader);
+  prompt.effort = read_effort("reasoning_effort", reader);
+  // As OpenRouter and responses have it.
+  if (const json::value* reasoning = reader.any("reasoning"); reasoning && reasoning->is_object()) {
+    JsonReader fields = reader.inside(reasoning->get_object(), "reasoning");
+    if (!prompt.effort) prompt.effort = read_effort("effort", fields);
+  }
+  request.num_choices = static_cast<uint32_t>(reader.whole(fields::kN).value_or(1));
+  request.limits = read_limits(reader, model);
+  const std::optional<int64_t> max_tokens = reader.whole(fields::kMaxTokens);
+  request.limits.max_tokens =
+      static_cast<uint32_t>(reader.whole(fields::kMaxCompletionTokens).value_or(max_tokens.value_or(0)));
+  request.limits.top_logprobs = read_logprobs(reader);
+  if (request.limits.ignore_eos)
+    reader.fail("ignore_eos", "\"ignore_eos\" is for /v1/completions: a chat ends where the model ends its turn");
+
+  body.stream = reader.boolean("stream").value_or(false);
+  body.return_token_ids = reader.boolean("return_token_ids").value_or(false);
+  if (const json::object* options = reader.object("stream_options")) {
+    JsonReader fields = reader.inside(*options, "stream_options");
+    body.include_usage = fields.boolean("include_usage").value_or(false);
+  }
+  if (reader.ok()) request.conversation = make_conversation(prompt, model.today(), reader);
+  return body;
+}
+
+}  // namespace gossamer::server

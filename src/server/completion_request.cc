@@ -1,0 +1,117 @@
+#include "server/completion_request.h"
+
+#include <algorithm>
+
+#include "server/answer_limits.h"
+#include "server/request_fields.h"
+
+namespace gossamer::server {
+namespace {
+
+/// What /v1/completions answers where no limit is named, as OpenAI's does.
+constexpr uint32_t kDefaultMaxTokens = 16;
+
+class PromptReader {
+ public:
+  PromptReader(JsonReader& reader, const Tokenizer& tokenizer) : reader_(reader), tokenizer_(tokenizer) {}
+
+  /// A text, a list of tokens, or a list of either.
+  std::vector<std::vector<TokenId>> read(const json::value* prompt) {
+    if (!prompt) {
+      reader_.fail("prompt", "\"prompt\" is missing: a text, a list of texts, or a list of token ids");
+      return {};
+    }
+    if (const json::string* text = prompt->if_string()) return {encode(*text)};
+    const json::array* list = prompt->if_array();
+    if (!list || list->empty()) return wrong();
+    if (list->front().is_number()) return {tokens(*list)};
+    if (list->size() > fields::kMostPrompts) {
+      reader_.fail("prompt", fmt::format("\"prompt\" holds {} prompts, at most {} are allowed", list->size(),
+                                         fields::kMostPrompts));
+      return {};
+    }
+    std::vector<std::vector<TokenId>> prompts;
+    for (const json::value& item : *list) {
+      if (const json::string* text = item.if_string())
+        prompts.push_back(encode(*text));
+      else if (const json::array* ids = item.if_array())
+        prompts.push_back(tokens(*ids));
+      else
+        return wrong();
+    }
+    return prompts;
+  }
+
+ private:
+  std::vector<std::vector<TokenId>> wrong() {
+    reader_.fail("prompt", "\"prompt\" must be a text, a list of texts, a list of token ids, or a list of such lists");
+    return {};
+  }
+
+  std::vector<TokenId> encode(std::string_view text) {
+    std::vector<TokenId> ids;
+    tokenizer_.encode_with_specials(text, ids);
+    if (ids.empty()) reader_.fail("prompt", "a prompt is empty: an answer needs a token to begin with");
+    return ids;
+  }
+
+  std::vector<TokenId> tokens(const json::array& list) {
+    std::vector<TokenId> ids;
+    ids.reserve(list.size());
+    for (const json::value& item : list) {
+      const double number = item.is_number() ? item.to_number<double>() : -1;
+      if (number < 0 || number >= tokenizer_.head_rows()) {
+        reader_.fail("prompt",
+                     fmt::format("\"prompt\" holds something that is no token id below {}", tokenizer_.head_rows()));
+        return {};
+      }
+      ids.push_back(static_cast<TokenId>(number));
+    }
+    if (ids.empty()) reader_.fail("prompt", "a prompt is empty: an answer needs a token to begin with");
+    return ids;
+  }
+
+  JsonReader& reader_;
+  const Tokenizer& tokenizer_;
+};
+
+void refuse_what_is_not_there(JsonReader& reader) {
+  if (reader.text("suffix").value_or("") != "")
+    reader.fail("suffix", "\"suffix\" is not supported: gpt-oss cannot fill in the middle of a text");
+  const int64_t n = reader.whole(fields::kN).value_or(1);
+  if (reader.whole(fields::kBestOf).value_or(n) != n)
+    reader.fail("best_of", "\"best_of\" is not supported; ask for \"n\" and choose");
+}
+
+}  // namespace
+
+Completion read_completion(JsonReader& reader, const ServedModel& model) {
+  Completion body;
+  refuse_what_is_not_there(reader);
+  CompletionRequest request;
+  request.limits = read_limits(reader, model);
+  const int64_t max_tokens = reader.whole(fields::kMaxTokensOrNone).value_or(kDefaultMaxTokens);
+  request.limits.max_tokens = static_cast<uint32_t>(std::max<int64_t>(max_tokens, 1));
+  request.scores_only = max_tokens == 0;
+  if (const std::optional<int64_t> logprobs = reader.whole(fields::kLogprobs))
+    request.limits.top_logprobs = static_cast<uint32_t>(*logprobs);
+  request.num_choices = body.num_choices = static_cast<uint32_t>(reader.whole(fields::kN).value_or(1));
+  request.shows_specials = !reader.boolean("skip_special_tokens").value_or(true);
+  body.echo = reader.boolean("echo").value_or(false);
+  body.stream = reader.boolean("stream").value_or(false);
+  body.return_token_ids = reader.boolean("return_token_ids").value_or(false);
+  if (const json::object* options = reader.object("stream_options"))
+    body.include_usage = reader.inside(*options, "stream_options").boolean("include_usage").value_or(false);
+  if (body.stream && body.echo)
+    reader.fail("echo", "\"echo\" is not supported together with \"stream\": the client has the prompt");
+  request.prompt_logprobs = body.echo && request.limits.top_logprobs.has_value();
+
+  PromptReader prompts(reader, *model.tokenizer());
+  for (std::vector<TokenId>& prompt : prompts.read(reader.any("prompt"))) {
+    request.prompt = std::move(prompt);
+    body.requests.push_back(request);
+  }
+  return body;
+}
+
+}  // namespace gossamer::server

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <string>
+
+#include "server/generation.h"
+#include "server/histogram.h"
+
+namespace gossamer::server {
+
+/// What the server counts; any thread may count. Token counters agree exactly with the `usage` of answers, also of
+/// those whose clients went away.
+class Metrics {
+ public:
+  Metrics();
+
+  /// A token of an answer came so long after the one before it.
+  void count_token_gap(double seconds) { inter_token_.observe(seconds); }
+  /// A request has ended: usage of all its choices together, times and reason of the first.
+  void count_answer(const Usage& usage, const RequestTimes& times, AnswerEvent::Finish finish, uint32_t num_choices);
+  /// Any HTTP request has been answered.
+  void count_http(unsigned status) { ++http_[status / 100 % kStatusClasses]; }
+  /// A request was refused because the line is full.
+  void count_refused_busy() { ++refused_busy_; }
+
+  /// The text format 0.0.4, with our names and vLLM's. `model`: null while none is loaded.
+  std::string exposition(const ServedModel* model) const;
+
+ private:
+  static constexpr size_t kFinishes = 6, kStatusClasses = 6;
+
+  std::atomic<uint64_t> prompt_tokens_{0}, cached_tokens_{0}, generated_tokens_{0}, reasoning_tokens_{0};
+  std::atomic<uint64_t> refused_busy_{0};
+  std::array<std::atomic<uint64_t>, kFinishes> finished_{};
+  std::array<std::atomic<uint64_t>, kStatusClasses> http_{};
+  Histogram ttft_, inter_token_, per_token_, end_to_end_, queue_, prefill_, decode_, prompt_size_, answer_size_;
+};
+
+}  // namespace gossamer::server

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <memory>
+
+#include "server/app.h"
+#include "server/generation.h"
+#include "server/ollama_request.h"
+#include "server/ollama_writer.h"
+
+namespace gossamer::server {
+
+/// What the engine is asked. A result of a call that nobody made is a problem of `reader`.
+ChatRequest ollama_chat_request(const OllamaRequest& request, const ServedModel& model, JsonReader& reader);
+
+/// Answers the call, in lines or at once.
+void answer_ollama(const std::shared_ptr<Call>& call, ServedModel& model, const ChatRequest& chat,
+                   const OllamaRequest& request, OllamaWriter writer);
+
+}  // namespace gossamer::server

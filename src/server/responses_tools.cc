@@ -1,0 +1,232 @@
+#include "server/responses_tools.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "server/chat_prompt.h"
+#include "server/request_fields.h"
+#include "server/shown_text.h"
+
+namespace gossamer::server {
+namespace {
+
+constexpr std::string_view kApplyPatch = "apply_patch";
+
+json::value member_or(const json::object& object, std::string_view key, json::value otherwise) {
+  const json::value* member = object.if_contains(key);
+  return member && !member->is_null() ? *member : std::move(otherwise);
+}
+
+json::object one_text_parameter() {
+  return {{"type", "object"},
+          {"properties", json::object{{"input", json::object{{"type", "string"}}}}},
+          {"required", json::array{"input"}}};
+}
+
+/// What the model reads about a tool that takes free text; a grammar that the text must follow is part of it.
+std::string custom_description(JsonReader& tool) {
+  std::string text = tool.text("description").value_or("");
+  const json::object* format = tool.object("format");
+  if (!format) return text;
+  JsonReader reader = tool.inside(*format, tool.place("format"));
+  const std::optional<std::string> definition = reader.text("definition");
+  if (!definition) return text;
+  if (!text.empty()) text += "\n";
+  return text +
+         fmt::format("The input follows this {} grammar:\n{}", reader.text("syntax").value_or("lark"), *definition);
+}
+
+harmony::ToolDescription apply_patch_function() {
+  const json::object types{{"type", "string"}, {"enum", json::array{"create_file", "update_file", "delete_file"}}};
+  const json::object path{{"type", "string"}, {"description", "Path of the file"}};
+  const json::object diff{{"type", "string"}, {"description", "Diff to apply; not for delete_file"}};
+  return {std::string(kApplyPatch), "Creates, updates or deletes one file.",
+          json::object{{"type", "object"},
+                       {"properties", json::object{{"type", types}, {"path", path}, {"diff", diff}}},
+                       {"required", json::array{"type", "path"}}}};
+}
+
+json::object echo_of_function(const json::object& tool) {
+  return {{"type", "function"},
+          {"name", member_or(tool, "name", "")},
+          {"description", member_or(tool, "description", nullptr)},
+          {"parameters", member_or(tool, "parameters", nullptr)},
+          {"strict", member_or(tool, "strict", false)}};
+}
+
+json::object echo_of_custom(const json::object& tool) {
+  return {{"type", "custom"},
+          {"name", member_or(tool, "name", "")},
+          {"description", member_or(tool, "description", "")},
+          {"format", member_or(tool, "format", json::object{{"type", "text"}})}};
+}
+
+void add_tool(ResponsesTools& tools, harmony::ToolDescription function, ResponsesToolKind kind, json::object echo,
+              JsonReader& reader) {
+  if (!tools.kinds.emplace(function.name, kind).second) {
+    reader.fail("name", fmt::format("there are two tools with the name \"{}\"", shown(function.name)));
+    return;
+  }
+  tools.functions.push_back(std::move(function));
+  tools.echo.push_back(std::move(echo));
+}
+
+void read_tool(const json::object& tool, const std::string& place, JsonReader& parent, ResponsesTools& tools) {
+  JsonReader reader = parent.inside(tool, place);
+  const std::optional<std::string> type = reader.text("type");
+  if (!type) return reader.fail("type", fmt::format("{} lacks \"type\"", place));
+  if (*type == "function") {
+    add_tool(tools, read_function(tool, place, parent), ResponsesToolKind::kFunction, echo_of_function(tool), reader);
+  } else if (*type == "custom") {
+    json::object function{{"name", member_or(tool, "name", nullptr)},
+                          {"description", custom_description(reader)},
+                          {"parameters", one_text_parameter()}};
+    add_tool(tools, read_function(function, place, parent), ResponsesToolKind::kCustom, echo_of_custom(tool), reader);
+  } else if (*type == kApplyPatch) {
+    add_tool(tools, apply_patch_function(), ResponsesToolKind::kApplyPatch, json::object{{"type", kApplyPatch}},
+             reader);
+  } else if (std::ranges::find(tools.ignored_types, *type) == tools.ignored_types.end()) {
+    tools.ignored_types.push_back(*type);
+  }
+}
+
+/// "function", "custom": the kind whose tool_choice and allowed_tools name it so.
+std::optional<ResponsesToolKind> kind_from_type(std::string_view type) {
+  if (type == "function") return ResponsesToolKind::kFunction;
+  if (type == "custom") return ResponsesToolKind::kCustom;
+  if (type == kApplyPatch) return ResponsesToolKind::kApplyPatch;
+  return std::nullopt;
+}
+
+/// The name of the tool in force that {"type", "name"?} means; nothing, and a problem, where there is none.
+std::optional<std::string> named_tool(const ResponsesTools& tools, JsonReader& reader) {
+  const std::string type = reader.text("type").value_or("");
+  const std::optional<ResponsesToolKind> kind = kind_from_type(type);
+  if (!kind) {
+    reader.fail("type", fmt::format("tool_choice asks for a tool of the type \"{}\", which this server does not have",
+                                    shown(type)));
+    return std::nullopt;
+  }
+  const std::string name =
+      *kind == ResponsesToolKind::kApplyPatch ? std::string(kApplyPatch) : reader.text("name").value_or("");
+  const auto found = tools.kinds.find(name);
+  if (found != tools.kinds.end() && found->second == *kind) return name;
+  reader.fail("name", fmt::format("tool_choice asks for the {} \"{}\", which is not among the tools", shown(type),
+                                  shown(name)));
+  return std::nullopt;
+}
+
+void choose_allowed(const ResponsesTools& tools, JsonReader& reader, ResponsesToolChoice& out) {
+  const std::string mode = reader.text("mode").value_or("auto");
+  if (mode != "auto" && mode != "required")
+    return reader.fail("mode", fmt::format("the mode is \"{}\", it must be \"auto\" or \"required\"", shown(mode)));
+  out.choice.kind = mode == "required" ? ToolChoice::Kind::kRequired : ToolChoice::Kind::kAuto;
+  out.allowed.clear();
+  const json::array* allowed = reader.array("tools");
+  if (!allowed) return reader.fail("tools", "tool_choice of the type \"allowed_tools\" lacks \"tools\"");
+  if (allowed->size() > fields::kMostTools)
+    return reader.fail(
+        "tools", fmt::format("{} tools are allowed by name, at most {} can be", allowed->size(), fields::kMostTools));
+  for (size_t i = 0; i < allowed->size(); ++i) {
+    const std::string place = fmt::format("{}[{}]", reader.place("tools"), i);
+    const json::object* entry = (*allowed)[i].if_object();
+    if (!entry) return reader.fail("tools", fmt::format("{} must be an object", place));
+    JsonReader tool = reader.inside(*entry, place);
+    // What allows a tool that is ignored allows nothing, and harms nothing.
+    if (!kind_from_type(tool.text("type").value_or(""))) continue;
+    if (std::optional<std::string> name = named_tool(tools, tool)) out.allowed.push_back(std::move(*name));
+  }
+}
+
+void choose_by_word(std::string_view word, const ResponsesTools& tools, JsonReader& reader, ToolChoice& choice) {
+  if (word == "auto") {
+    choice.kind = ToolChoice::Kind::kAuto;
+  } else if (word == "none") {
+    choice.kind = ToolChoice::Kind::kNone;
+  } else if (word == "required") {
+    choice.kind = ToolChoice::Kind::kRequired;
+    if (tools.functions.empty())
+      reader.fail("tool_choice", "tool_choice is \"required\", but the request has no tool that this server knows");
+  } else {
+    reader.fail(
+        "tool_choice",
+        fmt::format("tool_choice is \"{}\", it must be \"auto\", \"none\", \"required\" or an object", shown(word)));
+  }
+}
+
+}  // namespace
+
+ResponsesToolKind ResponsesTools::kind_of(std::string_view name) const {
+  const auto found = kinds.find(name);
+  return found == kinds.end() ? ResponsesToolKind::kFunction : found->second;
+}
+
+ResponsesTools read_responses_tools(JsonReader& reader) {
+  ResponsesTools tools;
+  const json::array* array = reader.array("tools");
+  if (!array) return tools;
+  if (array->size() > fields::kMostTools) {
+    reader.fail("tools", fmt::format("there are {} tools, at most {} are allowed", array->size(), fields::kMostTools));
+    return tools;
+  }
+  for (size_t i = 0; i < array->size() && reader.ok(); ++i) {
+    const std::string place = fmt::format("tools[{}]", i);
+    if (const json::object* tool = (*array)[i].if_object()) {
+      read_tool(*tool, place, reader, tools);
+    } else {
+      reader.fail(bad_request(place, place + " must be an object"));
+    }
+  }
+  return tools;
+}
+
+ResponsesToolChoice read_responses_tool_choice(const ResponsesTools& tools, JsonReader& reader) {
+  ResponsesToolChoice out;
+  for (const harmony::ToolDescription& function : tools.functions) out.allowed.push_back(function.name);
+  const json::value* choice = reader.any("tool_choice");
+  out.echo = choice ? *choice : json::value("auto");
+  if (!choice) return out;
+  if (const json::string* word = choice->if_string()) {
+    choose_by_word(*word, tools, reader, out.choice);
+  } else if (const json::object* object = choice->if_object()) {
+    JsonReader inner = reader.inside(*object, "tool_choice");
+    if (inner.text("type") == "allowed_tools") {
+      choose_allowed(tools, inner, out);
+    } else if (std::optional<std::string> name = named_tool(tools, inner)) {
+      out.choice = {ToolChoice::Kind::kNamed, std::move(*name)};
+    }
+  } else {
+    reader.fail("tool_choice", "tool_choice must be a text or an object");
+  }
+  return out;
+}
+
+std::string custom_arguments(std::string_view input) {
+  return json::serialize(json::object{{"input", input}});
+}
+
+std::string custom_input(std::string_view arguments) {
+  const Result<json::value> value = parse_json(arguments, "the arguments");
+  const json::value* input = value.ok() ? find_member(*value, "input") : nullptr;
+  if (const json::string* text = input ? input->if_string() : nullptr) return std::string(*text);
+  if (value.ok() && value->is_string()) return std::string(value->get_string());
+  return std::string(arguments);
+}
+
+json::object patch_operation(std::string_view arguments) {
+  const Result<json::value> value = parse_json(arguments, "the arguments");
+  const auto text_of = [&](std::string_view key) {
+    const json::value* member = value.ok() ? find_member(*value, key) : nullptr;
+    const json::string* text = member ? member->if_string() : nullptr;
+    return text ? std::string(*text) : std::string();
+  };
+  const std::string type = text_of("type");
+  if (type == "delete_file") return {{"type", type}, {"path", text_of("path")}};
+  const bool is_operation = value.ok() && value->is_object();
+  return {{"type", type == "create_file" ? "create_file" : "update_file"},
+          {"path", text_of("path")},
+          {"diff", is_operation ? text_of("diff") : std::string(arguments)}};
+}
+
+}  // namespace gossamer::server

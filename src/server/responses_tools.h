@@ -1,0 +1,53 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "harmony/conversation.h"
+#include "server/generation.h"
+#include "server/json_reader.h"
+
+namespace gossamer::server {
+
+/// How a call of a tool is told to the client. The model sees all of them as functions.
+enum class ResponsesToolKind : uint8_t {
+  kFunction,    ///< function_call, arguments as JSON text
+  kCustom,      ///< custom_tool_call, free text: a function with the one parameter "input"
+  kApplyPatch,  ///< apply_patch_call, an operation on a file: a function with the operation's members
+};
+
+/// The tools of a request.
+struct ResponsesTools {
+  std::vector<harmony::ToolDescription> functions;              ///< as the model sees them
+  std::map<std::string, ResponsesToolKind, std::less<>> kinds;  ///< by name
+  json::array echo;                                             ///< those in force, as the response object repeats them
+  std::vector<std::string> ignored_types;                       ///< of tools that this server does not have, each once
+
+  ResponsesToolKind kind_of(std::string_view name) const;
+};
+
+/// From "tools". A type that is not function, custom or apply_patch is ignored and noted: agents send several.
+ResponsesTools read_responses_tools(JsonReader& reader);
+
+/// "tool_choice", read.
+struct ResponsesToolChoice {
+  ToolChoice choice;
+  std::vector<std::string> allowed;  ///< names that may be called
+  json::value echo;
+};
+
+/// Whatever names a tool that is not in force is a problem: ignoring it would break what was asked for.
+ResponsesToolChoice read_responses_tool_choice(const ResponsesTools& tools, JsonReader& reader);
+
+/// The arguments that the model is shown for a past call with this free text, {"input": text}, and back. Arguments that
+/// are not of that shape are the text themselves.
+std::string custom_arguments(std::string_view input);
+std::string custom_input(std::string_view arguments);
+
+/// The operation of an apply_patch call, with all members that its type has; total, whatever the model wrote.
+json::object patch_operation(std::string_view arguments);
+
+}  // namespace gossamer::server

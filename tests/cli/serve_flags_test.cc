@@ -1,0 +1,61 @@
+#include "cli/serve_flags.h"
+
+#include <gmock/gmock.h>
+
+namespace gossamer::cli {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+std::vector<std::string> translated(const std::vector<std::string>& arguments) {
+  const Result<ServeArguments> result = translate_serve_flags(arguments);
+  EXPECT_TRUE(result.ok()) << result.error().message;
+  return result.ok() ? result->arguments : std::vector<std::string>();
+}
+
+std::string refusal(const std::vector<std::string>& arguments) {
+  const Result<ServeArguments> result = translate_serve_flags(arguments);
+  return result.ok() ? "" : result.error().message;
+}
+
+TEST(ServeFlags, OursAreLeftAlone) {
+  EXPECT_THAT(translated({"gpt-oss:20b", "--port", "8001", "--backend", "avx2", "--kv-dtype=int8", "--frobnicate"}),
+              ElementsAre("gpt-oss:20b", "--port", "8001", "--backend", "avx2", "--kv-dtype=int8", "--frobnicate"));
+}
+
+TEST(ServeFlags, OfVllm) {
+  EXPECT_THAT(translated({"openai/gpt-oss-20b", "--max-model-len", "4096", "--gpu-memory-utilization=0.9", "--uds",
+                          "/tmp/s", "--tensor-parallel-size", "1", "--enable-auto-tool-choice", "--tool-call-parser",
+                          "openai", "--kv-cache-dtype", "auto", "--allowed-origins", R"(["https://a", "https://b"])"}),
+              ElementsAre("openai/gpt-oss-20b", "--max-context", "4096", "--unix-socket", "/tmp/s", "--cors",
+                          "https://a", "--cors", "https://b"));
+}
+
+TEST(ServeFlags, OfSglang) {
+  EXPECT_THAT(translated({"--model-path", "m", "--context-length=8192", "--mem-fraction-static", "0.8", "--tp", "1"}),
+              ElementsAre("--model", "m", "--max-context", "8192"));
+}
+
+TEST(ServeFlags, OfLmdeploy) {
+  EXPECT_THAT(translated({"m", "--backend", "turbomind", "--quant", "mxfp4", "--tp", "1", "--server-port", "23333",
+                          "--session-len", "2048", "--quant-policy", "8"}),
+              ElementsAre("m", "--port", "23333", "--max-context", "2048", "--kv-dtype", "int8"));
+}
+
+TEST(ServeFlags, WhatIsNotOfferedSaysWhatToDo) {
+  EXPECT_THAT(refusal({"--tp", "4"}), HasSubstr("--tp 4 is not offered"));
+  EXPECT_THAT(refusal({"--quantization=awq"}), HasSubstr("as they are stored"));
+  EXPECT_THAT(refusal({"--download-dir", "x"}), HasSubstr("hf download"));
+  EXPECT_THAT(refusal({"--quant-policy", "4"}), HasSubstr("no MXFP4"));
+  EXPECT_THAT(refusal({"--kv-cache-dtype", "fp8"}), HasSubstr("--kv-dtype"));
+  EXPECT_THAT(refusal({"--speculative-algorithm", "EAGLE3"}), HasSubstr("not there yet"));
+  EXPECT_THAT(refusal({"--tool-server", "demo"}), HasSubstr("built-in tools"));
+}
+
+TEST(ServeFlags, AValueThatIsMissingIsTheCommandsToTell) {
+  EXPECT_THAT(translated({"--max-model-len"}), ElementsAre("--max-context"));
+}
+
+}  // namespace
+}  // namespace gossamer::cli
