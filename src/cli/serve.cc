@@ -15,11 +15,13 @@
 #include "cli/stop_signals.h"
 #include "http/http_server.h"
 #include "server/access_record.h"
+#include "server/answer_constraints.h"
 #include "server/engine_source.h"
 #include "server/guard.h"
 #include "server/ollama_routes.h"
 #include "server/responses_service.h"
 #include "server/routes.h"
+#include "server/work_line.h"
 
 namespace gossamer::cli {
 namespace {
@@ -89,7 +91,9 @@ class Serving {
   explicit Serving(const ServeOptions& options) : options_(options) {}
   ~Serving() {
     if (loader_.joinable()) loader_.join();
-    if (app_) app_->set_model(nullptr);
+    if (!app_) return;
+    app_->stop_work();
+    app_->set_model(nullptr);
   }
 
   Status start() {
@@ -138,7 +142,13 @@ class Serving {
     if (auto* source = dynamic_cast<server::EngineSource*>(&(*model)->source()))
       capacity = "; " + source->engine().capacity();
     fmt::print(stderr, "ready in {:.1f} s as {}{}\n", elapsed.count(), (*model)->name(), capacity);
+    warm_up(*model);
     app_->set_model(std::move(*model));
+  }
+
+  /// What the first request with tools would wait for, a second with 200,000 tokens, is done before it comes.
+  void warm_up(const std::shared_ptr<server::ServedModel>& model) {
+    app_->work().post([model] { (void)model->constraints().grammars().warm_up(); });
   }
 
   void reload_keys() {

@@ -43,7 +43,7 @@ GrammarEngine::~GrammarEngine() {
 }
 
 Result<std::shared_ptr<const TokenConstraint>> GrammarEngine::compile(const GrammarSpec& spec) {
-  if (auto found = cached(spec)) return found;
+  if (auto found = find(spec)) return found;
   GOS_TRY(auto vocabulary, load_vocabulary());
   Compiled compiled = compile_within_deadline(spec, std::move(vocabulary));
   if (compiled.ok()) keep(spec, *compiled);
@@ -57,17 +57,24 @@ Status GrammarEngine::warm_up() {
 
 Result<std::shared_ptr<const Vocabulary>> GrammarEngine::load_vocabulary() {
   std::lock_guard lock(vocabulary_mutex_);
-  if (!vocabulary_) {
-    GOS_TRY(vocabulary_, Vocabulary::create(tokenizer_));
-  }
-  return vocabulary_;
+  if (vocabulary_) return vocabulary_;
+  Result<std::shared_ptr<const Vocabulary>> created = Vocabulary::create(tokenizer_);
+  available_ = created.ok();
+  if (created.ok()) vocabulary_ = *created;
+  return created;
 }
 
-std::shared_ptr<const TokenConstraint> GrammarEngine::cached(const GrammarSpec& spec) {
+GrammarStats GrammarEngine::stats() const {
+  std::lock_guard lock(mutex_);
+  return stats_;
+}
+
+std::shared_ptr<const TokenConstraint> GrammarEngine::find(const GrammarSpec& spec) {
   std::lock_guard lock(mutex_);
   for (auto entry = cache_.begin(); entry != cache_.end(); ++entry) {
     if (!(entry->spec == spec)) continue;
     cache_.splice(cache_.begin(), cache_, entry);
+    ++stats_.cache_hits;
     return entry->constraint;
   }
   return nullptr;
@@ -105,6 +112,7 @@ void GrammarEngine::work() {
     line_.pop_front();
     if (!job->is_wanted) continue;
     lock.unlock();
+    const Clock::time_point begun = Clock::now();
     std::optional<Compiled> result;
     try {
       result = compile_now(job->spec, job->vocabulary);
@@ -113,6 +121,8 @@ void GrammarEngine::work() {
       result = make_error(ErrorCode::kInvalidInput, "the grammar could not be compiled: {}", problem.what());
     }
     lock.lock();
+    ++(result->ok() ? stats_.compiled : stats_.refused);
+    stats_.compile_seconds += std::chrono::duration<double>(Clock::now() - begun).count();
     job->result = std::move(result);
     job->done.notify_all();
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <list>
@@ -22,6 +23,13 @@ struct GrammarLimits {
   size_t cached_grammars = 64;   ///< compiled grammars that are kept; the least lately used goes
 };
 
+/// What was compiled so far.
+struct GrammarStats {
+  uint64_t compiled = 0, refused = 0;  ///< by the compiler; what is refused before it is not counted
+  uint64_t cache_hits = 0;
+  double compile_seconds = 0;  ///< of both
+};
+
 /// Compiles grammars for the tokens of one model and keeps them. Nothing is loaded before the first one. Any thread.
 class GrammarEngine {
  public:
@@ -36,9 +44,16 @@ class GrammarEngine {
   /// program was built without grammars.
   Result<std::shared_ptr<const TokenConstraint>> compile(const GrammarSpec& spec);
 
+  /// compile() where that is no work: the constraint of a grammar that is kept; null for all others.
+  std::shared_ptr<const TokenConstraint> find(const GrammarSpec& spec);
+
   /// Loads the vocabulary, for servers that want their first grammar to be as fast as the others. Errors: this program
   /// was built without grammars.
   Status warm_up();
+  /// False where that has failed: no grammar will ever be compiled.
+  bool available() const { return available_; }
+
+  GrammarStats stats() const;
 
  private:
   struct Job;
@@ -49,7 +64,6 @@ class GrammarEngine {
   using Compiled = Result<std::shared_ptr<const TokenConstraint>>;
 
   Result<std::shared_ptr<const Vocabulary>> load_vocabulary();
-  std::shared_ptr<const TokenConstraint> cached(const GrammarSpec& spec);
   void keep(const GrammarSpec& spec, std::shared_ptr<const TokenConstraint> constraint);
   Compiled compile_within_deadline(const GrammarSpec& spec, std::shared_ptr<const Vocabulary> vocabulary);
   Compiled explain(const GrammarSpec& spec, const std::shared_ptr<const Vocabulary>& vocabulary, Error error) const;
@@ -61,11 +75,13 @@ class GrammarEngine {
 
   std::mutex vocabulary_mutex_;
   std::shared_ptr<const Vocabulary> vocabulary_;  // null before the first grammar
+  std::atomic<bool> available_{true};
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable news_;
   std::deque<std::shared_ptr<Job>> line_;
   std::list<Cached> cache_;  // the last used first
+  GrammarStats stats_;
   bool stopping_ = false;
   std::vector<std::thread> threads_;
 };

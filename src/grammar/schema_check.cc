@@ -6,6 +6,8 @@
 #include <map>
 #include <set>
 
+#include "grammar/schema_pattern.h"
+
 namespace gossamer::grammar {
 namespace {
 
@@ -225,7 +227,7 @@ Result<json::value> Checker::check_keyword(std::string_view keyword, Shape shape
     case Shape::kPattern:
       if (!value.is_string()) return wrong_value(keyword, place, "a regular expression");
       checked_.patterns.emplace_back(place, value.get_string());
-      return value;
+      return json::value(rust_pattern(value.get_string()));
     case Shape::kFormat:
       if (!value.is_string() || !is_one_of(value.get_string(), kFormats))
         return wrong_value(keyword, place, fmt::format("one of {}", fmt::join(kFormats, ", ")));
@@ -263,9 +265,12 @@ Result<json::value> Checker::check_map(std::string_view keyword, const json::val
   if (!value.is_object()) return wrong_value(keyword, place, "schemas by name");
   json::object map;
   for (const auto& [name, schema] : value.get_object()) {
-    if (keyword == "patternProperties") checked_.patterns.emplace_back(place + pointer_piece(name), name);
-    GOS_TRY(json::value checked, check_schema_at(schema, place + pointer_piece(name), depth + 1));
-    map[name] = std::move(checked);
+    const bool is_pattern = keyword == "patternProperties";
+    const std::string here = place + pointer_piece(name);
+    if (is_pattern) checked_.patterns.emplace_back(here, name);
+    GOS_TRY(json::value checked, check_schema_at(schema, here, depth + 1));
+    if (!map.emplace(is_pattern ? rust_pattern(name) : std::string(name), std::move(checked)).second)
+      return make_error(ErrorCode::kInvalidInput, "the schema has the pattern at {} twice", here);
   }
   return json::value(std::move(map));
 }

@@ -92,6 +92,17 @@ uint64_t random_seed() {
   return generator();
 }
 
+std::optional<uint32_t> read_reasoning_budget(JsonReader& reader) {
+  std::optional<int64_t> budget;
+  for (const std::string_view name : {"reasoning_budget", "thinking_budget", "thinking_token_budget"})
+    if (!budget) budget = reader.whole({name, -1, fields::kMostTokens});
+  const json::value* reasoning = reader.any("reasoning");
+  if (!budget && reasoning && reasoning->is_object())
+    budget = reader.inside(reasoning->get_object(), reader.place("reasoning")).whole(fields::kReasoningMaxTokens);
+  if (!budget || *budget < 0) return std::nullopt;
+  return static_cast<uint32_t>(*budget);
+}
+
 AnswerLimits read_limits(JsonReader& reader, const ServedModel& model) {
   AnswerLimits limits;
   limits.sampling = read_sampling(reader, model);

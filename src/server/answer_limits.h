@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "server/generation.h"
 #include "server/json_reader.h"
 #include "server/served_model.h"
@@ -11,6 +13,10 @@ namespace gossamer::server {
 /// stop_token_ids, priority; timeout_ms. Not max_tokens and logprobs, which are spelt differently everywhere. What is
 /// absent comes from the model's own defaults; a seed is random then.
 AnswerLimits read_limits(JsonReader& reader, const ServedModel& model);
+
+/// The most tokens of reasoning: "reasoning_budget", "thinking_budget", "thinking_token_budget", as servers have it, or
+/// "max_tokens" of "reasoning". Negative: any number.
+std::optional<uint32_t> read_reasoning_budget(JsonReader& reader);
 
 /// A seed that nobody chose.
 uint64_t random_seed();

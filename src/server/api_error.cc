@@ -20,6 +20,15 @@ ApiError bad_request(std::string param, std::string message) {
   return error;
 }
 
+ApiError server_error(unsigned status, std::string code, std::string message) {
+  ApiError error;
+  error.status = status;
+  error.type = "server_error";
+  error.code = std::move(code);
+  error.message = std::move(message);
+  return error;
+}
+
 ApiError api_error_of(const Error& error) {
   ApiError answer;
   answer.message = error.message;

@@ -20,6 +20,8 @@ struct ApiError {
 };
 
 ApiError bad_request(std::string param, std::string message);
+/// What is the server's own fault, or only for now.
+ApiError server_error(unsigned status, std::string code, std::string message);
 /// An Error of an inner room, for a client: kInvalidInput 400, kTooLong 400 context_length_exceeded, kNotFound 404,
 /// kUnsupported 400, kBusy 429 with Retry-After, the rest 500 or 503 without telling what happened inside.
 ApiError api_error_of(const Error& error);

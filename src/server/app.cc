@@ -10,9 +10,13 @@
 #include "server/ids.h"
 #include "server/metrics.h"
 #include "server/route_pattern.h"
+#include "server/work_line.h"
 
 namespace gossamer::server {
 namespace {
+
+constexpr size_t kWorkThreads = 2;       // one that is busy with a monster leaves another
+constexpr size_t kMostWaitingWork = 64;  // requests
 
 /// The id that a client gave its request, where it can stand in a header and in a log.
 std::optional<std::string> client_request_id(const http::Request& request) {
@@ -25,15 +29,6 @@ std::optional<std::string> client_request_id(const http::Request& request) {
   if (!id || id->empty() || id->size() > kLongest || !std::all_of(id->begin(), id->end(), is_allowed))
     return std::nullopt;
   return *id;
-}
-
-ApiError server_error(unsigned status, std::string code, std::string message) {
-  ApiError error;
-  error.status = status;
-  error.type = "server_error";
-  error.code = std::move(code);
-  error.message = std::move(message);
-  return error;
 }
 
 ApiError not_loaded_yet(double fraction) {
@@ -167,9 +162,17 @@ Result<std::unique_ptr<App>> App::create(AppOptions options) {
   return app;
 }
 
-App::App(AppOptions options) : options_(std::move(options)), metrics_(std::make_unique<Metrics>()) {}
+App::App(AppOptions options)
+    : options_(std::move(options)),
+      metrics_(std::make_unique<Metrics>()),
+      work_(std::make_unique<WorkLine>(kWorkThreads, kMostWaitingWork)) {}
+
+void App::stop_work() {
+  work_->stop();
+}
 
 App::~App() {
+  stop_work();
   model_.reset();   // its answers end now, and tell metrics and log
   routes_.clear();  // what works for them is waited for
 }

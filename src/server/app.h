@@ -21,6 +21,7 @@ struct AnswerLimits;
 class Generation;
 class Guard;
 class Metrics;
+class WorkLine;
 struct AccessRecord;
 
 /// A request that has passed the guard, and what its handler has at hand. Handlers keep it as long as they answer.
@@ -83,6 +84,10 @@ class App {
   const AppOptions& options() const { return options_; }
   Metrics& metrics() { return *metrics_; }
   Guard& guard() { return *guard_; }
+  /// What takes too long for the thread that handles a request.
+  WorkLine& work() { return *work_; }
+  /// Ends that: what has begun is waited for, the rest is dropped. Before the transport ends.
+  void stop_work();
 
   /// Null: not loaded yet.
   std::shared_ptr<ServedModel> model() const;
@@ -110,6 +115,7 @@ class App {
   const AppOptions options_;
   std::unique_ptr<Metrics> metrics_;
   std::unique_ptr<Guard> guard_;
+  std::unique_ptr<WorkLine> work_;
   std::vector<RouteEntry> routes_;
   mutable std::mutex mutex_;
   std::shared_ptr<ServedModel> model_;

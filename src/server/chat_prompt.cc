@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "harmony/chat_setup.h"
-#include "harmony/json_text.h"
+#include "server/output_format.h"
 
 namespace gossamer::server {
 namespace {
@@ -29,11 +29,6 @@ size_t running_turn(const std::vector<ChatTurn>& turns) {
     if (is_final || turn.role == ChatTurn::Role::kUser || is_instruction(turn)) return i;
   }
   return 0;
-}
-
-std::string response_format(const OutputFormat& format) {
-  const std::string name = format.schema_name.empty() ? "response" : format.schema_name;
-  return fmt::format("# Response Formats\n\n## {}\n\n{}", name, harmony::compact_json(format.schema));
 }
 
 Message in_channel(const std::string& channel, std::string text) {
@@ -148,12 +143,12 @@ harmony::Conversation make_conversation(const ChatPrompt& prompt, const std::str
     add_paragraph(turns[first].text, setup.instructions);
 
   harmony::Conversation conversation = harmony::start_conversation(setup);
-  if (prompt.format.kind == OutputFormat::Kind::kJsonSchema) {
+  if (prompt.format.kind != OutputFormat::Kind::kText) {
     std::vector<Message>& head = conversation.messages;
     const bool has_developer = head.back().role == harmony::Role::kDeveloper;
     if (!has_developer) head.emplace_back().role = harmony::Role::kDeveloper;
     head.back().contents.push_back(
-        harmony::TextContent{(has_developer ? "\n\n" : "") + response_format(prompt.format)});
+        harmony::TextContent{(has_developer ? "\n\n" : "") + response_formats_text(prompt.format)});
   }
   TurnWriter writer(conversation.messages, reader);
   const size_t running_from = running_turn(turns);
@@ -185,8 +180,21 @@ harmony::ToolDescription read_function(const json::object& function, const std::
   return tool;
 }
 
+std::optional<PlacedGrammar> read_strict_arguments(const json::object& function, const harmony::ToolDescription& tool,
+                                                   const std::string& place, JsonReader& reader) {
+  JsonReader fields = reader.inside(function, place);
+  if (!fields.boolean("strict").value_or(false)) return std::nullopt;
+  const std::string here = fields.place("parameters");
+  if (!tool.parameters) return PlacedGrammar{grammar::GrammarSpec::json_object(), here};
+  Result<grammar::GrammarSpec> spec = grammar::GrammarSpec::json_schema(*tool.parameters);
+  if (spec.ok()) return PlacedGrammar{std::move(*spec), here};
+  fields.fail("parameters", fmt::format("{}: {}", here, spec.error().message));
+  return std::nullopt;
+}
+
 std::vector<harmony::ToolDescription> read_functions(const json::array& tools, const std::string& place,
-                                                     JsonReader& reader) {
+                                                     JsonReader& reader,
+                                                     std::map<std::string, PlacedGrammar>& arguments) {
   std::vector<harmony::ToolDescription> functions;
   for (size_t i = 0; i < tools.size() && reader.ok(); ++i) {
     const std::string here = fmt::format("{}[{}]", place, i);
@@ -202,8 +210,11 @@ std::vector<harmony::ToolDescription> read_functions(const json::array& tools, c
     }
     const json::object* function = fields.object("function");
     if (!function && !fields.any("name")) fields.fail("function", fmt::format("{}.function is missing", here));
-    functions.push_back(function ? read_function(*function, here + ".function", reader)
-                                 : read_function(*tool, here, reader));
+    const std::string there = function ? here + ".function" : here;
+    functions.push_back(read_function(function ? *function : *tool, there, reader));
+    std::optional<PlacedGrammar> strict =
+        read_strict_arguments(function ? *function : *tool, functions.back(), there, reader);
+    if (strict) arguments.insert_or_assign(functions.back().name, std::move(*strict));
   }
   return functions;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -45,7 +46,7 @@ struct ChatPrompt {
 ///   messages where they stand.
 /// - Reasoning is kept in the turn that is still running (after the last user or final message), and dropped before.
 /// - A text beside calls is a preamble in the commentary channel.
-/// - A schema that the answer must follow is shown to the model under "# Response Formats".
+/// - What the answer must be is shown to the model under "# Response Formats".
 /// `today`: empty, no date. A result of a call that nobody made is a problem of `reader`.
 harmony::Conversation make_conversation(const ChatPrompt& prompt, const std::string& today, JsonReader& reader);
 
@@ -54,9 +55,15 @@ harmony::Conversation make_conversation(const ChatPrompt& prompt, const std::str
 std::string read_content(const json::value* content, const std::string& place, JsonReader& reader);
 
 /// Functions of OpenAI's "tools" of chat completions: [{"type": "function", "function": {"name", "description"?,
-/// "parameters"?, "strict"?}}], or the flat form of responses. Other types are problems.
+/// "parameters"?, "strict"?}}], or the flat form of responses. Other types are problems. What the arguments of strict
+/// ones must be comes into `arguments`, under their names.
 std::vector<harmony::ToolDescription> read_functions(const json::array& tools, const std::string& place,
-                                                     JsonReader& reader);
+                                                     JsonReader& reader,
+                                                     std::map<std::string, PlacedGrammar>& arguments);
+/// Of the function `tool`, read from `function` at `place`: its parameters' schema where "strict" is true. A schema
+/// that cannot be enforced is a problem.
+std::optional<PlacedGrammar> read_strict_arguments(const json::object& function, const harmony::ToolDescription& tool,
+                                                   const std::string& place, JsonReader& reader);
 /// One function: {"name", "description"?, "parameters"?}.
 harmony::ToolDescription read_function(const json::object& function, const std::string& place, JsonReader& reader);
 

@@ -5,6 +5,7 @@
 #include "harmony/json_text.h"
 #include "server/answer_limits.h"
 #include "server/chat_prompt.h"
+#include "server/output_format.h"
 #include "server/request_fields.h"
 
 namespace gossamer::server {
@@ -104,7 +105,7 @@ std::optional<uint32_t> read_logprobs(JsonReader& reader) {
   return static_cast<uint32_t>(top.value_or(0));
 }
 
-std::vector<harmony::ToolDescription> read_tools(JsonReader& reader) {
+std::vector<harmony::ToolDescription> read_tools(JsonReader& reader, ChatRequest& request) {
   const json::array* tools = reader.array("tools");
   if (!tools) return {};
   if (tools->size() > fields::kMostTools) {
@@ -112,7 +113,9 @@ std::vector<harmony::ToolDescription> read_tools(JsonReader& reader) {
                 fmt::format("\"tools\" has {} items, at most {} are allowed", tools->size(), fields::kMostTools));
     return {};
   }
-  return read_functions(*tools, "tools", reader);
+  std::vector<harmony::ToolDescription> functions = read_functions(*tools, "tools", reader, request.arguments);
+  for (const harmony::ToolDescription& function : functions) request.functions.push_back(function.name);
+  return functions;
 }
 
 /// {"type": "function", "function": {"name"}}, or flat.
@@ -153,45 +156,18 @@ ToolChoice read_tool_choice(JsonReader& reader, const std::vector<std::string>& 
   return choice;
 }
 
-OutputFormat read_output_format(const json::object* format, const std::string& place, JsonReader& reader) {
-  OutputFormat output;
-  if (!format) return output;
-  JsonReader fields = reader.inside(*format, place);
-  const std::string type = fields.text("type").value_or("");
-  if (type == "text") return output;
-  if (type == "json_object") {
-    output.kind = OutputFormat::Kind::kJsonObject;
-    return output;
-  }
-  if (type != "json_schema") {
-    fields.fail("type", fmt::format("{}.type is \"{}\", it must be text, json_object or json_schema", place,
-                                    type.substr(0, 40)));
-    return output;
-  }
-  output.kind = OutputFormat::Kind::kJsonSchema;
-  // Chat completions nest it, responses do not.
-  const json::object* nested = fields.object("json_schema");
-  JsonReader schema = fields.inside(nested ? *nested : *format, nested ? fields.place("json_schema") : place);
-  output.schema_name = schema.text("name").value_or("");
-  output.strict = schema.boolean("strict").value_or(false);
-  if (const json::object* definition = schema.object("schema"))
-    output.schema = *definition;
-  else
-    schema.fail("schema", fmt::format("{} is missing: a JSON schema", schema.place("schema")));
-  return output;
-}
-
 ChatCompletion read_chat_completion(JsonReader& reader, const ServedModel& model) {
   ChatCompletion body;
   ChatRequest& request = body.request;
   ChatPrompt prompt;
   prompt.turns = read_turns(reader);
-  prompt.functions = read_tools(reader);
-  for (const harmony::ToolDescription& function : prompt.functions) request.functions.push_back(function.name);
+  prompt.functions = read_tools(reader, request);
   request.tool_choice = read_tool_choice(reader, request.functions);
   if (request.tool_choice.kind == ToolChoice::Kind::kNone) prompt.functions.clear();
   request.parallel_tool_calls = reader.boolean("parallel_tool_calls").value_or(true);
-  request.format = prompt.format = read_output_format(reader.object("response_format"), "response_format", reader);
+  prompt.format = read_output_format(reader.object("response_format"), "response_format", reader);
+  read_grammar_fields(reader, prompt.format);
+  request.format = prompt.format;
   prompt.effort = read_effort("reasoning_effort", reader);
   // As OpenRouter and responses have it.
   if (const json::value* reasoning = reader.any("reasoning"); reasoning && reasoning->is_object()) {
@@ -200,6 +176,7 @@ ChatCompletion read_chat_completion(JsonReader& reader, const ServedModel& model
   }
   request.num_choices = static_cast<uint32_t>(reader.whole(fields::kN).value_or(1));
   request.limits = read_limits(reader, model);
+  request.limits.reasoning_budget_tokens = read_reasoning_budget(reader);
   const std::optional<int64_t> max_tokens = reader.whole(fields::kMaxTokens);
   request.limits.max_tokens =
       static_cast<uint32_t>(reader.whole(fields::kMaxCompletionTokens).value_or(max_tokens.value_or(0)));

@@ -22,7 +22,5 @@ ChatCompletion read_chat_completion(JsonReader& reader, const ServedModel& model
 
 /// "tool_choice" of chat completions and, with flat names, of responses; `functions`: those that were declared.
 ToolChoice read_tool_choice(JsonReader& reader, const std::vector<std::string>& functions);
-/// {"type": "text" | "json_object" | "json_schema", "json_schema": {"name", "schema", "strict"?}}; null: text.
-OutputFormat read_output_format(const json::object* format, const std::string& place, JsonReader& reader);
 
 }  // namespace gossamer::server

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "server/answer_limits.h"
+#include "server/output_format.h"
 #include "server/request_fields.h"
 
 namespace gossamer::server {
@@ -96,6 +97,8 @@ Completion read_completion(JsonReader& reader, const ServedModel& model) {
   if (const std::optional<int64_t> logprobs = reader.whole(fields::kLogprobs))
     request.limits.top_logprobs = static_cast<uint32_t>(*logprobs);
   request.num_choices = body.num_choices = static_cast<uint32_t>(reader.whole(fields::kN).value_or(1));
+  request.format = read_output_format(reader.object("response_format"), "response_format", reader);
+  read_grammar_fields(reader, request.format);
   request.shows_specials = !reader.boolean("skip_special_tokens").value_or(true);
   body.echo = reader.boolean("echo").value_or(false);
   body.stream = reader.boolean("stream").value_or(false);

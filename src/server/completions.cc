@@ -4,11 +4,33 @@
 #include "server/answer_limits.h"
 #include "server/completion_answer.h"
 #include "server/completion_request.h"
+#include "server/constrain.h"
 #include "server/request_fields.h"
 #include "server/routes.h"
 
 namespace gossamer::server {
 namespace {
+
+using CompletionPtr = std::shared_ptr<Completion>;
+
+/// The first of the requests, which differ in their prompts only.
+std::shared_ptr<CompletionRequest> first_of(const CompletionPtr& completion) {
+  return {completion, &completion->requests.front()};
+}
+
+void begin_completion(const std::shared_ptr<Call>& call, ServedModel& model, Completion& completion) {
+  const auto answer = std::make_shared<CompletionAnswer>(call, model, completion);
+  call->record->answer_id = answer->id();
+  for (size_t i = 0; i < completion.requests.size(); ++i) {
+    CompletionRequest& request = completion.requests[i];
+    request.constraint = completion.requests.front().constraint;
+    call->complete(request.limits);
+    Result<std::shared_ptr<Generation>> generation =
+        start_generation(model, request, [answer, i](const AnswerEvent& event) { answer->take(i, event); });
+    if (!generation.ok()) return answer->fail(refused(generation.error(), model, "prompt"));
+    answer->accepted(std::move(*generation));
+  }
+}
 
 void answer_completion(const std::shared_ptr<Call>& call) {
   const std::optional<json::object> body = call->read_body();
@@ -18,18 +40,10 @@ void answer_completion(const std::shared_ptr<Call>& call) {
   if (!reader.ok()) return call->respond(*reader.problem());
   const std::shared_ptr<ServedModel> model = call->find_model(model_name);
   if (!model) return;
-  Completion completion = read_completion(reader, *model);
+  const auto completion = std::make_shared<Completion>(read_completion(reader, *model));
   if (!reader.ok()) return call->respond(*reader.problem());
-
-  const auto answer = std::make_shared<CompletionAnswer>(call, *model, completion);
-  call->record->answer_id = answer->id();
-  for (size_t i = 0; i < completion.requests.size(); ++i) {
-    call->complete(completion.requests[i].limits);
-    Result<std::shared_ptr<Generation>> generation = start_generation(
-        *model, completion.requests[i], [answer, i](const AnswerEvent& event) { answer->take(i, event); });
-    if (!generation.ok()) return answer->fail(refused(generation.error(), *model, "prompt"));
-    answer->accepted(std::move(*generation));
-  }
+  constrain(call, model, first_of(completion),
+            [call, model, completion] { begin_completion(call, *model, *completion); });
 }
 
 /// POST /generate of vLLM's first server: {"text": [prompt and answer]}.
@@ -57,26 +71,30 @@ class GenerateAnswer {
   std::shared_ptr<Generation> generation_;
 };
 
+void begin_generate(const std::shared_ptr<Call>& call, ServedModel& model, CompletionRequest& request) {
+  call->complete(request.limits);
+  const std::string prompt = utf8_lossy(model.tokenizer()->decode_bytes(request.prompt));
+  const auto answer = std::make_shared<GenerateAnswer>(call, prompt, request.num_choices);
+  Result<std::shared_ptr<Generation>> generation =
+      start_generation(model, request, [answer](const AnswerEvent& event) { answer->take(event); });
+  if (!generation.ok()) return call->respond(refused(generation.error(), model, "prompt"));
+  call->follow(*generation, call->request_id);
+  answer->keep(std::move(*generation));
+}
+
 void answer_generate(const std::shared_ptr<Call>& call) {
   const std::optional<json::object> body = call->read_body();
   if (!body) return;
   const std::shared_ptr<ServedModel> model = call->find_model("");
   if (!model) return;
   JsonReader reader(*body);
-  Completion completion = read_completion(reader, *model);
-  if (completion.stream) reader.fail("stream", "/generate does not stream; /v1/completions does");
-  if (completion.requests.size() > 1) reader.fail("prompt", "/generate takes one prompt");
+  const auto completion = std::make_shared<Completion>(read_completion(reader, *model));
+  if (completion->stream) reader.fail("stream", "/generate does not stream; /v1/completions does");
+  if (completion->requests.size() > 1) reader.fail("prompt", "/generate takes one prompt");
   if (!reader.ok()) return call->respond(*reader.problem());
 
-  CompletionRequest& request = completion.requests.front();
-  call->complete(request.limits);
-  const std::string prompt = utf8_lossy(model->tokenizer()->decode_bytes(request.prompt));
-  const auto answer = std::make_shared<GenerateAnswer>(call, prompt, request.num_choices);
-  Result<std::shared_ptr<Generation>> generation =
-      start_generation(*model, request, [answer](const AnswerEvent& event) { answer->take(event); });
-  if (!generation.ok()) return call->respond(refused(generation.error(), *model, "prompt"));
-  call->follow(*generation, call->request_id);
-  answer->keep(std::move(*generation));
+  const std::shared_ptr<CompletionRequest> request = first_of(completion);
+  constrain(call, model, request, [call, model, request] { begin_generate(call, *model, *request); });
 }
 
 }  // namespace

@@ -267,8 +267,11 @@ Result<std::shared_ptr<Generation>> start_generation(ServedModel& model, const C
     GOS_TRY(std::unique_ptr<AnswerReader> reader, ChatReader::create(model.tokenizer(), request));
     readers.push_back(std::move(reader));
   }
-  return start(model, engine_request(model, std::move(prompt), request.limits), request.limits.stop_token_ids,
-               std::move(readers), std::move(sink));
+  EngineRequest engine = engine_request(model, std::move(prompt), request.limits);
+  engine.constraint = request.constraint;
+  // The frames keep the least number themselves: what the engine forbids could be all that they allow.
+  if (engine.constraint) engine.min_tokens = 0;
+  return start(model, std::move(engine), request.limits.stop_token_ids, std::move(readers), std::move(sink));
 }
 
 Result<std::shared_ptr<Generation>> start_generation(ServedModel& model, const CompletionRequest& request,
@@ -278,6 +281,7 @@ Result<std::shared_ptr<Generation>> start_generation(ServedModel& model, const C
     readers.push_back(std::make_unique<PlainReader>(model.tokenizer(), request));
   EngineRequest engine = engine_request(model, request.prompt, request.limits);
   engine.prompt_logprobs = engine.computes_whole_prompt = request.prompt_logprobs;
+  engine.constraint = request.constraint;
   return start(model, std::move(engine), request.limits.stop_token_ids, std::move(readers), std::move(sink),
                request.scores_only);
 }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,6 +11,7 @@
 #include "base/json.h"
 #include "base/result.h"
 #include "engine/engine.h"
+#include "grammar/grammar_spec.h"
 #include "harmony/conversation.h"
 #include "sampling/sampling_params.h"
 
@@ -17,13 +19,20 @@ namespace gossamer::server {
 
 class ServedModel;
 
-/// What of the answer is constrained. All are accepted from the first day; enforced by the grammar, where there is one.
+/// What a text must be, and the field that asked for it, for errors: "response_format.json_schema.schema".
+struct PlacedGrammar {
+  grammar::GrammarSpec spec;
+  std::string place;
+};
+
+/// What the answer must be: enforced, and shown to the model, which otherwise writes nonsense that fits.
 struct OutputFormat {
-  enum class Kind : uint8_t { kText, kJsonObject, kJsonSchema };
+  enum class Kind : uint8_t { kText, kJsonObject, kJsonSchema, kGrammar };
   Kind kind = Kind::kText;
   std::string schema_name;
-  json::value schema;  ///< kJsonSchema
-  bool strict = false;
+  json::value schema;                    ///< kJsonSchema
+  std::string shown;                     ///< kGrammar: what the model reads of it
+  std::optional<PlacedGrammar> grammar;  ///< nothing: kText
 };
 
 struct ToolChoice {
@@ -37,6 +46,7 @@ struct AnswerLimits {
   SamplingParams sampling;
   uint32_t max_tokens = 0;  ///< 0: to the end of the context
   uint32_t min_tokens = 0;
+  std::optional<uint32_t> reasoning_budget_tokens;  ///< of a chat; nothing: any number
   bool ignore_eos = false;
   std::vector<std::string> stop;  ///< texts; in a chat they are looked for in the final channel only
   std::vector<TokenId> stop_token_ids;
@@ -51,11 +61,16 @@ struct AnswerLimits {
 struct ChatRequest {
   harmony::Conversation conversation;  ///< complete: system and developer messages with tools, then the turns
   std::vector<std::string> functions;  ///< names that may be called, without "functions."
+  std::vector<std::string> built_ins;  ///< who else may be called, as the model writes it: "python", "browser.search"
+  /// What the arguments of some of the functions must be; those of the others are any JSON object.
+  std::map<std::string, PlacedGrammar> arguments;
   ToolChoice tool_choice;
   bool parallel_tool_calls = true;
   OutputFormat format;
   uint32_t num_choices = 1;
   AnswerLimits limits;
+  /// What constrain() made of all this; null: the answer is what the model makes of it.
+  std::shared_ptr<const TokenConstraint> constraint;
 };
 
 /// Text without a conversation: the tokens are what they are.
@@ -64,8 +79,10 @@ struct CompletionRequest {
   bool shows_specials = false;   ///< names of special tokens are part of the text
   bool prompt_logprobs = false;  ///< the prompt's own, with limits.top_logprobs
   bool scores_only = false;      ///< no answer is wanted
+  OutputFormat format;           ///< of the whole text
   uint32_t num_choices = 1;
   AnswerLimits limits;
+  std::shared_ptr<const TokenConstraint> constraint;  ///< as ChatRequest's
 };
 
 /// A token of the answer with its probability, as clients want it: text may be half a character.

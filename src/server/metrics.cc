@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "engine/engine.h"
+#include "server/answer_constraints.h"
 #include "server/served_model.h"
 
 namespace gossamer::server {
@@ -120,6 +121,7 @@ void Metrics::count_answer(const Usage& usage, const RequestTimes& times, Answer
 
 std::string Metrics::exposition(const ServedModel* model) const {
   const EngineStats stats = model ? model->source().stats() : EngineStats();
+  const grammar::GrammarStats grammars = model ? model->constraints().grammars().stats() : grammar::GrammarStats();
   const double kv_usage = ratio(stats.held_pages, stats.num_pages);
 
   Exposition own("");
@@ -143,6 +145,19 @@ std::string Metrics::exposition(const ServedModel* model) const {
               "Those of them that are reasoning.");
   own.counter("gossamer_requests_refused_total", static_cast<double>(refused_busy_),
               "Requests refused because the line was full.");
+  own.counter("gossamer_masked_tokens_total", static_cast<double>(stats.masked.num_tokens),
+              "Tokens that were sampled under a mask, of requests that have ended.");
+  own.counter(
+      "gossamer_masked_probability_total", stats.masked.sum,
+      "The probability that masks took away, summed over these tokens: near 0 where the model keeps the frames.");
+  own.counter("gossamer_mask_wait_seconds_total", stats.mask_wait_seconds,
+              "What sampling waited for masks, all rows together.");
+  own.counter("gossamer_grammars_compiled_total", static_cast<double>(grammars.compiled), "Grammars compiled.");
+  own.counter("gossamer_grammars_refused_total", static_cast<double>(grammars.refused),
+              "Grammars that the compiler refused.");
+  own.counter("gossamer_grammar_compile_seconds_total", grammars.compile_seconds, "What compiling them took.");
+  own.counter("gossamer_grammar_cache_hits_total", static_cast<double>(grammars.cache_hits),
+              "Grammars that were compiled already.");
   own.family("gossamer_requests_finished_total", "counter", "Requests that have ended, by reason.");
   for (size_t i = 0; i < kFinishes; ++i)
     own.sample("gossamer_requests_finished_total", static_cast<double>(finished_[i]),

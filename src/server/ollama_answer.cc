@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "server/answer_tally.h"
+#include "server/constrain.h"
 
 namespace gossamer::server {
 namespace {
@@ -88,20 +89,24 @@ class OllamaAnswer {
 ChatRequest ollama_chat_request(const OllamaRequest& request, const ServedModel& model, JsonReader& reader) {
   ChatRequest chat;
   for (const harmony::ToolDescription& function : request.prompt.functions) chat.functions.push_back(function.name);
+  chat.arguments = request.arguments;
   chat.format = request.prompt.format;
   chat.limits = request.limits;
   chat.conversation = make_conversation(request.prompt, model.today(), reader);
   return chat;
 }
 
-void answer_ollama(const std::shared_ptr<Call>& call, ServedModel& model, const ChatRequest& chat,
+void answer_ollama(const std::shared_ptr<Call>& call, const std::shared_ptr<ServedModel>& model, ChatRequest chat,
                    const OllamaRequest& request, OllamaWriter writer) {
   const auto answer = std::make_shared<OllamaAnswer>(call, request, std::move(writer));
-  Result<std::shared_ptr<Generation>> generation =
-      start_generation(model, chat, [answer](const AnswerEvent& event) { answer->on_event(event); });
-  if (!generation.ok()) return call->respond(refused(generation.error(), model, "messages"));
-  call->follow(*generation, call->request_id);
-  answer->accepted(std::move(*generation));
+  const auto asked = std::make_shared<ChatRequest>(std::move(chat));
+  constrain(call, model, asked, [call, model, asked, answer] {
+    Result<std::shared_ptr<Generation>> generation =
+        start_generation(*model, *asked, [answer](const AnswerEvent& event) { answer->on_event(event); });
+    if (!generation.ok()) return call->respond(refused(generation.error(), *model, "messages"));
+    call->follow(*generation, call->request_id);
+    answer->accepted(std::move(*generation));
+  });
 }
 
 }  // namespace gossamer::server

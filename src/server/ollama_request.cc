@@ -5,6 +5,7 @@
 
 #include "harmony/json_text.h"
 #include "server/answer_limits.h"
+#include "server/output_format.h"
 #include "server/request_fields.h"
 #include "server/shown_text.h"
 
@@ -19,6 +20,7 @@ void read_options(JsonReader& reader, const ServedModel& model, OllamaRequest& r
   JsonReader inner = reader.inside(options ? *options : kNone, "options");
   request.limits = read_limits(inner, model);
   request.limits.ignore_eos = false;  // no option of Ollama's
+  request.limits.reasoning_budget_tokens = read_reasoning_budget(inner);
   if (const auto penalty = inner.number(kRepeatPenalty))
     request.limits.sampling.repetition_penalty = static_cast<float>(*penalty);
   // 0, -1 and -2 are "to the end of the context" in one way or another.
@@ -44,10 +46,9 @@ void read_format(JsonReader& reader, OutputFormat& format) {
   const json::value* value = reader.any("format");
   if (!value) return;
   if (value->is_object()) {
-    format.kind = OutputFormat::Kind::kJsonSchema;
-    format.schema = *value;
+    format = json_schema_format(*value, "format", reader);
   } else if (*value == "json") {
-    format.kind = OutputFormat::Kind::kJsonObject;
+    format = json_object_format("format");
   } else if (*value != "") {
     reader.fail("format", "\"format\" must be \"json\" or a JSON schema");
   }
@@ -134,7 +135,7 @@ OllamaRequest read_ollama_chat(JsonReader& reader, const ServedModel& model) {
   const json::array* tools = reader.array("tools");
   if (tools && tools->size() > fields::kMostTools)
     reader.fail("tools", fmt::format("there are {} tools, at most {} are allowed", tools->size(), fields::kMostTools));
-  if (tools && reader.ok()) request.prompt.functions = read_functions(*tools, "tools", reader);
+  if (tools && reader.ok()) request.prompt.functions = read_functions(*tools, "tools", reader, request.arguments);
   const json::array* messages = reader.array("messages");
   for (size_t i = 0; messages && i < messages->size() && reader.ok(); ++i) {
     const std::string place = fmt::format("messages[{}]", i);

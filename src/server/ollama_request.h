@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 
 #include "base/json.h"
@@ -13,6 +14,7 @@ namespace gossamer::server {
 /// The body of POST /api/chat or /api/generate.
 struct OllamaRequest {
   ChatPrompt prompt;
+  std::map<std::string, PlacedGrammar> arguments;  ///< as ChatRequest's
   AnswerLimits limits;
   bool stream = true;
   bool shows_thinking = true;

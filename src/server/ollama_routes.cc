@@ -49,7 +49,7 @@ void answer(const std::shared_ptr<Call>& call, bool is_chat) {
 
   OllamaWriter writer({is_chat, std::move(wanted), request.stream, request.shows_thinking});
   if (request.only_loads) return call->respond(writer.loaded(request.unloads ? "unload" : "load"));
-  answer_ollama(call, *model, chat, request, std::move(writer));
+  answer_ollama(call, model, std::move(chat), request, std::move(writer));
 }
 
 void show(const std::shared_ptr<Call>& call) {

@@ -25,6 +25,8 @@ inline constexpr WholeField kMaxTokensOrNone{"max_tokens", 0, kMostTokens};  ///
 inline constexpr WholeField kMaxCompletionTokens{"max_completion_tokens", 1, kMostTokens};
 inline constexpr WholeField kMaxOutputTokens{"max_output_tokens", 1, kMostTokens};
 inline constexpr WholeField kMinTokens{"min_tokens", 0, kMostTokens};
+inline constexpr WholeField kReasoningMaxTokens{"max_tokens", 0,
+                                                kMostTokens};             ///< of "reasoning", as OpenRouter has it
 inline constexpr WholeField kNumPredict{"num_predict", -2, kMostTokens};  ///< Ollama: -1 and -2 are no limit
 inline constexpr WholeField kN{"n", 1, 8};
 inline constexpr WholeField kBestOf{"best_of", 1, 8};

@@ -6,6 +6,7 @@
 
 #include "server/answer_tally.h"
 #include "server/chat_prompt.h"
+#include "server/constrain.h"
 #include "server/ids.h"
 #include "server/responses_items.h"
 #include "server/responses_service.h"
@@ -27,6 +28,8 @@ struct Creation {
   json::object body;
   ResponsesRequest request;
   std::string warning;
+  ChatPrompt prompt;
+  ChatRequest chat;  ///< all but the conversation, which is made of `prompt`
 };
 
 /// Words of a client for a header: what could end it, or is no ASCII, is left out.
@@ -158,29 +161,49 @@ void follow(const Creation& creation, const std::string& id, const std::shared_p
   call.app.add_running(call.request_id, generation);
 }
 
-Result<std::shared_ptr<Generation>> start(const Creation& creation, ChatPrompt& prompt, JsonReader& reader,
-                                          const std::shared_ptr<ResponsesRun>& run) {
-  const ResponsesRequest& request = creation.request;
+ChatRequest chat_request(const ResponsesRequest& request, const Call& call) {
   ChatRequest chat;
   if (request.tool_choice.choice.kind != ToolChoice::Kind::kNone) chat.functions = request.tool_choice.allowed;
+  chat.arguments = request.tools.arguments;
   chat.tool_choice = request.tool_choice.choice;
   chat.parallel_tool_calls = request.parallel_tool_calls;
   chat.format = request.format;
   chat.limits = request.limits;
-  creation.call->complete(chat.limits);
-  if (request.truncates) drop_hopeless(prompt.turns, creation.model->max_sequence_tokens());
+  call.complete(chat.limits);
+  return chat;
+}
+
+Result<std::shared_ptr<Generation>> start(Creation& creation, JsonReader& reader,
+                                          const std::shared_ptr<ResponsesRun>& run) {
+  const bool truncates = creation.request.truncates;
+  std::vector<ChatTurn>& turns = creation.prompt.turns;
+  if (truncates) drop_hopeless(turns, creation.model->max_sequence_tokens());
   for (size_t count = 1;; count *= 2) {
-    chat.conversation = make_conversation(prompt, creation.model->today(), reader);
+    creation.chat.conversation = make_conversation(creation.prompt, creation.model->today(), reader);
     if (!reader.ok()) return make_error(ErrorCode::kInvalidInput, "{}", reader.problem()->message);
     Result<std::shared_ptr<Generation>> generation =
-        start_generation(*creation.model, chat, [run](const AnswerEvent& event) { run->on_event(event); });
-    if (generation.ok() || generation.error().code != ErrorCode::kTooLong || !request.truncates) return generation;
-    if (!drop_oldest(prompt.turns, count)) return generation;
+        start_generation(*creation.model, creation.chat, [run](const AnswerEvent& event) { run->on_event(event); });
+    if (generation.ok() || generation.error().code != ErrorCode::kTooLong || !truncates) return generation;
+    if (!drop_oldest(turns, count)) return generation;
   }
 }
 
+/// From the prompt on, whose answer's constraint is known.
+void begin_response(Creation& creation) {
+  JsonReader reader(creation.body);
+  const std::shared_ptr<ResponsesRun> run = make_run(creation);
+  Result<std::shared_ptr<Generation>> generation = start(creation, reader, run);
+  if (!reader.ok()) return creation.call->respond(*reader.problem());
+  if (!generation.ok()) return creation.call->respond(refused(generation.error(), *creation.model, "input"));
+  follow(creation, run->id(), *generation);
+  if (creation.request.store) creation.service->add_running(run);
+  listen(creation, run);
+  run->begin(std::move(*generation));
+}
+
 /// From the items of the conversation on.
-void answer(Creation& creation, const std::vector<PlacedItem>& items) {
+void answer(const std::shared_ptr<Creation>& created, const std::vector<PlacedItem>& items) {
+  Creation& creation = *created;
   JsonReader reader(creation.body);
   ResponsesRequest& request = creation.request;
   const ReasoningSeal& seal = creation.service->store()->seal();
@@ -189,22 +212,17 @@ void answer(Creation& creation, const std::vector<PlacedItem>& items) {
   warn(creation, "tools", request.tools.ignored_types);
   warn(creation, "items", read.ignored_types);
   if (read.unread_reasoning > 0) warn(creation, "reasoning", {"not-sealed-here"});
-  ChatPrompt prompt{request.instructions, std::move(read.turns), {}, request.effort, request.format};
-  if (request.tool_choice.choice.kind != ToolChoice::Kind::kNone) prompt.functions = request.tools.functions;
+  creation.prompt = {request.instructions, std::move(read.turns), {}, request.effort, request.format};
+  if (request.tool_choice.choice.kind != ToolChoice::Kind::kNone) creation.prompt.functions = request.tools.functions;
   if (!reader.ok()) return creation.call->respond(*reader.problem());
-
-  const std::shared_ptr<ResponsesRun> run = make_run(creation);
-  Result<std::shared_ptr<Generation>> generation = start(creation, prompt, reader, run);
-  if (!reader.ok()) return creation.call->respond(*reader.problem());
-  if (!generation.ok()) return creation.call->respond(refused(generation.error(), *creation.model, "input"));
-  follow(creation, run->id(), *generation);
-  if (request.store) creation.service->add_running(run);
-  listen(creation, run);
-  run->begin(std::move(*generation));
+  creation.chat = chat_request(request, *creation.call);
+  constrain(creation.call, creation.model, std::shared_ptr<ChatRequest>(created, &creation.chat),
+            [created] { begin_response(*created); });
 }
 
 /// With what the request goes on from, and refers to.
-void answer_after(Creation& creation, const ResponsesStore::Chain& chain) {
+void answer_after(const std::shared_ptr<Creation>& created, const ResponsesStore::Chain& chain) {
+  Creation& creation = *created;
   JsonReader reader(creation.body);
   std::vector<json::array> history;
   std::map<std::string, json::value> known;
@@ -224,7 +242,7 @@ void answer_after(Creation& creation, const ResponsesStore::Chain& chain) {
       if (item.is_object()) items.push_back({&item.get_object(), "previous_response_id"});
   for (size_t i = 0; i < creation.request.input.size(); ++i)
     items.push_back({&creation.request.input[i].get_object(), fmt::format("input[{}]", i)});
-  answer(creation, items);
+  answer(created, items);
 }
 
 }  // namespace
@@ -250,10 +268,10 @@ void create_response(const std::shared_ptr<Call>& call, const std::shared_ptr<Re
                                                           references.size(), kMostReferences)));
   const std::vector<std::string> holders = responses_of(references);
   const std::string previous = creation->request.previous_response_id.value_or("");
-  if (previous.empty() && holders.empty()) return answer_after(*creation, {});
+  if (previous.empty() && holders.empty()) return answer_after(creation, {});
   service->store()->get_chain(previous, holders, call->tenant, [creation](ResponsesStore::Chain chain) {
     if (!chain.missing.empty()) return creation->call->respond(no_such_response(chain.missing, "previous_response_id"));
-    answer_after(*creation, chain);
+    answer_after(creation, chain);
   });
 }
 

@@ -5,7 +5,7 @@
 
 #include "server/answer_limits.h"
 #include "server/chat_prompt.h"
-#include "server/chat_request.h"
+#include "server/output_format.h"
 #include "server/request_fields.h"
 #include "server/responses_items.h"
 #include "server/shown_text.h"
@@ -146,6 +146,8 @@ ResponsesRequest read_responses_request(JsonReader& reader, const ServedModel& m
   read_limits_of(reader, model, request);
   request.effort = read_reasoning(reader, request.echo);
   request.format = read_format(reader, request.echo);
+  read_grammar_fields(reader, request.format);
+  request.limits.reasoning_budget_tokens = read_reasoning_budget(reader);
   request.tools = read_responses_tools(reader);
   request.tool_choice = read_responses_tool_choice(request.tools, reader);
   request.echo["tools"] = request.tools.echo;

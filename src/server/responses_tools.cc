@@ -21,7 +21,8 @@ json::value member_or(const json::object& object, std::string_view key, json::va
 json::object one_text_parameter() {
   return {{"type", "object"},
           {"properties", json::object{{"input", json::object{{"type", "string"}}}}},
-          {"required", json::array{"input"}}};
+          {"required", json::array{"input"}},
+          {"additionalProperties", false}};
 }
 
 /// What the model reads about a tool that takes free text; a grammar that the text must follow is part of it.
@@ -44,7 +45,16 @@ harmony::ToolDescription apply_patch_function() {
   return {std::string(kApplyPatch), "Creates, updates or deletes one file.",
           json::object{{"type", "object"},
                        {"properties", json::object{{"type", types}, {"path", path}, {"diff", diff}}},
-                       {"required", json::array{"type", "path"}}}};
+                       {"required", json::array{"type", "path"}},
+                       {"additionalProperties", false}}};
+}
+
+/// Its arguments fit its parameters: what stands in them is read back by this server.
+void make_strict(ResponsesTools& tools, const harmony::ToolDescription& function, const std::string& place,
+                 JsonReader& reader) {
+  const json::object strict{{"strict", true}};
+  if (std::optional<PlacedGrammar> arguments = read_strict_arguments(strict, function, place, reader))
+    tools.arguments.insert_or_assign(function.name, std::move(*arguments));
 }
 
 json::object echo_of_function(const json::object& tool) {
@@ -77,13 +87,19 @@ void read_tool(const json::object& tool, const std::string& place, JsonReader& p
   const std::optional<std::string> type = reader.text("type");
   if (!type) return reader.fail("type", fmt::format("{} lacks \"type\"", place));
   if (*type == "function") {
-    add_tool(tools, read_function(tool, place, parent), ResponsesToolKind::kFunction, echo_of_function(tool), reader);
+    harmony::ToolDescription function = read_function(tool, place, parent);
+    if (std::optional<PlacedGrammar> arguments = read_strict_arguments(tool, function, place, parent))
+      tools.arguments.insert_or_assign(function.name, std::move(*arguments));
+    add_tool(tools, std::move(function), ResponsesToolKind::kFunction, echo_of_function(tool), reader);
   } else if (*type == "custom") {
     json::object function{{"name", member_or(tool, "name", nullptr)},
                           {"description", custom_description(reader)},
                           {"parameters", one_text_parameter()}};
-    add_tool(tools, read_function(function, place, parent), ResponsesToolKind::kCustom, echo_of_custom(tool), reader);
+    harmony::ToolDescription custom = read_function(function, place, parent);
+    make_strict(tools, custom, place, parent);
+    add_tool(tools, std::move(custom), ResponsesToolKind::kCustom, echo_of_custom(tool), reader);
   } else if (*type == kApplyPatch) {
+    make_strict(tools, apply_patch_function(), place, parent);
     add_tool(tools, apply_patch_function(), ResponsesToolKind::kApplyPatch, json::object{{"type", kApplyPatch}},
              reader);
   } else if (std::ranges::find(tools.ignored_types, *type) == tools.ignored_types.end()) {

@@ -23,6 +23,7 @@ enum class ResponsesToolKind : uint8_t {
 struct ResponsesTools {
   std::vector<harmony::ToolDescription> functions;              ///< as the model sees them
   std::map<std::string, ResponsesToolKind, std::less<>> kinds;  ///< by name
+  std::map<std::string, PlacedGrammar> arguments;               ///< as ChatRequest's
   json::array echo;                                             ///< those in force, as the response object repeats them
   std::vector<std::string> ignored_types;                       ///< of tools that this server does not have, each once
 

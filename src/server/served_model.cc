@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "harmony/frame_tokens.h"
+#include "server/answer_constraints.h"
 
 namespace gossamer::server {
 namespace {
@@ -59,9 +60,18 @@ bool ModelNames::matches(std::string_view wanted) const {
 
 Result<std::shared_ptr<ServedModel>> ServedModel::create(ServedModelParts parts, Metrics* metrics) {
   GOS_TRY([[maybe_unused]] auto frame, harmony::FrameTokens::from(*parts.tokenizer));
+  GOS_TRY(auto constraints, AnswerConstraints::create(parts.tokenizer, std::move(parts.grammars)));
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   const int64_t created = std::chrono::duration_cast<std::chrono::seconds>(now).count();
-  return std::shared_ptr<ServedModel>(new ServedModel(std::move(parts), metrics, created));
+  return std::shared_ptr<ServedModel>(new ServedModel(std::move(parts), std::move(constraints), metrics, created));
+}
+
+ServedModel::ServedModel(ServedModelParts parts, std::unique_ptr<AnswerConstraints> constraints, Metrics* metrics,
+                         int64_t created)
+    : parts_(std::move(parts)), constraints_(std::move(constraints)), metrics_(metrics), created_(created) {}
+
+ServedModel::~ServedModel() {
+  parts_.source.reset();
 }
 
 }  // namespace gossamer::server

@@ -10,11 +10,13 @@
 #include "base/result.h"
 #include "base/token.h"
 #include "checkpoint/checkpoint.h"
+#include "grammar/grammar_engine.h"
 #include "server/token_source.h"
 #include "tokenizer/tokenizer.h"
 
 namespace gossamer::server {
 
+class AnswerConstraints;
 class Metrics;
 
 /// The names that requests may call a model by.
@@ -36,10 +38,11 @@ struct ServedModelParts {
   std::shared_ptr<const Tokenizer> tokenizer;
   std::shared_ptr<const void> keeps;  ///< what must live longer than the source: the loaded model
   std::unique_ptr<TokenSource> source;
-  std::vector<TokenId> stop_tokens;        ///< that end an answer
-  GenerationDefaults defaults;             ///< of the checkpoint
-  std::function<std::string()> today;      ///< "2025-06-28"; empty text: prompts name no date
-  const Checkpoint* checkpoint = nullptr;  ///< within `keeps`; null: scripted, there is no file behind it
+  std::shared_ptr<grammar::GrammarEngine> grammars;  ///< for the tokenizer's tokens; null: one of the model's own
+  std::vector<TokenId> stop_tokens;                  ///< that end an answer
+  GenerationDefaults defaults;                       ///< of the checkpoint
+  std::function<std::string()> today;                ///< "2025-06-28"; empty text: prompts name no date
+  const Checkpoint* checkpoint = nullptr;            ///< within `keeps`; null: scripted, there is no file behind it
 };
 
 /// A model that is loaded and answers: all that handlers need of it. Safe to use on any thread. Its end is the end of
@@ -50,7 +53,7 @@ class ServedModel {
   /// null: nobody does.
   static Result<std::shared_ptr<ServedModel>> create(ServedModelParts parts, Metrics* metrics = nullptr);
 
-  ~ServedModel() { parts_.source.reset(); }
+  ~ServedModel();
   ServedModel(const ServedModel&) = delete;
   ServedModel& operator=(const ServedModel&) = delete;
 
@@ -62,15 +65,18 @@ class ServedModel {
   const GenerationDefaults& defaults() const { return parts_.defaults; }
   std::string today() const { return parts_.today ? parts_.today() : std::string(); }
   const Checkpoint* checkpoint() const { return parts_.checkpoint; }
+  /// What its answers are held to.
+  const AnswerConstraints& constraints() const { return *constraints_; }
   Metrics* metrics() const { return metrics_; }
   uint32_t max_sequence_tokens() const { return parts_.source->max_sequence_tokens(); }
   int64_t created_unix_seconds() const { return created_; }  ///< when it was loaded
 
  private:
-  ServedModel(ServedModelParts parts, Metrics* metrics, int64_t created)
-      : parts_(std::move(parts)), metrics_(metrics), created_(created) {}
+  ServedModel(ServedModelParts parts, std::unique_ptr<AnswerConstraints> constraints, Metrics* metrics,
+              int64_t created);
 
   ServedModelParts parts_;
+  std::unique_ptr<AnswerConstraints> constraints_;
   Metrics* metrics_;
   int64_t created_;
 };

@@ -5,6 +5,8 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "base/json.h"
+
 namespace gossamer::grammar::testing {
 namespace {
 
@@ -31,70 +33,15 @@ std::shared_ptr<const Tokenizer> demo_tokenizer() {
 }
 
 const std::vector<std::pair<std::string, std::string>>& good_schemas() {
-  static const std::vector<std::pair<std::string, std::string>> schemas = {
-      {"any object", R"({"type":"object"})"},
-      {"nested", R"({"type":"object","properties":{"a":{"type":"object","properties":{"b":{"type":"object","properties":
-         {"c":{"type":"integer"}},"required":["c"],"additionalProperties":false}},"required":["b"],
-         "additionalProperties":false}},"required":["a"],"additionalProperties":false})"},
-      {"enum", R"({"enum":["red","green",1,null,true,[1,2],{"a":"b"}]})"},
-      {"const", R"({"type":"object","properties":{"kind":{"const":"circle"},"n":{"const":3}},"required":["kind","n"],
-         "additionalProperties":false})"},
-      {"pattern", R"({"type":"object","properties":{"zip":{"type":"string","pattern":"^[0-9]{5}(-[0-9]{4})?$"},
-         "any":{"type":"string","pattern":"ab+c"}},"required":["zip","any"],"additionalProperties":false})"},
-      {"anyOf", R"({"anyOf":[{"type":"integer","minimum":10,"maximum":99},{"type":"array","items":{"type":"null"},
-         "maxItems":2},{"type":"object","properties":{"x":{"type":"boolean"}},"required":["x"],
-         "additionalProperties":false}]})"},
-      {"oneOf by const",
-       R"({"oneOf":[{"type":"object","properties":{"t":{"const":"a"},"x":{"type":"integer"}},"required":
-         ["t","x"],"additionalProperties":false},{"type":"object","properties":{"t":{"const":"b"}},"required":["t"],
-         "additionalProperties":false}]})"},
-      {"allOf", R"({"allOf":[{"type":"integer"},{"minimum":5},{"maximum":50}]})"},
-      {"tree", R"({"$defs":{"node":{"type":"object","properties":{"value":{"type":"integer"},"children":{"type":"array",
-         "items":{"$ref":"#/$defs/node"},"maxItems":2}},"required":["value","children"],"additionalProperties":false}},
-         "$ref":"#/$defs/node"})"},
-      {"list", R"({"type":"object","properties":{"next":{"anyOf":[{"$ref":"#"},{"type":"null"}]}},"required":["next"],
-         "additionalProperties":false})"},
-      {"items", R"({"type":"array","items":{"type":"integer","minimum":0,"maximum":9},"minItems":3,"maxItems":5})"},
-      {"prefixItems", R"({"type":"array","prefixItems":[{"type":"string","maxLength":3},{"type":"number"}],"items":
-         {"type":"boolean"},"minItems":2,"maxItems":4})"},
-      {"lengths", R"({"type":"object","properties":{"s":{"type":"string","minLength":2,"maxLength":5}},"required":["s"],
-         "additionalProperties":false})"},
-      {"numbers",
-       R"({"type":"object","properties":{"i":{"type":"integer","exclusiveMinimum":-3,"exclusiveMaximum":3},"x":
-         {"type":"number","minimum":0.5,"maximum":1.5},"m":{"type":"integer","multipleOf":7,"minimum":0,"maximum":70}},
-         "required":["i","x","m"],"additionalProperties":false})"},
-      {"formats", R"({"type":"object","properties":{"d":{"type":"string","format":"date"},"u":{"type":"string","format":
-         "uuid"},"t":{"type":"string","format":"date-time"}},"required":["d","u","t"],"additionalProperties":false})"},
-      {"unicode", R"({"type":"object","properties":{"größe":{"enum":["groß","小さい","😀"]},"工具":{"type":"string",
-         "maxLength":4}},"required":["größe","工具"],"additionalProperties":false})"},
-      {"nullable", R"({"type":["string","null"],"maxLength":4})"},
-      {"pattern properties", R"({"type":"object","patternProperties":{"^x[0-9]$":{"type":"integer"}},
-         "additionalProperties":false})"},
-      {"additional",
-       R"({"type":"object","properties":{"a":{"type":"integer"}},"additionalProperties":{"type":"boolean"}})"},
-      {"properties count", R"({"type":"object","additionalProperties":{"type":"integer"},"minProperties":1,
-         "maxProperties":3})"},
-      {"a string", R"({"type":"string","maxLength":8})"},
-      {"a number", R"({"type":"integer","minimum":0,"maximum":1000})"},
-      {"anything", "true"},
-      {"thousand properties", thousand_properties()},
-      {"weather tool",
-       R"({"type":"object","properties":{"location":{"type":"string","description":"The city and state"},
-         "format":{"type":"string","enum":["celsius","fahrenheit"],"default":"celsius"},"days":{"type":"integer",
-         "minimum":1,"maximum":14}},"required":["location","format"],"additionalProperties":false})"},
-      {"flight tool", R"({"type":"object","properties":{"from":{"type":"string","pattern":"^[A-Z]{3}$"},"to":{"type":
-         "string","pattern":"^[A-Z]{3}$"},"date":{"type":"string","format":"date"},"passengers":{"type":"array","minItems":1,
-         "maxItems":3,"items":{"type":"object","properties":{"name":{"type":"string","minLength":1,"maxLength":12},"age":
-         {"anyOf":[{"type":"integer","minimum":0,"maximum":120},{"type":"null"}]}},"required":["name","age"],
-         "additionalProperties":false}},"class":{"$ref":"#/$defs/class"}},"required":["from","to","date","passengers",
-         "class"],"additionalProperties":false,"$defs":{"class":{"enum":["economy","business","first"]}}})"},
-      {"patch tool",
-       R"({"type":"object","properties":{"ops":{"type":"array","items":{"anyOf":[{"type":"object","properties":
-         {"op":{"const":"add"},"line":{"type":"integer","minimum":1,"maximum":9999},"text":{"type":"string"}},"required":
-         ["op","line","text"],"additionalProperties":false},{"type":"object","properties":{"op":{"const":"remove"},"line":
-         {"type":"integer","minimum":1,"maximum":9999}},"required":["op","line"],"additionalProperties":false}]},
-         "maxItems":4}},"required":["ops"],"additionalProperties":false})"},
-  };
+  static const std::vector<std::pair<std::string, std::string>> schemas = [] {
+    std::stringstream text;
+    text << std::ifstream(GOSSAMER_SOURCE_DIR "/tests/grammar/good_schemas.json").rdbuf();
+    std::vector<std::pair<std::string, std::string>> all;
+    for (const auto& [name, schema] : parse_json(text.str(), "the schemas").value().as_object())
+      all.emplace_back(name, json::serialize(schema));
+    all.emplace_back("thousand properties", thousand_properties());
+    return all;
+  }();
   return schemas;
 }
 

@@ -33,6 +33,26 @@ size_t characters(std::string_view text) {
   return count;
 }
 
+std::wstring characters_of(std::string_view text) {
+  std::wstring wide;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if ((byte & 0xC0) == 0x80)
+      wide.back() = static_cast<wchar_t>((wide.back() << 6) | (byte & 0x3F));
+    else
+      wide += static_cast<wchar_t>(byte < 0x80   ? byte
+                                   : byte < 0xE0 ? byte & 0x1F
+                                   : byte < 0xF0 ? byte & 0x0F
+                                                 : byte & 7);
+  }
+  return wide;
+}
+
+/// As ECMA-262 has it: anywhere in the text.
+bool matches(std::string_view pattern, std::string_view text) {
+  return std::regex_search(characters_of(text), std::wregex(characters_of(pattern)));
+}
+
 class Validator {
  public:
   explicit Validator(const json::value& root) : root_(root) {}
@@ -101,7 +121,7 @@ class Validator {
     bool good = true;
     if (keyword == "minLength") good = characters(text) >= operand.to_number<size_t>();
     if (keyword == "maxLength") good = characters(text) <= operand.to_number<size_t>();
-    if (keyword == "pattern") good = std::regex_search(text, std::regex(std::string(operand.get_string())));
+    if (keyword == "pattern") good = matches(operand.get_string(), text);
     return good ? "" : fail(value, keyword);
   }
 
@@ -133,7 +153,7 @@ class Validator {
         if (const json::value* property = operand.get_object().if_contains(name)) why = check(member, *property);
       if (keyword == "patternProperties")
         for (const auto& [pattern, property] : operand.get_object())
-          if (std::regex_search(std::string(name), std::regex(std::string(pattern)))) why = check(member, property);
+          if (matches(pattern, name)) why = check(member, property);
       if (keyword == "additionalProperties" && !is_declared(name, schema)) why = check(member, operand);
       if (!why.empty()) return std::string(name) + ": " + why;
     }
@@ -145,7 +165,7 @@ class Validator {
     if (properties && properties->get_object().contains(name)) return true;
     if (const json::value* patterns = schema.if_contains("patternProperties"))
       for (const auto& [pattern, property] : patterns->get_object())
-        if (std::regex_search(std::string(name), std::regex(std::string(pattern)))) return true;
+        if (matches(pattern, name)) return true;
     return false;
   }
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "server/grammars_of_tests.h"
 #include "server/ollama_routes.h"
 #include "server/responses_service.h"
 #include "server/served_model.h"
@@ -14,13 +15,13 @@ namespace {
 /// Remembers what it was asked.
 class ListeningEngine final : public TokenSource {
  public:
-  using Prompt = std::shared_ptr<std::pair<std::mutex, std::vector<TokenId>>>;
-  ListeningEngine(Script script, Prompt prompt) : engine_(std::move(script)), prompt_(std::move(prompt)) {}
+  using Last = std::shared_ptr<std::pair<std::mutex, EngineRequest>>;
+  ListeningEngine(Script script, Last last) : engine_(std::move(script)), last_(std::move(last)) {}
 
   Result<SequenceId> submit(EngineRequest request, EventSink sink) override {
     {
-      const std::lock_guard lock(prompt_->first);
-      prompt_->second = request.prompt;
+      const std::lock_guard lock(last_->first);
+      last_->second = request;
     }
     return engine_.submit(std::move(request), std::move(sink));
   }
@@ -31,7 +32,7 @@ class ListeningEngine final : public TokenSource {
 
  private:
   ScriptedEngine engine_;
-  Prompt prompt_;
+  Last last_;
 };
 
 }  // namespace
@@ -47,7 +48,7 @@ std::string Answer::header(std::string_view name) const {
 }
 
 AskedApp::AskedApp(const std::vector<std::string>& answers, Script script, AppOptions options)
-    : last_prompt_(std::make_shared<std::pair<std::mutex, std::vector<TokenId>>>()) {
+    : last_(std::make_shared<std::pair<std::mutex, EngineRequest>>()) {
   const std::shared_ptr<const Tokenizer> tokenizer = Tokenizer::o200k_harmony();
   for (const std::string& answer : answers) {
     std::vector<TokenId>& tokens = script.answers.emplace_back();
@@ -59,7 +60,8 @@ AskedApp::AskedApp(const std::vector<std::string>& answers, Script script, AppOp
   ServedModelParts parts;
   parts.names = ModelNames::of("gpt-oss-20b", {});
   parts.tokenizer = tokenizer;
-  parts.source = std::make_unique<ListeningEngine>(std::move(script), last_prompt_);
+  parts.source = std::make_unique<ListeningEngine>(std::move(script), last_);
+  parts.grammars = grammars_of_tests();
   parts.stop_tokens = {*tokenizer->special("<|return|>"), *tokenizer->special("<|call|>")};
   Result<std::shared_ptr<ServedModel>> model = ServedModel::create(std::move(parts));
   GOS_CHECK(model.ok());
@@ -98,8 +100,13 @@ Answer AskedApp::ask(const std::string& method, const std::string& target, const
 }
 
 std::string AskedApp::last_prompt() const {
-  const std::lock_guard lock(last_prompt_->first);
-  return model_->tokenizer()->decode_bytes(last_prompt_->second);
+  const std::lock_guard lock(last_->first);
+  return model_->tokenizer()->decode_bytes(last_->second.prompt);
+}
+
+std::shared_ptr<const TokenConstraint> AskedApp::last_constraint() const {
+  const std::lock_guard lock(last_->first);
+  return last_->second.constraint;
 }
 
 std::string final_answer(const std::string& text) {

@@ -38,11 +38,13 @@ class AskedApp {
   const std::shared_ptr<ServedModel>& model() const { return model_; }
   /// The prompt of the last request as text.
   std::string last_prompt() const;
+  /// What the answer to the last request was held to.
+  std::shared_ptr<const TokenConstraint> last_constraint() const;
 
  private:
   std::unique_ptr<App> app_;
   std::shared_ptr<ServedModel> model_;
-  std::shared_ptr<std::pair<std::mutex, std::vector<TokenId>>> last_prompt_;
+  std::shared_ptr<std::pair<std::mutex, EngineRequest>> last_;
 };
 
 /// "<|channel|>final<|message|>TEXT<|return|>"

@@ -4,6 +4,7 @@
 
 #include "harmony/render.h"
 #include "server/chat_prompt.h"
+#include "server/output_format.h"
 
 namespace gossamer::server {
 namespace {
@@ -114,6 +115,32 @@ TEST(ChatPrompt, ASchemaIsShownToTheModel) {
   EXPECT_EQ(render(prompt),
             "<|start|>developer<|message|># Response Formats\n\n## person\n\n{\"type\":\"object\"}<|end|>"
             "<|start|>user<|message|>A<|end|><|start|>assistant");
+}
+
+TEST(ChatPrompt, OtherFormsAreShownToo) {
+  const struct {
+    const char *fields, *shown;
+  } rows[] = {
+      {R"({"guided_json": {"const": 1}})", "{\"const\":1}"},
+      {R"({"guided_json_object": true})", "{\"type\":\"object\"}"},
+      {R"({"regex": "[a-c]+"})", "// A text that matches this regular expression\n[a-c]+"},
+      {R"({"choice": ["yes", "no"]})", "// One of these texts\nyes\nno"},
+      {R"({"ebnf": "root ::= \"a\""})", "// A text of the language of this grammar\nroot ::= \"a\""},
+  };
+  for (const auto& row : rows) {
+    const Result<json::value> fields = parse_json(row.fields, "the row");
+    ASSERT_TRUE(fields.ok()) << row.fields;
+    JsonReader reader(fields->get_object());
+    ChatPrompt prompt;
+    prompt.instructions = "Be brief.";
+    prompt.turns = {turn(Role::kUser, "A")};
+    read_grammar_fields(reader, prompt.format);
+    ASSERT_TRUE(reader.ok()) << reader.problem()->message;
+    EXPECT_NE(
+        render(prompt).find("Be brief.\n\n# Response Formats\n\n## response\n\n" + std::string(row.shown) + "<|end|>"),
+        std::string::npos)
+        << render(prompt);
+  }
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "server/grammars_of_tests.h"
+
 namespace gossamer::server {
 
 TestApp::TestApp(std::vector<std::string> answers, AppOptions options, Script script) {
@@ -21,6 +23,7 @@ TestApp::TestApp(std::vector<std::string> answers, AppOptions options, Script sc
   parts.tokenizer = Tokenizer::o200k_harmony();
   for (const std::string& answer : answers)
     parts.tokenizer->encode_with_specials(answer, script.answers.emplace_back());
+  parts.grammars = grammars_of_tests();
   for (const char* name : {"<|return|>", "<|call|>", "<|endoftext|>"})
     parts.stop_tokens.push_back(*parts.tokenizer->special(name));
   parts.source = std::make_unique<ScriptedEngine>(std::move(script));
