@@ -12,12 +12,12 @@ bool Answer::must_wake() {
 }
 
 void Answer::respond(Response response) {
-  std::function<void()> dropped;  // after the lock: it may hold the exchange itself
+  std::vector<std::function<void()>> dropped;  // after the lock: they may hold the exchange itself
   {
     const std::lock_guard lock(mutex_);
     if (gone_ || state_ != State::kSilent) return;
     state_ = State::kEnded;
-    dropped = std::exchange(on_gone_, nullptr);
+    dropped.swap(on_gone_);
     response_ = std::move(response);
     if (!must_wake()) return;
   }
@@ -56,12 +56,12 @@ bool Answer::write(std::string bytes) {
 }
 
 void Answer::end() {
-  std::function<void()> dropped;  // as above
+  std::vector<std::function<void()>> dropped;  // as above
   {
     const std::lock_guard lock(mutex_);
     if (gone_ || state_ != State::kStreaming) return;
     state_ = State::kEnded;
-    dropped = std::exchange(on_gone_, nullptr);
+    dropped.swap(on_gone_);
     if (!must_wake()) return;
   }
   wake();
@@ -71,7 +71,7 @@ void Answer::on_gone(std::function<void()> callback) {
   {
     const std::lock_guard lock(mutex_);
     if (!gone_) {
-      if (state_ != State::kEnded) on_gone_ = std::move(callback);
+      if (state_ != State::kEnded) on_gone_.push_back(std::move(callback));
       return;
     }
     if (state_ == State::kEnded) return;
@@ -116,16 +116,16 @@ Answer::Pressure Answer::block(uint64_t unsent_bytes) {
 }
 
 void Answer::tell_gone() {
-  std::function<void()> callback;
+  std::vector<std::function<void()>> callbacks;
   {
     const std::lock_guard lock(mutex_);
     gone_ = true;
-    callback = std::exchange(on_gone_, nullptr);  // the end took it away
+    callbacks.swap(on_gone_);  // the end took them away
     ring_ = {};
     response_.reset();
     stream_.reset();
   }
-  if (callback) callback();
+  for (const auto& callback : callbacks) callback();
 }
 
 void Answer::on_wake() {

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "http/event_loop.h"
 #include "http/exchange.h"
@@ -89,7 +90,7 @@ class Answer : public Wakeable, public std::enable_shared_from_this<Answer> {
   std::optional<Stream> stream_;
   std::string ring_;
   uint64_t unsent_bytes_ = 0;
-  std::function<void()> on_gone_;
+  std::vector<std::function<void()>> on_gone_;
 };
 
 /// The handle that the handler holds.

@@ -97,6 +97,8 @@ bool Connection::take_answer() {
     if (is_http_1_0_) keep_alive_ = false;
     send_head(news.stream->status, news.stream->headers,
               {has_body(news.stream->status) ? framing : BodyFraming::Kind::kNone, 0});
+    // Where nothing can be sent, nothing would move the time at which it is due.
+    if (is_head_ || framing_ == BodyFraming::Kind::kNone) idle_bytes_.clear();
   }
   send_chunk(std::move(news.bytes));
   if (news.abandoned) {

@@ -60,6 +60,15 @@ TEST_F(ClientGone, BeforeItsStreamSaysAnything) {
   EXPECT_FALSE(exchange->write("data: 1\n\n"));
 }
 
+TEST_F(ClientGone, IsToldToAllWhoAsked) {
+  start();
+  RawClient client(*server);
+  const auto exchange = ask_and_wait(client);
+  for (int i = 0; i < 2; ++i) exchange->on_gone([this] { ++gone; });
+  client.close();
+  EXPECT_TRUE(eventually([this] { return gone == 3; }));
+}
+
 TEST_F(ClientGone, FromAStreamWithoutIdleBytes) {
   start();
   RawClient client(*server);

@@ -172,6 +172,24 @@ TEST_F(Streams, SayThatTheyAreAlive) {
   EXPECT_EQ(rest.find("keep-alive"), std::string::npos) << rest;
 }
 
+/// To a HEAD, and with a status that has no body, nothing can be said; that must not keep the loop busy.
+TEST_F(Streams, WithoutABodySayNothingAndLeaveOthersTheirTurn) {
+  start();
+  for (const char* method : {"HEAD", "GET"}) {
+    RawClient client(*server), other(*server);
+    client.send(method + std::string(" /stream HTTP/1.1\r\nHost: x\r\n\r\n"));
+    const auto exchange = desk.take();
+    ASSERT_TRUE(exchange);
+    exchange->begin_stream(method == std::string("GET") ? 204 : 200, {}, {.idle_bytes = ":\n\n", .idle_seconds = 0.01});
+    client.read_until("\r\n\r\n");
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    other.send("GET /echo HTTP/1.1\r\nHost: x\r\n\r\n");
+    EXPECT_EQ(status_of(other.read_response(2)), 200u) << method;
+    exchange->end();
+    EXPECT_EQ(client.read_until("}}", 0.05), "");
+  }
+}
+
 TEST_F(Streams, AreWrittenFromManyThreads) {
   start({.threads = 2});
   constexpr int kStreams = 32, kEvents = 200;

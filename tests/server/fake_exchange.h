@@ -45,20 +45,20 @@ class FakeExchange final : public http::Exchange {
   }
   void on_gone(std::function<void()> callback) override {
     std::unique_lock lock(mutex_);
-    if (!gone_) return void(on_gone_ = std::move(callback));
+    if (!gone_) return on_gone_.push_back(std::move(callback));
     lock.unlock();
     callback();
   }
 
   /// The client closes its connection.
   void go() {
-    std::function<void()> callback;
+    std::vector<std::function<void()>> callbacks;
     {
       std::lock_guard lock(mutex_);
       gone_ = true;
-      callback.swap(on_gone_);
+      callbacks.swap(on_gone_);
     }
-    if (callback) callback();
+    for (const auto& callback : callbacks) callback();
   }
   /// False: there is no whole answer in time.
   bool wait() {
@@ -94,7 +94,7 @@ class FakeExchange final : public http::Exchange {
   std::condition_variable news_;
   http::Response response_;
   std::vector<std::string> pieces_;
-  std::function<void()> on_gone_;
+  std::vector<std::function<void()>> on_gone_;
   bool ended_ = false, gone_ = false, streamed_ = false;
 };
 
