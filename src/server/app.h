@@ -21,6 +21,7 @@ struct AnswerLimits;
 class Generation;
 class Guard;
 class Metrics;
+class WorkQueue;
 struct AccessRecord;
 
 /// A request that has passed the guard, and what its handler has at hand. Handlers keep it as long as they answer.
@@ -96,9 +97,11 @@ class App {
   bool draining() const { return draining_; }
 
   /// Answers under way, by request id and by the id of the answer: what /abort finds.
-  void add_running(const std::string& id, std::weak_ptr<Generation> generation);
-  /// Cancels them; how many there were of that id. Empty: all.
-  size_t abort(const std::string& id);
+  void add_running(const std::string& id, TenantId tenant, std::weak_ptr<Generation> generation);
+  /// Cancels them; how many there were of that id. Empty: all. `tenant`: only what he has asked for.
+  size_t abort(const std::string& id, std::optional<TenantId> tenant = std::nullopt);
+  /// No answer is being made, in the background neither.
+  bool is_idle() const;
 
  private:
   explicit App(AppOptions options);
@@ -106,6 +109,7 @@ class App {
   void dispatch(const std::shared_ptr<Call>& call);
   void remove_running(const AccessRecord& record);
   void run_route(const RouteEntry& route, const std::shared_ptr<Call>& call);
+  void run_later(const RouteEntry& route, const std::shared_ptr<Call>& call);
 
   const AppOptions options_;
   std::unique_ptr<Metrics> metrics_;
@@ -113,10 +117,15 @@ class App {
   std::vector<RouteEntry> routes_;
   mutable std::mutex mutex_;
   std::shared_ptr<ServedModel> model_;
-  std::unordered_multimap<std::string, std::weak_ptr<Generation>> running_;
+  struct Running {
+    TenantId tenant = 0;
+    std::weak_ptr<Generation> generation;
+  };
+  std::unordered_multimap<std::string, Running> running_;
   size_t num_running_after_sweep_ = 0;
   std::atomic<double> loading_{0};
   std::atomic<bool> draining_{false};
+  std::unique_ptr<WorkQueue> large_;  // requests whose bodies are large
 };
 
 }  // namespace gossamer::server
