@@ -10,6 +10,7 @@
 
 #include "cli/command.h"
 #include "cli/failure.h"
+#include "cli/log_writer.h"
 #include "cli/output.h"
 #include "cli/serving_model.h"
 #include "cli/stop_signals.h"
@@ -29,17 +30,16 @@ namespace {
 /// Once the time to drain is over, answers that still run are cut short; this is how long their last events may take.
 constexpr double kLastEventsSeconds = 3;
 
-/// One line of the log on stderr; null where nobody wants it.
-std::function<void(const server::AccessRecord&)> access_log(const std::string& log) {
-  if (log == "off") return {};
-  const bool as_text = log.empty() ? isatty(STDERR_FILENO) == 1 : log == "text";
-  return [as_text](const server::AccessRecord& record) {
-    const std::string line = as_text ? server::access_line_text(record) : server::access_line_json(record);
-    fmt::print(stderr, "{}\n", line);
+/// Writes one line; null where nobody wants it. Called on the engine's thread, too.
+std::function<void(const server::AccessRecord&)> access_log(const std::string& format, LogWriter& log) {
+  if (format == "off") return {};
+  const bool as_text = format.empty() ? isatty(STDERR_FILENO) == 1 : format == "text";
+  return [as_text, &log](const server::AccessRecord& record) {
+    log.write(as_text ? server::access_line_text(record) : server::access_line_json(record));
   };
 }
 
-server::AppOptions app_options(const ServeOptions& options) {
+server::AppOptions app_options(const ServeOptions& options, LogWriter& log) {
   server::AppOptions app;
   app.api_keys = options.api_keys;
   if (const char* key = std::getenv("GOSSAMER_API_KEY"); key && *key) app.api_keys.emplace_back(key);
@@ -47,16 +47,16 @@ server::AppOptions app_options(const ServeOptions& options) {
   app.cors_origins = options.cors_origins;
   app.timings = !options.no_timings;
   app.timeout_seconds = options.timeout_seconds;
-  app.access_log = access_log(options.log);
+  app.access_log = access_log(options.log, log);
   return app;
 }
 
-server::ResponsesStoreOptions response_store(const ServeOptions& options) {
+server::ResponsesStoreOptions response_store(const ServeOptions& options, LogWriter& log) {
   server::ResponsesStoreOptions store;
   store.file = options.response_store;
   store.ttl_seconds = 24 * 3600. * options.response_days;
   store.max_bytes = uint64_t{options.response_megabytes} << 20;
-  store.on_error = [](const Error& error) { fmt::print(stderr, "{}\n", error.message); };
+  store.on_error = [&log](const Error& error) { log.write(error.message); };
   return store;
 }
 
@@ -97,7 +97,7 @@ class Serving {
   }
 
   Status start() {
-    GOS_TRY(app_, server::App::create(app_options(options_)));
+    GOS_TRY(app_, server::App::create(app_options(options_, log_)));
     server::add_chat_completions_route(*app_);
     server::add_completions_routes(*app_);
     server::add_model_routes(*app_);
@@ -105,7 +105,7 @@ class Serving {
     server::add_health_routes(*app_);
     server::add_control_routes(*app_);
     server::add_ollama_routes(*app_);
-    GOS_TRY_STATUS(server::add_responses_routes(*app_, response_store(options_)));
+    GOS_TRY_STATUS(server::add_responses_routes(*app_, response_store(options_, log_)));
     GOS_TRY(const http::ServerOptions http, http_options(options_));
     GOS_TRY(server_, http::HttpServer::start(
                          http, [app = app_.get()](std::shared_ptr<http::Exchange> e) { app->handle(std::move(e)); }));
@@ -174,14 +174,16 @@ class Serving {
   bool wait_idle(double seconds) {
     constexpr double kLookSeconds = 0.05;
     for (double waited = 0; waited <= seconds; waited += kLookSeconds) {
-      if (server_->wait_idle(kLookSeconds)) return true;
-      if (signals_.wait(0) == StopSignals::Signal::kStop) std::_Exit(kInterrupted);
+      // Answers in the background have no connection.
+      if (server_->wait_idle(0) && app_->is_idle()) return true;
+      if (signals_.wait(kLookSeconds) == StopSignals::Signal::kStop) std::_Exit(kInterrupted);
     }
     return false;
   }
 
   const ServeOptions& options_;
   const StopSignals signals_;  // before any thread
+  LogWriter log_{STDERR_FILENO};
   std::unique_ptr<server::App> app_;
   std::unique_ptr<http::HttpServer> server_;
   std::thread loader_;

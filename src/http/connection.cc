@@ -39,6 +39,7 @@ void Connection::close() {
     answer->detach();
     answer->tell_gone();
   }
+  give_body_room();
   if (std::exchange(in_exchange_, false)) owner_.exchange_done();
   owner_.connection_closed(this);
 }

@@ -24,6 +24,9 @@ class ConnectionOwner {
   virtual void handle(std::shared_ptr<Exchange> exchange) = 0;
   virtual void exchange_begun() = 0;
   virtual void exchange_done() = 0;
+  /// Memory for so much more of a body; false: there is none. To be given back.
+  virtual bool take_body_room(uint64_t bytes) = 0;
+  virtual void give_body_room(uint64_t bytes) = 0;
   virtual void connection_closed(Connection* connection) = 0;
 };
 
@@ -63,6 +66,8 @@ class Connection final : public Pollable,
   void take_bytes(std::string_view bytes);
   void read_requests();
   size_t read_some_of_request(std::string_view bytes);
+  bool has_body_room();
+  void give_body_room();
   void begin_exchange();
   void refuse(const Refusal& refusal);
   void input_ended();
@@ -98,6 +103,7 @@ class Connection final : public Pollable,
   std::unique_ptr<RequestReader> reader_;
   bool sent_continue_ = false;
   bool input_ended_ = false;
+  uint64_t body_room_bytes_ = 0;  // taken for this request's body
   TimePoint probe_at_ = kNever;
 
   // Output.

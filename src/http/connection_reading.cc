@@ -95,6 +95,10 @@ size_t Connection::read_some_of_request(std::string_view bytes) {
     enter(Phase::kHead);
   }
   const size_t used = reader_->read(bytes);
+  if (!has_body_room()) {
+    refuse({503, "The server has no memory left for this request; try again soon."});
+    return used;
+  }
   switch (reader_->state()) {
     case RequestReader::State::kHead:
       if (used == bytes.size()) enter(Phase::kIdle);  // empty lines between requests
@@ -123,6 +127,19 @@ size_t Connection::read_some_of_request(std::string_view bytes) {
   return used;
 }
 
+/// Takes memory for what has been read of a body.
+bool Connection::has_body_room() {
+  const uint64_t more = reader_->body_bytes() - body_room_bytes_;
+  if (more == 0) return true;
+  if (!owner_.take_body_room(more)) return false;
+  body_room_bytes_ += more;
+  return true;
+}
+
+void Connection::give_body_room() {
+  if (body_room_bytes_ > 0) owner_.give_body_room(std::exchange(body_room_bytes_, 0));
+}
+
 void Connection::begin_exchange() {
   Request request = reader_->take_request();
   request.peer = peer_;
@@ -143,8 +160,9 @@ void Connection::refuse(const Refusal& refusal) {
   is_head_ = reader_ && reader_->is_head();
   is_http_1_0_ = reader_ && reader_->is_http_1_0();
   keep_alive_ = false;
-  linger_for_ = seconds(refusal.status == 413 ? kLingerBodySeconds : kLingerSeconds);
+  linger_for_ = seconds(refusal.status == 413 || refusal.status == 503 ? kLingerBodySeconds : kLingerSeconds);
   reader_.reset();
+  give_body_room();
   unread_ = {};
   Response response = refusal_response(refusal);
   send_head(response.status, response.headers, {BodyFraming::Kind::kLength, response.body.size()});

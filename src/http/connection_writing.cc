@@ -132,6 +132,7 @@ void Connection::finish_answer() {
   answer_.reset();
   streaming_ = false;
   probe_at_ = kNever;
+  give_body_room();
   if (std::exchange(in_exchange_, false)) owner_.exchange_done();
   if (!keep_alive_ || owner_.is_draining()) return close_after_output();
   enter(Phase::kIdle);

@@ -53,6 +53,7 @@ struct Shared {
   std::shared_ptr<TlsContext> tls;
   uint64_t max_connections = 0;
   std::atomic<uint64_t> num_connections{0};
+  std::atomic<uint64_t> body_bytes{0};
   std::atomic<bool> draining{false};
   ExchangeCount exchanges;
 };
@@ -88,6 +89,12 @@ class Worker final : public ConnectionOwner {
   bool is_draining() const override { return shared_.draining; }
   void exchange_begun() override { shared_.exchanges.add(); }
   void exchange_done() override { shared_.exchanges.remove(); }
+  bool take_body_room(uint64_t bytes) override {
+    if (shared_.body_bytes.fetch_add(bytes) + bytes <= shared_.options.max_bodies_bytes) return true;
+    shared_.body_bytes -= bytes;
+    return false;
+  }
+  void give_body_room(uint64_t bytes) override { shared_.body_bytes -= bytes; }
   void handle(std::shared_ptr<Exchange> exchange) override {
     try {
       shared_.handler(std::move(exchange));

@@ -22,14 +22,16 @@ struct ServerOptions {
   std::optional<TlsFiles> tls = std::nullopt;
   unsigned threads = 1;  ///< that read, write and call the handler
 
-  // Who sends more, or slower, is answered (431, 413, 408) where that is possible, and loses the connection.
+  // Who sends more, or slower, is answered (431, 413, 503, 408) where that is possible, and loses the connection.
   uint64_t max_header_bytes = 32u << 10;
   uint64_t max_body_bytes = 32u << 20;  ///< counted as it comes, whatever the headers say
-  double header_seconds = 10;           ///< from the first byte of a request to the end of its headers
-  double body_seconds = 60;             ///< to the end of its body
-  double idle_seconds = 120;            ///< between requests
-  double stall_seconds = 30;            ///< a client that reads nothing while its ring is full
-  uint64_t ring_bytes = 1u << 20;       ///< of each stream; a burst may bring four times as much
+  /// Bodies of all requests together, from their first byte to the end of their answers.
+  uint64_t max_bodies_bytes = 512u << 20;
+  double header_seconds = 10;      ///< from the first byte of a request to the end of its headers
+  double body_seconds = 60;        ///< to the end of its body
+  double idle_seconds = 120;       ///< between requests
+  double stall_seconds = 30;       ///< a client that reads nothing while its ring is full
+  uint64_t ring_bytes = 1u << 20;  ///< of each stream; a burst may bring four times as much
 };
 
 /// HTTP/1.1 (and 1.0) over TCP, TLS or a Unix socket: keep-alive, pipelining, chunked bodies both ways, Expect:

@@ -254,6 +254,10 @@ bool RequestReader::expects_continue() const {
   return expect && !is_http_1_0() && has_token(*expect, "100-continue");
 }
 
+uint64_t RequestReader::body_bytes() const {
+  return impl_->parser.body_bytes;
+}
+
 Request RequestReader::take_request() {
   return std::move(impl_->parser.request);
 }

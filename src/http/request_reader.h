@@ -27,6 +27,7 @@ class RequestReader {
   bool keep_alive() const;
   bool is_head() const;           ///< "HEAD": it wants no body
   bool expects_continue() const;  ///< it waits for 100 before it sends the body
+  uint64_t body_bytes() const;    ///< that have come so far, without what chunks add
   Request take_request();         ///< kDone, once
 
  private:

@@ -2,13 +2,15 @@
 
 #include <utility>
 
+#include "base/utf8.h"
 #include "harmony/json_text.h"
 
 namespace gossamer::server {
 namespace {
 
+/// Sentences quote what clients sent, perhaps cut in the middle of a character.
 json::value or_null(const std::optional<std::string>& text) {
-  return text ? json::value(*text) : json::value(nullptr);
+  return text ? json::value(utf8_lossy(*text)) : json::value(nullptr);
 }
 
 }  // namespace
@@ -66,14 +68,14 @@ ApiError api_error_of(const Error& error) {
 
 json::object openai_error_body(const ApiError& error) {
   return {{"error",
-           {{"message", error.message},
+           {{"message", utf8_lossy(error.message)},
             {"type", error.type},
             {"param", or_null(error.param)},
             {"code", or_null(error.code)}}}};
 }
 
 json::object ollama_error_body(const ApiError& error) {
-  return {{"error", error.message}};
+  return {{"error", utf8_lossy(error.message)}};
 }
 
 ErrorStyle error_style_of(std::string_view path) {

@@ -18,6 +18,12 @@ namespace {
 constexpr size_t kWorkThreads = 2;       // one that is busy with a monster leaves another
 constexpr size_t kMostWaitingWork = 64;  // requests
 
+/// Bodies beyond it are read on a thread of their own: parsing and tokenizing them takes more than a few milliseconds,
+/// and a thread of the transport has other people's streams to write.
+constexpr size_t kLargeBodyBytes = 64u << 10;
+constexpr size_t kMostWaitingLarge = 4096;
+constexpr uint64_t kMostWaitingBytes = 128u << 20;
+
 /// The id that a client gave its request, where it can stand in a header and in a log.
 std::optional<std::string> client_request_id(const http::Request& request) {
   constexpr size_t kLongest = 128;
@@ -54,6 +60,16 @@ int hex_value(char c) {
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
   if (c >= 'A' && c <= 'F') return c - 'A' + 10;
   return -1;
+}
+
+/// Memory that runs out ends a request, and not the server.
+template <class Work>
+void or_500(const std::shared_ptr<Call>& call, Work&& work) {
+  try {
+    work();
+  } catch (const std::exception&) {
+    call->respond(server_error(500, "internal_error", "the server could not do this"));
+  }
 }
 
 /// %41 and + of a query decoded.
@@ -137,8 +153,8 @@ ApiError refused(const Error& error, const ServedModel& model, const std::string
 }
 
 void Call::follow(const std::shared_ptr<Generation>& generation, const std::string& answer_id) const {
-  app.add_running(request_id, generation);
-  app.add_running(answer_id, generation);
+  app.add_running(request_id, tenant, generation);
+  app.add_running(answer_id, tenant, generation);
   exchange->on_gone([weak = std::weak_ptr(generation)] {
     if (const auto running = weak.lock()) running->cancel();
   });
@@ -165,9 +181,11 @@ Result<std::unique_ptr<App>> App::create(AppOptions options) {
 App::App(AppOptions options)
     : options_(std::move(options)),
       metrics_(std::make_unique<Metrics>()),
-      work_(std::make_unique<WorkLine>(kWorkThreads, kMostWaitingWork)) {}
+      work_(std::make_unique<WorkLine>(kWorkThreads, kMostWaitingWork)),
+      large_(std::make_unique<WorkLine>(1, kMostWaitingLarge, kMostWaitingBytes)) {}
 
 void App::stop_work() {
+  large_->stop();
   work_->stop();
 }
 
@@ -197,11 +215,7 @@ void App::handle(std::shared_ptr<http::Exchange> exchange) {
   };
   auto answer = std::make_shared<AnswerExchange>(std::move(exchange), std::move(headers), record, std::move(done));
   auto call = std::make_shared<Call>(Call{*this, answer, {}, record->request_id, 0, record});
-  try {
-    dispatch(call);
-  } catch (const std::exception&) {  // memory ran out; no request may end the server
-    call->respond(server_error(500, "internal_error", "the server could not do this"));
-  }
+  or_500(call, [&] { dispatch(call); });
 }
 
 void App::dispatch(const std::shared_ptr<Call>& call) {
@@ -252,7 +266,16 @@ void App::run_route(const RouteEntry& route, const std::shared_ptr<Call>& call) 
     error.retry_after_seconds = 5;
     return call->respond(error);
   }
+  if (call->request().body.size() > kLargeBodyBytes) return run_later(route, call);
   route.route(call);
+}
+
+void App::run_later(const RouteEntry& route, const std::shared_ptr<Call>& call) {
+  const auto work = [&route, call] { or_500(call, [&] { route.route(call); }); };
+  if (large_->post(work, call->request().body.size())) return;
+  ApiError error = server_error(503, "overloaded", "too many large requests at once; try again soon");
+  error.retry_after_seconds = 1;
+  call->respond(error);
 }
 
 std::shared_ptr<ServedModel> App::model() const {
@@ -265,15 +288,15 @@ void App::set_model(std::shared_ptr<ServedModel> model) {
   model_.swap(model);  // the one before ends when the lock is free again: its answers tell the app that they end
 }
 
-void App::add_running(const std::string& id, std::weak_ptr<Generation> generation) {
+void App::add_running(const std::string& id, TenantId tenant, std::weak_ptr<Generation> generation) {
   std::lock_guard lock(mutex_);
   // An answer may have ended before it was added here: such entries go when there are many.
   constexpr size_t kFewest = 1024;
   if (running_.size() >= std::max(kFewest, 2 * num_running_after_sweep_)) {
-    std::erase_if(running_, [](const auto& entry) { return entry.second.expired(); });
+    std::erase_if(running_, [](const auto& entry) { return entry.second.generation.expired(); });
     num_running_after_sweep_ = running_.size();
   }
-  running_.emplace(id, std::move(generation));
+  running_.emplace(id, Running{tenant, std::move(generation)});
 }
 
 void App::remove_running(const AccessRecord& record) {
@@ -282,13 +305,21 @@ void App::remove_running(const AccessRecord& record) {
   running_.erase(record.answer_id);
 }
 
-size_t App::abort(const std::string& id) {
+bool App::is_idle() const {
+  const std::lock_guard lock(mutex_);
+  return std::all_of(running_.begin(), running_.end(),
+                     [](const auto& entry) { return entry.second.generation.expired(); });
+}
+
+size_t App::abort(const std::string& id, std::optional<TenantId> tenant) {
   std::vector<std::shared_ptr<Generation>> found;
   {
     std::lock_guard lock(mutex_);
-    for (const auto& [known, generation] : running_)
-      if (id.empty() || known == id)
-        if (auto running = generation.lock()) found.push_back(std::move(running));
+    for (const auto& [known, entry] : running_) {
+      if (!id.empty() && known != id) continue;
+      if (tenant && entry.tenant != *tenant) continue;
+      if (auto running = entry.generation.lock()) found.push_back(std::move(running));
+    }
   }
   for (const auto& generation : found) generation->cancel();
   return found.size();

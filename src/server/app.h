@@ -101,9 +101,11 @@ class App {
   bool draining() const { return draining_; }
 
   /// Answers under way, by request id and by the id of the answer: what /abort finds.
-  void add_running(const std::string& id, std::weak_ptr<Generation> generation);
-  /// Cancels them; how many there were of that id. Empty: all.
-  size_t abort(const std::string& id);
+  void add_running(const std::string& id, TenantId tenant, std::weak_ptr<Generation> generation);
+  /// Cancels them; how many there were of that id. Empty: all. `tenant`: only what he has asked for.
+  size_t abort(const std::string& id, std::optional<TenantId> tenant = std::nullopt);
+  /// No answer is being made, in the background neither.
+  bool is_idle() const;
 
  private:
   explicit App(AppOptions options);
@@ -111,15 +113,21 @@ class App {
   void dispatch(const std::shared_ptr<Call>& call);
   void remove_running(const AccessRecord& record);
   void run_route(const RouteEntry& route, const std::shared_ptr<Call>& call);
+  void run_later(const RouteEntry& route, const std::shared_ptr<Call>& call);
 
   const AppOptions options_;
   std::unique_ptr<Metrics> metrics_;
   std::unique_ptr<Guard> guard_;
-  std::unique_ptr<WorkLine> work_;
+  std::unique_ptr<WorkLine> work_;   // grammars to be compiled
+  std::unique_ptr<WorkLine> large_;  // requests whose bodies are large
   std::vector<RouteEntry> routes_;
   mutable std::mutex mutex_;
   std::shared_ptr<ServedModel> model_;
-  std::unordered_multimap<std::string, std::weak_ptr<Generation>> running_;
+  struct Running {
+    TenantId tenant = 0;
+    std::weak_ptr<Generation> generation;
+  };
+  std::unordered_multimap<std::string, Running> running_;
   size_t num_running_after_sweep_ = 0;
   std::atomic<double> loading_{0};
   std::atomic<bool> draining_{false};

@@ -1,6 +1,7 @@
 #include "server/chat_prompt.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "harmony/chat_setup.h"
 #include "server/output_format.h"
@@ -73,7 +74,8 @@ class TurnWriter {
       message.recipient = kFunctions + call.name;
       message.content_type = "<|constrain|>json";
       out_.push_back(std::move(message));
-      calls_.push_back(call);
+      last_called_ = call.name;
+      if (!call.id.empty()) called_by_id_[call.id] = call.name;
     }
   }
 
@@ -88,11 +90,9 @@ class TurnWriter {
 
   /// By the id of its call; else by the name that the client gives; else the last call.
   std::string tool_of(const ChatTurn& turn) {
-    const auto call = std::find_if(calls_.rbegin(), calls_.rend(),
-                                   [&](const PastCall& c) { return !turn.call_id.empty() && c.id == turn.call_id; });
-    if (call != calls_.rend()) return call->name;
+    if (const auto call = called_by_id_.find(turn.call_id); call != called_by_id_.end()) return call->second;
     if (!turn.tool_name.empty()) return turn.tool_name;
-    if (turn.call_id.empty() && !calls_.empty()) return calls_.back().name;
+    if (turn.call_id.empty() && last_called_) return *last_called_;
     reader_.fail(bad_request(turn.place, fmt::format("{} is the result of a call \"{}\" that no message before it made",
                                                      turn.place, turn.call_id.substr(0, 80))));
     return {};
@@ -100,7 +100,8 @@ class TurnWriter {
 
   std::vector<Message>& out_;
   JsonReader& reader_;
-  std::vector<PastCall> calls_;
+  std::unordered_map<std::string, std::string> called_by_id_;  // names of functions; of two calls the later one
+  std::optional<std::string> last_called_;
 };
 
 bool is_function_name(std::string_view name) {

@@ -4,7 +4,8 @@
 namespace gossamer::server {
 namespace {
 
-/// {"request_id": "req_..." or the id of an answer}, or {"abort_all": true}: ends answers that are being made.
+/// {"request_id": "req_..." or the id of an answer}, or {"abort_all": true}: ends answers of the caller that are
+/// being made.
 void abort_answers(const std::shared_ptr<Call>& call) {
   const std::optional<json::object> body = call->read_body(/*may_be_empty=*/true);
   if (!body) return;
@@ -17,7 +18,7 @@ void abort_answers(const std::shared_ptr<Call>& call) {
     reader.fail("request_id",
                 "\"request_id\" is missing: the x-request-id or the id of an answer; or send \"abort_all\": true");
   if (!reader.ok()) return call->respond(*reader.problem());
-  const size_t aborted = call->app.abort(all ? std::string() : *id);
+  const size_t aborted = call->app.abort(all ? std::string() : *id, call->tenant);
   if (aborted > 0 || all) return call->respond(json::object{{"aborted", aborted}});
   ApiError error = bad_request("request_id", "no answer of that id is being made");
   error.status = 404;

@@ -22,9 +22,10 @@ class OllamaAnswer {
 
   /// The engine has it: what can be refused has been.
   void accepted(std::shared_ptr<Generation> generation) {
-    // The stream begins with the first token: until then the transport can ask whether the client is still there.
     const std::lock_guard lock(mutex_);
-    if (!ended_) generation_ = std::move(generation);
+    if (ended_) return;
+    generation_ = std::move(generation);
+    begin_once();
   }
 
   /// Called on the engine's thread, perhaps before accepted().
@@ -42,7 +43,9 @@ class OllamaAnswer {
     begun_ = true;
     http::Headers headers = headers_of("application/x-ndjson");
     headers.add("X-Accel-Buffering", "no");
-    call_->exchange->begin_stream(200, std::move(headers), {});
+    http::StreamOptions options;
+    options.idle_bytes = " ";  // before a line of JSON it means nothing; an empty line would be an error to clients
+    call_->exchange->begin_stream(200, std::move(headers), options);
   }
 
   http::Headers headers_of(const char* content_type) const {

@@ -167,6 +167,10 @@ void ResponsesLog::end(const AnswerEvent& event, const ResponsesEnd& end) {
 
 void replay(std::string_view log, ResponsesWriter& writer) {
   writer.begin();
+  replay_on(log, writer);
+}
+
+void replay_on(std::string_view log, ResponsesWriter& writer) {
   while (!log.empty()) {
     const size_t end = std::min(log.find('\n'), log.size());
     const Result<json::value> line = parse_json(log.substr(0, end), "the log");

@@ -23,5 +23,7 @@ class ResponsesLog {
 
 /// Gives `writer` what the log holds, begin() first. Lines that are none (a damaged file) are passed over.
 void replay(std::string_view log, ResponsesWriter& writer);
+/// The same without begin(): what the log has got since.
+void replay_on(std::string_view log, ResponsesWriter& writer);
 
 }  // namespace gossamer::server

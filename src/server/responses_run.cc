@@ -28,6 +28,7 @@ bool has_sealed_reasoning(const json::object& body) {
 ResponsesRun::ResponsesRun(Parts parts)
     : parts_(std::move(parts)),
       id_(response_id(parts_.request.stem)),
+      input_text_(parts_.request.store ? harmony::compact_json(parts_.request.input) : std::string()),
       writer_(writer_options(),
               parts_.request.stream
                   ? ResponsesWriter::Sink([this](std::string_view type, uint64_t number, const std::string& text) {
@@ -46,7 +47,10 @@ ResponsesWriterOptions ResponsesRun::writer_options() const {
 }
 
 void ResponsesRun::stream_to(std::shared_ptr<http::Exchange> exchange) {
-  listeners_.push_back({exchange, -1});
+  {
+    const std::lock_guard lock(mutex_);
+    listeners_.push_back({exchange, -1});
+  }
   if (!is_background()) cancel_when_gone(exchange);
 }
 
@@ -121,7 +125,7 @@ void ResponsesRun::take(const AnswerEvent& event, std::vector<Ended>& ended) {
 void ResponsesRun::store_it() {
   const ResponsesRequest& request = parts_.request;
   parts_.store->put({id_, parts_.tenant, request.previous_response_id.value_or(""),
-                     harmony::compact_json(writer_.response()), harmony::compact_json(request.input), log_.text()});
+                     harmony::compact_json(writer_.response()), std::move(input_text_), log_.text()});
 }
 
 void ResponsesRun::hand_out() {
@@ -148,11 +152,24 @@ bool ResponsesRun::resume(std::shared_ptr<http::Exchange> exchange, int64_t star
                           const std::function<void()>& begin_stream) {
   if (!is_streamed()) return false;
   begin_stream();
+  // What has been, from the log; the writer goes on from there. Most of it is made without the lock, for which the
+  // engine's thread would wait.
+  std::string log, events;
+  {
+    const std::lock_guard lock(mutex_);
+    log = log_.text();
+  }
+  ResponsesWriter past(writer_options(), [&](std::string_view type, uint64_t number, const std::string& text) {
+    if (static_cast<int64_t>(number) > starting_after) events += sse_event(type, text);
+  });
+  replay(log, past);
   bool ended = false;
   {
     const std::lock_guard lock(mutex_);
-    // What has been, from the log; the writer goes on from there.
-    if (began_) exchange->write(replayed_events(log_.text(), writer_options(), starting_after));
+    if (began_) {
+      replay_on(std::string_view(log_.text()).substr(log.size()), past);
+      exchange->write(std::move(events));
+    }
     ended = writer_.ended();
     if (!ended) listeners_.push_back({exchange, starting_after});
   }

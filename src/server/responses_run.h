@@ -86,6 +86,7 @@ class ResponsesRun : public std::enable_shared_from_this<ResponsesRun> {
 
   const Parts parts_;
   const std::string id_;
+  std::string input_text_;  // for the store; made before the engine's thread would have to
   std::mutex mutex_;
   std::vector<std::pair<uint64_t, std::string>> outgoing_;  // events that listeners have not got
   ResponsesWriter writer_;

@@ -81,7 +81,12 @@ void ResponsesStore::do_batch(std::vector<Work> batch) {
     if (std::function<void()> callback = work(database_)) callbacks.push_back(std::move(callback));
   holds(database_.shrink(0, options_.max_bytes));
   if (began && !holds(database_.commit())) database_.roll_back();
-  for (const std::function<void()>& callback : callbacks) callback();
+  for (const std::function<void()>& callback : callbacks) {
+    try {
+      callback();
+    } catch (const std::exception&) {  // memory ran out: whoever asked is answered with 500, for nobody answers him
+    }
+  }
 }
 
 bool ResponsesStore::put(StoredResponse response) {

@@ -4,17 +4,19 @@
 
 namespace gossamer::server {
 
-bool WorkLine::post(std::function<void()> work) {
+bool WorkLine::post(std::function<void()> work, uint64_t bytes) {
   std::lock_guard lock(mutex_);
   if (stopping_ || line_.size() >= most_waiting_) return false;
-  line_.push_back(std::move(work));
+  if (!line_.empty() && waiting_bytes_ + bytes > most_waiting_bytes_) return false;
+  line_.push_back({std::move(work), bytes});
+  waiting_bytes_ += bytes;
   if (line_.size() > num_idle_ && threads_.size() < num_threads_) threads_.emplace_back([this] { run(); });
   news_.notify_one();
   return true;
 }
 
 void WorkLine::stop() {
-  std::deque<std::function<void()>> dropped;
+  std::deque<Waiting> dropped;
   std::vector<std::thread> threads;
   {
     std::lock_guard lock(mutex_);
@@ -33,7 +35,8 @@ void WorkLine::run() {
     news_.wait(lock, [&] { return stopping_ || !line_.empty(); });
     --num_idle_;
     if (stopping_) return;
-    std::function<void()> work = std::move(line_.front());
+    std::function<void()> work = std::move(line_.front().work);
+    waiting_bytes_ -= line_.front().bytes;
     line_.pop_front();
     lock.unlock();
     work();

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import threading
@@ -16,7 +17,7 @@ from pathlib import Path
 from gossamer import run
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "server"))
-from serving import Serving  # noqa: E402
+from serving import PROGRAM, Serving  # noqa: E402
 
 CHAT = {"messages": [{"role": "user", "content": "What is the capital of France?"}], "temperature": 0}
 ENDLESS = {"prompt": "a", "max_tokens": 60_000, "ignore_eos": True, "stream": True}
@@ -61,6 +62,55 @@ class Serve(unittest.TestCase):
             self.assertIn(b'"finish_reason":"length"', text)
             self.assertTrue(text.endswith(b"data: [DONE]\n\n"))
             self.assertEqual(server.stop(), 0)
+
+    def test_an_answer_in_the_background_ends_before_it_does(self):
+        with tempfile.TemporaryDirectory() as folder:
+            store = os.path.join(folder, "responses")
+            with Serving("--response-store", store) as server:
+                body = {"input": "What is the capital of France?", "background": True, "min_tokens": 200}
+                with post(server.url, body, "/v1/responses") as answer:
+                    response = json.load(answer)
+                self.assertEqual(response["status"], "queued")
+                self.assertEqual(server.stop(), 0)
+            with Serving("--response-store", store) as server:
+                with urllib.request.urlopen(server.url + "/v1/responses/" + response["id"]) as answer:
+                    response = json.load(answer)
+                self.assertEqual(response["status"], "completed", response)
+                self.assertGreaterEqual(response["usage"]["output_tokens"], 200)
+
+    def test_clients_that_say_nothing_do_not_hold_it_up(self):
+        with Serving("--drain-seconds", "1") as server:
+            host, port = server.url.removeprefix("http://").split(":")
+            silent = [socket.create_connection((host, int(port))) for _ in range(3)]
+            silent[1].sendall(b"POST /v1/completions HT")
+            silent[2].sendall(b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+            time.sleep(0.1)
+            begin = time.monotonic()
+            self.assertEqual(server.stop(), 0)
+            self.assertLess(time.monotonic() - begin, 10)
+            for client in silent:
+                client.close()
+
+    def test_a_log_that_nobody_reads_holds_nothing_up(self):
+        with tempfile.NamedTemporaryFile("w") as script:
+            script.write("<|channel|>final<|message|>Yes.<|return|>")
+            script.flush()
+            process = subprocess.Popen([PROGRAM, "serve", "--port", "0", "--scripted", script.name], stdout=subprocess.PIPE,
+                                       stderr=subprocess.PIPE, text=True)
+            try:
+                host = process.stdout.readline().split("http://")[1].split()[0]
+                connection = http.client.HTTPConnection(host, timeout=30)
+                for _ in range(1500):  # each a line of some 150 bytes: a pipe holds 64 KiB
+                    connection.request("GET", "/livez")
+                    self.assertEqual(connection.getresponse().read(), b'{"status":"ok"}')
+                connection.close()
+                process.send_signal(signal.SIGTERM)
+                self.assertEqual(process.wait(30), 0)
+            finally:
+                process.kill()
+                process.wait()
+                process.stdout.close()
+                process.stderr.close()
 
     def test_while_it_drains_it_is_not_ready_and_takes_no_work(self):
         with Serving("--drain-seconds", "3") as server:

@@ -20,7 +20,7 @@ class Client : public ServerTest {
   }
 };
 
-/// How a call ended, for a test to wait for.
+/// How a call ended, for a test to wait for. It must outlive the client, which tells it: it is declared before.
 struct Ending {
   std::promise<CallEnd> promise;
   CallSink sink() {
@@ -51,11 +51,11 @@ TEST_F(Client, KeepsItsConnection) {
 
 TEST_F(Client, HandsOverWhatArrivesWhenItArrives) {
   start();
-  const auto client = connect();
   std::mutex mutex;
   std::string seen;
   unsigned status = 0;
   Ending ending;
+  const auto client = connect();
   CallSink sink = ending.sink();
   sink.on_head = [&](unsigned code, const Headers&) { status = code; };
   sink.on_body = [&](std::string_view bytes) {
@@ -102,8 +102,8 @@ TEST_F(Client, AsksManyThingsAtOnce) {
 
 TEST_F(Client, GivesUpInTime) {
   start();
-  const auto client = connect();
   Ending ending;
+  const auto client = connect();
   client->send({.path = "/slow", .body = "{}", .timeout_seconds = 0.1}, ending.sink());
   const auto exchange = desk.take();
   ASSERT_TRUE(exchange);
@@ -113,8 +113,8 @@ TEST_F(Client, GivesUpInTime) {
 
 TEST_F(Client, CancelsWhatIsUnderWay) {
   start();
-  const auto client = connect();
   Ending ending;
+  const auto client = connect();
   const auto call = client->send({.path = "/slow", .body = "{}"}, ending.sink());
   const auto exchange = desk.take();
   ASSERT_TRUE(exchange);
@@ -127,8 +127,8 @@ TEST_F(Client, CancelsWhatIsUnderWay) {
 
 TEST_F(Client, CancelsAllAtItsEnd) {
   start();
-  auto client = connect();
   Ending one, two;
+  auto client = connect();
   client->send({.path = "/slow", .body = "{}"}, one.sink());
   client->send({.path = "/slow", .body = "{}"}, two.sink());
   const auto first = desk.take(), second = desk.take();
@@ -153,9 +153,9 @@ TEST(ClientFailures, AreNamed) {
   ASSERT_TRUE(sockets.ok());
   const std::string url = "http://127.0.0.1:" + std::to_string(sockets->port);
   sockets->fds.clear();
+  Ending ending;
   const auto client = HttpClient::create(url);
   ASSERT_TRUE(client.ok());
-  Ending ending;
   (*client)->send({.path = "/"}, ending.sink());
   EXPECT_EQ(ending.failure(), CallFailure::kConnect);
   EXPECT_STREQ(to_string(CallFailure::kConnect), "connect");
@@ -211,10 +211,10 @@ TEST(ClientFailures, OfServersThatAreNone) {
   };
   for (const auto& each : cases) {
     const RudeServer rude(each.answer);
-    const auto client = HttpClient::create(rude.url());
-    ASSERT_TRUE(client.ok());
     Ending ending;
     std::string body;
+    const auto client = HttpClient::create(rude.url());
+    ASSERT_TRUE(client.ok());
     CallSink sink = ending.sink();
     sink.on_body = [&](std::string_view bytes) { body += bytes; };
     (*client)->send({.method = "GET", .path = "/", .timeout_seconds = 5}, std::move(sink));

@@ -146,6 +146,32 @@ TEST_F(Limits, OfTheBodyAreToldToThoseWhoSendAllFirst) {
   EXPECT_TRUE(desk.empty());
 }
 
+TEST_F(Limits, OfAllBodiesTogetherAreForThoseWhoComeLast) {
+  start({.max_bodies_bytes = 1000});
+  RawClient first(*server), second(*server);
+  const std::string head = "POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 600\r\n\r\n", body(600, 'a');
+  first.send(head + body);
+  const auto exchange = desk.take();
+  ASSERT_TRUE(exchange);
+  second.send(head + body);
+  const std::string refusal = second.read_response();
+  EXPECT_EQ(status_of(refusal), 503u);
+  EXPECT_NE(refusal.find("Retry-After: 1\r\n"), std::string::npos);
+  RawClient half(*server);  // what has not come takes no room
+  half.send(head + body.substr(0, 300));
+  EXPECT_EQ(half.read_until("\r\n", 0.05), "");
+  exchange->respond({.body = "done"});
+  EXPECT_EQ(body_of(first.read_response()), "done");
+  half.send(body.substr(300));
+  const auto third = desk.take();
+  ASSERT_TRUE(third);
+  first.close();
+  half.reset();
+  EXPECT_TRUE(eventually([&] { return server->num_connections() <= 1; })) << "more than the refused one";
+  EXPECT_EQ(status_of(ask("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n" + std::string(900, 'a'))),
+            200u);
+}
+
 TEST_F(Limits, CountWhatChunksCarryBesideTheBody) {
   start();
   RawClient client(*server);

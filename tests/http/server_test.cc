@@ -142,12 +142,12 @@ TEST_F(Server, StreamsAndReadsLargeBodiesUnderTls) {
 TEST_F(Server, TellsOfClientsThatGoUnderTls) {
   const TestCertificate certificate("gone");
   start({.tls = certificate.files()});
+  std::atomic<bool> gone{false};
   auto client = HttpClient::create(server->address(), {.verify_tls = false});
   ASSERT_TRUE(client.ok());
   (*client)->send({.path = "/slow", .body = "{}"}, {});
   const auto exchange = desk.take();
   ASSERT_TRUE(exchange);
-  std::atomic<bool> gone{false};
   exchange->on_gone([&] { gone = true; });
   client->reset();
   EXPECT_TRUE(eventually([&] { return gone.load(); }));

@@ -33,8 +33,6 @@ TEST(Stress, AThousandStreams) {
   auto server =
       HttpServer::start({.port = 0}, [&](std::shared_ptr<Exchange> exchange) { desk.put(std::move(exchange)); });
   ASSERT_TRUE(server.ok());
-  auto client = HttpClient::create((*server)->address());
-  ASSERT_TRUE(client.ok());
 
   struct Stream {
     int next = 0;
@@ -43,6 +41,9 @@ TEST(Stress, AThousandStreams) {
   };
   std::deque<Stream> streams(kStreams);
   std::atomic<int> ended{0}, failed{0};
+  auto client =
+      HttpClient::create((*server)->address());  // it goes first, and with it those who write into the streams
+  ASSERT_TRUE(client.ok());
   for (int i = 0; i < kStreams; ++i) {
     Stream& stream = streams[static_cast<size_t>(i)];
     stream.parser.emplace([&stream](const SseEvent& event) {

@@ -11,6 +11,7 @@
 #include "kernels/paged_kv.h"
 #include "kernels/read_row.h"
 #include "kernels/ref/ref_backend.h"
+#include "support/sanitizers.h"
 
 namespace gossamer::testing {
 namespace {
@@ -37,6 +38,8 @@ TEST_P(Products, MatmulMatchesRef) {
       for (uint32_t tokens :
            {1u, 2u, 3u, 4u, 5u, 6u, 7u, 9u, 10u, 11u, 16u, 23u, 33u}) {  // tiles of up to 10, see int_simd.h
         if (n == 2880 && tokens > 3 && tokens != 7) continue;
+        // Most of the time goes into the judge. What a kernel touches shows with a real row, and each size of a tile.
+        if (kSanitized && (n == 2880 || k == 4096) && tokens != 7) continue;
         const auto x = random_floats(static_cast<size_t>(tokens) * k, rng);
         for (bool accumulate : {false, true}) {
           const auto before =

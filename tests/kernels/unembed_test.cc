@@ -7,6 +7,7 @@
 #include "kernels/made_up_weights.h"
 #include "kernels/ref/ref_backend.h"
 #include "kernels/top_logits.h"
+#include "support/sanitizers.h"
 
 namespace gossamer::testing {
 namespace {
@@ -52,6 +53,7 @@ TEST_P(Unembed, GivesTheBestOfWhatTheProductMaskAndChangesGive) {
     for (const auto& [vocab, width] : {std::pair<uint32_t, uint32_t>{1000, 96}, {129, 64}, {5, 32}}) {
       const RandomMatrix w(format.dtype, format.layout, vocab, width, rng);
       for (const uint32_t num_rows : {1u, 2u, 5u, 17u}) {
+        if (kSanitized && (num_rows == 2 || num_rows == 5)) continue;  // one row, and several blocks of them
         const auto x = random_floats(size_t{num_rows} * width, rng);
         std::vector<float> product(size_t{num_rows} * vocab), full(product.size(), NAN);
         backend_->matmul({w.rows, nullptr, x.data(), num_rows, product.data(), vocab, false});
@@ -94,9 +96,10 @@ TEST_P(Unembed, GivesTheBestOfWhatTheProductMaskAndChangesGive) {
   expect_native(Op::kUnembed);
 }
 
-/// Of the real vocabulary, the one token that is allowed, though 150,000 others are likelier.
+/// Of the real vocabulary, the one token that is allowed, though 150,000 others are likelier. (A sanitizer has seen it
+/// all in a tenth of them: some ten chunks for each thread.)
 TEST_P(Unembed, FindsTheOneTokenThatIsAllowedHoweverUnlikely) {
-  constexpr uint32_t kVocabSize = 201'088, kWidth = 32;
+  constexpr uint32_t kVocabSize = kSanitized ? 20'096 : 201'088, kWidth = 32;
   std::mt19937 rng(21);
   const RandomMatrix w(Dtype::kQ8_0, Mxfp4Layout::kSplit, kVocabSize, kWidth, rng);
   const auto x = random_floats(kWidth, rng);
@@ -105,7 +108,7 @@ TEST_P(Unembed, FindsTheOneTokenThatIsAllowedHoweverUnlikely) {
   std::vector<Candidate> all(kVocabSize);
   for (uint32_t v = 0; v < kVocabSize; ++v) all[v] = {v, logits[v]};
   std::sort(all.begin(), all.end(), comes_before);
-  const uint32_t only = all[150'000].token;
+  const uint32_t only = all[kVocabSize / 4 * 3].token;
   std::vector<uint32_t> allowed(kVocabSize / 32, 0u);
   allowed[only / 32] = 1u << (only % 32);
   const LogitChange changes[] = {{.token = all[0].token, .bias = 100}};

@@ -63,6 +63,21 @@ TEST(WorkLine, DoesWhatIsPostedAndDropsWhatIsTooMuch) {
   EXPECT_EQ(done, 4);
 }
 
+TEST(WorkLine, KeepsNoMoreThanItsBytesWaiting) {
+  WorkLine line(1, 100, 10);
+  std::latch begun{1}, open{1};
+  ASSERT_TRUE(line.post([&] {
+    begun.count_down();
+    open.wait();
+  }));
+  begun.wait();
+  EXPECT_TRUE(line.post([] {}, 1000)) << "nothing else waits";
+  EXPECT_FALSE(line.post([] {}, 1));
+  open.count_down();
+  while (!line.post([] {}, 6)) std::this_thread::yield();
+  line.stop();
+}
+
 TEST(WorkLine, StopsWithoutWhatHasNotBegun) {
   std::atomic<int> done{0};
   WorkLine line(1, 1 << 20);

@@ -186,6 +186,25 @@ TEST(Abort, EndsAnAnswerByAnyOfItsIds) {
   EXPECT_TRUE(streamed->response().body.ends_with("data: [DONE]\n\n"));
 }
 
+TEST(Abort, EndsNobodyElsesAnswers) {
+  Script slow;
+  slow.seconds_per_token = 0.005;
+  std::string endless = "<|channel|>final<|message|>";
+  for (int i = 0; i < 100'000; ++i) endless += " x";
+  AppOptions options;
+  options.api_keys = {"one", "two"};
+  TestApp app({endless}, options, slow);
+  const http::Headers one{{"X-Api-Key", "one"}, {"x-request-id", "mine"}}, two{{"X-Api-Key", "two"}};
+  const auto answer =
+      app.send("POST", "/v1/chat/completions", R"({"messages": [{"role": "user", "content": "x"}]})", one);
+  while (app.model().source().stats().running == 0) std::this_thread::yield();
+  EXPECT_EQ(app.ask("POST", "/abort", R"({"request_id": "mine"})", two)->response().status, 404u);
+  EXPECT_EQ(app.ask("POST", "/abort", R"({"abort_all": true})", two)->response().body, R"({"aborted":0})");
+  EXPECT_FALSE(answer->has_ended());
+  EXPECT_EQ(app.ask("POST", "/abort", R"({"request_id": "mine"})", one)->response().status, 200u);
+  EXPECT_TRUE(answer->wait());
+}
+
 TEST(Deadlines, EndAnAnswerWithWhatItHas) {
   Script slow;
   slow.seconds_per_token = 0.005;
