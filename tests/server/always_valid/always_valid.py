@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 from collections import Counter
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -120,7 +121,11 @@ class Run:
         # What it takes to be drawn about once in ten tokens, among so many of about the same probability.
         ends = dict.fromkeys((str(self.special[name]) for name in (frames.END, frames.RETURN, frames.CALL)), 10 if large else 6)
         closers = dict.fromkeys((str(self.token(client, text)) for text in ('"', "}", '":', '"}')), 9 if large else 5)
-        self.asker = Asker(seed, ends, closers)
+        self.asker = Asker(self.model_name(), seed, ends, closers)
+
+    def model_name(self) -> str:
+        with urllib.request.urlopen(self.url + "/v1/models") as answer:
+            return json.load(answer)["data"][0]["id"]
 
     @staticmethod
     def token(client: Client, text: str) -> int:

@@ -97,11 +97,11 @@ def fault(asked: Asked, answer: Answer) -> str:
 
 
 class Asker:
-    """Makes requests of all kinds in turn. `bias`: of tokens that end something, so that a random model's free text does
-    not go on forever: {name of a group: {token id: how likely each should get at temperature 1}}."""
+    """Makes requests of all kinds in turn. `ends`, `json_ends`: {token id: bias at temperature 1} of what ends a message,
+    and texts and objects of JSON, so that what a random model writes freely does not go on forever."""
 
-    def __init__(self, seed: int, ends: dict[str, float], json_ends: dict[str, float]):
-        self.rng = random.Random(seed)
+    def __init__(self, model: str, seed: int, ends: dict[str, float], json_ends: dict[str, float]):
+        self.model, self.rng = model, random.Random(seed)
         self.ends, self.json_ends = ends, json_ends
         self.number = 0
         self.kinds = [self.plain, self.schema, self.tools, self.required, self.named, self.schema_and_tools, self.lax,
@@ -214,7 +214,7 @@ class Asker:
 
     def ollama(self) -> Asked:
         schema, judge = self.schema_choice()
-        body = {"model": "", "messages": [{"role": "user", "content": "Hello"}], "stream": False, "format": schema,
+        body = {"model": self.model, "messages": [{"role": "user", "content": "Hello"}], "stream": False, "format": schema,
                 "options": {"num_predict": MAX_TOKENS, "thinking_budget": 2, **self.sampling()}}
         return Asked("ollama", "/api/chat", body, content=judge)
 

@@ -10,7 +10,7 @@ START, END, MESSAGE, CHANNEL, CONSTRAIN, RETURN, CALL = (
 FIRST_SPECIAL = "<|startoftext|>"  # no text token has an id from here on
 NAMES = (START, END, MESSAGE, CHANNEL, CONSTRAIN, RETURN, CALL, FIRST_SPECIAL)
 
-TYPES = ["", *(space + CONSTRAIN + word for space, word in product(("", " "), ("json", "code"))), " json", " code"]
+TYPES = ["", *(space + CONSTRAIN + word for space, word in product(("", " "), ("", "json", "code"))), " json", " code"]
 
 
 def legal_headers(recipients: list[str]) -> dict[str, tuple[str, str]]:
