@@ -12,6 +12,10 @@ namespace gossamer::server {
 /// absent comes from the model's own defaults; a seed is random then.
 AnswerLimits read_limits(JsonReader& reader, const ServedModel& model);
 
+/// How many tokens an answer may have, from the field that an interface has for it; nothing: it is absent. 0: to the
+/// end of the context.
+std::optional<uint32_t> read_token_limit(JsonReader& reader, const WholeField& field);
+
 /// A seed that nobody chose.
 uint64_t random_seed();
 

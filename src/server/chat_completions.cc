@@ -3,6 +3,7 @@
 #include "server/chat_answer.h"
 #include "server/chat_request.h"
 #include "server/ids.h"
+#include "server/legacy_functions.h"
 #include "server/routes.h"
 
 namespace gossamer::server {
@@ -13,8 +14,9 @@ int64_t unix_seconds() {
 }
 
 void answer_chat(const std::shared_ptr<Call>& call) {
-  const std::optional<json::object> body = call->read_body();
+  std::optional<json::object> body = call->read_body();
   if (!body) return;
+  const bool answers_function_call = modernize_functions(*body);
   JsonReader reader(*body);
   const std::string model_name = reader.text("model").value_or("");
   if (!reader.ok()) return call->respond(*reader.problem());
@@ -23,6 +25,7 @@ void answer_chat(const std::shared_ptr<Call>& call) {
   ChatCompletion completion = read_chat_completion(reader, *model);
   if (!reader.ok()) return call->respond(*reader.problem());
 
+  completion.answers_function_call = answers_function_call;
   call->complete(completion.request.limits);
   const ChatAnswerHead head{make_id("chatcmpl-"), unix_seconds(), model->name(), call->app.options().timings};
   call->record->answer_id = head.id;

@@ -27,6 +27,7 @@ struct Creation {
   json::object body;
   ResponsesRequest request;
   std::string warning;
+  bool counts_only = false;  ///< how many tokens the input has is all that is asked
 };
 
 /// Words of a client for a header: what could end it, or is no ASCII, is left out.
@@ -179,6 +180,15 @@ Result<std::shared_ptr<Generation>> start(const Creation& creation, ChatPrompt& 
   }
 }
 
+/// {"object": "response.input_tokens", "input_tokens"}: what the prompt would have.
+void count_input(const Creation& creation, const ChatPrompt& prompt, JsonReader& reader) {
+  const harmony::Conversation conversation = make_conversation(prompt, creation.model->today(), reader);
+  if (!reader.ok()) return creation.call->respond(*reader.problem());
+  const Result<std::vector<TokenId>> tokens = prompt_tokens(*creation.model->tokenizer(), conversation);
+  if (!tokens.ok()) return creation.call->respond(api_error_of(tokens.error()));
+  creation.call->respond(json::object{{"object", "response.input_tokens"}, {"input_tokens", tokens->size()}});
+}
+
 /// From the items of the conversation on.
 void answer(Creation& creation, const std::vector<PlacedItem>& items) {
   JsonReader reader(creation.body);
@@ -192,6 +202,7 @@ void answer(Creation& creation, const std::vector<PlacedItem>& items) {
   ChatPrompt prompt{request.instructions, std::move(read.turns), {}, request.effort, request.format};
   if (request.tool_choice.choice.kind != ToolChoice::Kind::kNone) prompt.functions = request.tools.functions;
   if (!reader.ok()) return creation.call->respond(*reader.problem());
+  if (creation.counts_only) return count_input(creation, prompt, reader);
 
   const std::shared_ptr<ResponsesRun> run = make_run(creation);
   Result<std::shared_ptr<Generation>> generation = start(creation, prompt, reader, run);
@@ -227,12 +238,12 @@ void answer_after(Creation& creation, const ResponsesStore::Chain& chain) {
   answer(creation, items);
 }
 
-}  // namespace
-
-void create_response(const std::shared_ptr<Call>& call, const std::shared_ptr<ResponsesService>& service) {
+void take_request(const std::shared_ptr<Call>& call, const std::shared_ptr<ResponsesService>& service,
+                  bool counts_only) {
   std::optional<json::object> body = call->read_body();
   if (!body) return;
   const auto creation = std::make_shared<Creation>();
+  creation->counts_only = counts_only;
   creation->call = call;
   creation->service = service;
   creation->body = std::move(*body);
@@ -255,6 +266,16 @@ void create_response(const std::shared_ptr<Call>& call, const std::shared_ptr<Re
     if (!chain.missing.empty()) return creation->call->respond(no_such_response(chain.missing, "previous_response_id"));
     answer_after(*creation, chain);
   });
+}
+
+}  // namespace
+
+void create_response(const std::shared_ptr<Call>& call, const std::shared_ptr<ResponsesService>& service) {
+  take_request(call, service, /*counts_only=*/false);
+}
+
+void count_response_input(const std::shared_ptr<Call>& call, const std::shared_ptr<ResponsesService>& service) {
+  take_request(call, service, /*counts_only=*/true);
 }
 
 }  // namespace gossamer::server
