@@ -6,6 +6,7 @@
 #include "harmony/json_text.h"
 #include "server/chat_request.h"
 #include "server/completion_request.h"
+#include "server/legacy_functions.h"
 #include "server/scripted_engine.h"
 
 using namespace gossamer;
@@ -36,8 +37,9 @@ void check_problem(const JsonReader& reader) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const std::shared_ptr<ServedModel> model = scripted_model();
   const std::string_view text(reinterpret_cast<const char*>(data), size);
-  const Result<json::value> body = harmony::parse_json_like_serde(text, "the body");
+  Result<json::value> body = harmony::parse_json_like_serde(text, "the body");
   if (!body.ok() || !body->is_object()) return 0;
+  modernize_functions(body->get_object());
   {
     JsonReader reader(body->get_object());
     const ChatCompletion chat = read_chat_completion(reader, *model);

@@ -29,6 +29,7 @@ void ServeOptions::declare(Options& options) {
                 "Tokens of prompt and answer together (default: what model and cache hold)");
   options.count("--max-running", max_running, "Answers that are computed at once");
   options.count("--max-queue", max_queue, "Requests that may wait; more are refused with 429");
+  options.flag("--no-prefix-cache", no_prefix_cache, "Compute every prompt from its beginning: for measurements");
   options.count("--timeout", timeout_seconds, "Seconds that an answer may take; 0: any");
   options.count("--drain-seconds", drain_seconds, "Seconds that answers may take to end after SIGTERM");
   options.text("--date", date, "The date that the model is told: 2025-06-28, today or none", "DATE");

@@ -4,107 +4,10 @@
 #include <optional>
 #include <string_view>
 
+#include "cli/foreign_flags.h"
+
 namespace gossamer::cli {
 namespace {
-
-/// What becomes of a flag of another server.
-enum class Fate : uint8_t {
-  kRename,  ///< `detail` is our name of it
-  kIgnore,  ///< `detail` says why it is not needed
-  kRefuse,  ///< `detail` says what to do instead
-};
-
-struct ForeignFlag {
-  std::string_view name;
-  Fate fate;
-  std::string_view detail;
-  bool has_value = true;
-  std::string_view only = {};  ///< kIgnore: values for which that holds, parted by |; empty: any
-};
-
-constexpr ForeignFlag kForeignFlags[] = {
-    // Where it listens, and who may ask.
-    {"--uds", Fate::kRename, "--unix-socket"},
-    {"--ssl-certfile", Fate::kRename, "--tls-cert"},
-    {"--ssl-keyfile", Fate::kRename, "--tls-key"},
-    {"--server-name", Fate::kRename, "--host"},
-    {"--server-port", Fate::kRename, "--port"},
-    {"--api-keys", Fate::kRename, "--api-key"},
-    {"--allowed-origins", Fate::kRename, "--cors"},
-    {"--allow-origins", Fate::kRename, "--cors"},
-    // The model.
-    {"--model-path", Fate::kRename, "--model"},
-    {"--model-name", Fate::kRename, "--served-model-name"},
-    {"--tokenizer", Fate::kIgnore, "the tokenizer is the model's own"},
-    {"--tokenizer-path", Fate::kIgnore, "the tokenizer is the model's own"},
-    {"--trust-remote-code", Fate::kIgnore, "there is no code in a model here", false},
-    {"--load-format", Fate::kIgnore, "the format is seen from the files"},
-    {"--download-dir", Fate::kRefuse, "gossamer does not download models; hf download or ollama pull does"},
-    {"--chat-template", Fate::kRefuse, "gpt-oss speaks harmony, which is built in"},
-    // Lengths and numbers.
-    {"--max-model-len", Fate::kRename, "--max-context"},
-    {"--context-length", Fate::kRename, "--max-context"},
-    {"--session-len", Fate::kRename, "--max-context"},
-    {"--max-num-seqs", Fate::kRename, "--max-running"},
-    {"--max-running-requests", Fate::kRename, "--max-running"},
-    {"--max-batch-size", Fate::kRename, "--max-running"},
-    {"--max-queued-requests", Fate::kRename, "--max-queue"},
-    {"--max-num-queued-reqs", Fate::kRename, "--max-queue"},
-    {"--max-num-batched-tokens", Fate::kIgnore, "a step's size follows --tpot-goal"},
-    {"--chunked-prefill-size", Fate::kIgnore, "a step's size follows --tpot-goal"},
-    {"--max-prefill-tokens", Fate::kIgnore, "a step's size follows --tpot-goal"},
-    {"--max-prefill-token-num", Fate::kIgnore, "a step's size follows --tpot-goal"},
-    // Memory and numbers' formats.
-    {"--gpu-memory-utilization", Fate::kIgnore, "there is no GPU; --kv-memory sets the cache"},
-    {"--mem-fraction-static", Fate::kIgnore, "there is no GPU; --kv-memory sets the cache"},
-    {"--cache-max-entry-count", Fate::kIgnore, "there is no GPU; --kv-memory sets the cache"},
-    {"--kv-cache-memory-bytes", Fate::kRename, "--kv-memory"},
-    {"--kv-cache-dtype", Fate::kRename, "--kv-dtype"},
-    {"--quantization", Fate::kIgnore, "weights are used as they are stored", true, "mxfp4|auto"},
-    {"--quant", Fate::kIgnore, "weights are used as they are stored", true, "mxfp4|auto"},
-    {"--model-format", Fate::kIgnore, "weights are used as they are stored", true, "mxfp4|hf|auto"},
-    {"--dtype", Fate::kIgnore, "see --precision", true, "auto|bfloat16|float16|half|float"},
-    // What is on anyway, or found by itself.
-    {"--enable-chunked-prefill", Fate::kIgnore, "it is always on", false},
-    {"--enable-prefix-caching", Fate::kIgnore, "it is always on", false},
-    {"--enable-auto-tool-choice", Fate::kIgnore, "tools need no flag", false},
-    {"--tool-call-parser", Fate::kIgnore, "tools need no flag"},
-    {"--reasoning-parser", Fate::kIgnore, "reasoning needs no flag"},
-    {"--enable-metrics", Fate::kIgnore, "/metrics is always there", false},
-    {"--enable-request-id-headers", Fate::kIgnore, "x-request-id is always there", false},
-    {"--enforce-eager", Fate::kIgnore, "there are no graphs to capture", false},
-    {"--disable-log-requests", Fate::kIgnore, "prompts are never logged; --log off silences the rest", false},
-    {"--no-enable-log-requests", Fate::kIgnore, "prompts are never logged; --log off silences the rest", false},
-    {"--disable-log-stats", Fate::kIgnore, "/metrics has them", false},
-    {"--attention-backend", Fate::kIgnore, "--backend chooses kernels"},
-    // More machines than one.
-    {"--tensor-parallel-size", Fate::kIgnore, "one process computes", true, "1"},
-    {"-tp", Fate::kIgnore, "one process computes", true, "1"},
-    {"--tp", Fate::kIgnore, "one process computes", true, "1"},
-    {"--tp-size", Fate::kIgnore, "one process computes", true, "1"},
-    {"--pipeline-parallel-size", Fate::kIgnore, "one process computes", true, "1"},
-    {"--data-parallel-size", Fate::kIgnore, "one process computes", true, "1"},
-    {"--dp", Fate::kIgnore, "one process computes", true, "1"},
-    {"--ep", Fate::kIgnore, "one process computes", true, "1"},
-    // What is not there.
-    {"--tool-server", Fate::kRefuse, "built-in tools are not there yet; declare functions in requests"},
-    {"--speculative-algorithm", Fate::kRefuse, "speculation is not there yet"},
-    {"--speculative-config", Fate::kRefuse, "speculation is not there yet"},
-    {"--speculative-num-steps", Fate::kRefuse, "speculation is not there yet"},
-    {"--speculative-eagle-topk", Fate::kRefuse, "speculation is not there yet"},
-    {"--speculative-num-draft-tokens", Fate::kRefuse, "speculation is not there yet"},
-    {"--enable-lora", Fate::kRefuse, "adapters are not there yet", false},
-    {"--lora-modules", Fate::kRefuse, "adapters are not there yet"},
-    {"--adapters", Fate::kRefuse, "adapters are not there yet"},
-    {"--root-path", Fate::kRefuse, "let the proxy in front take the path off"},
-    {"--ssl-ca-certs", Fate::kRefuse, "client certificates are not checked; use --api-key-file"},
-};
-
-const ForeignFlag* find_flag(std::string_view name) {
-  const auto* found =
-      std::find_if(std::begin(kForeignFlags), std::end(kForeignFlags), [&](const auto& f) { return f.name == name; });
-  return found == std::end(kForeignFlags) ? nullptr : found;
-}
 
 bool is_one_of(std::string_view value, std::string_view words) {
   for (size_t begin = 0; begin <= words.size();) {
@@ -150,38 +53,91 @@ Result<bool> translate_value(std::string_view name, const std::string& value, Se
   return false;
 }
 
+/// Flags as they stand in a command line, and the values behind them.
+class FlagReader {
+ public:
+  explicit FlagReader(const std::vector<std::string>& arguments) : arguments_(arguments) {
+    // A model that comes first, or has a flag of its own, cannot be the last of a flag's values.
+    names_model_ = !arguments.empty() && !arguments[0].starts_with('-');
+    for (const std::string& argument : arguments)
+      for (const std::string_view name : {"-m", "--model", "--model-path"})
+        names_model_ |= argument == name || argument.starts_with(std::string(name) + '=');
+  }
+
+  bool done() const { return next_ == arguments_.size(); }
+  /// The next argument: `name` of a flag, or a word.
+  const std::string& take() {
+    const std::string& argument = arguments_[next_++];
+    const size_t equals = argument.starts_with('-') ? argument.find('=') : std::string::npos;
+    name = argument.substr(0, equals);
+    behind_equals_ = equals == std::string::npos ? std::nullopt : std::optional(argument.substr(equals + 1));
+    return argument;
+  }
+  /// What belongs to the flag that was taken.
+  std::vector<std::string> values(ForeignFlag::Takes takes) {
+    if (behind_equals_) return {*behind_equals_};
+    std::vector<std::string> values;
+    if (takes == ForeignFlag::Takes::kNothing || done()) return values;
+    values.push_back(arguments_[next_++]);
+    while (takes == ForeignFlag::Takes::kValues && names_model_ && !done() && !arguments_[next_].starts_with('-'))
+      values.push_back(arguments_[next_++]);
+    return values;
+  }
+
+  std::string name;
+
+ private:
+  const std::vector<std::string>& arguments_;
+  size_t next_ = 0;
+  bool names_model_ = false;
+  std::optional<std::string> behind_equals_;
+};
+
+Status translate_flag(const ForeignFlag& flag, const std::vector<std::string>& values, ServeArguments& out) {
+  if (flag.fate == ForeignFlag::Fate::kRename) {
+    if (values.empty()) out.arguments.emplace_back(flag.detail);
+    for (const std::string& value : values) {
+      const std::string name(flag.detail);
+      if (value.starts_with('-'))
+        out.arguments.push_back(name + "=" + value);  // else it would be a flag itself
+      else
+        out.arguments.insert(out.arguments.end(), {name, value});
+    }
+    return {};
+  }
+  const std::string value = values.empty() ? std::string() : values.front();
+  const bool fits = flag.only.empty() || is_one_of(value, flag.only);
+  if (flag.fate == ForeignFlag::Fate::kRefuse || !fits)
+    // Other values say nothing, and may be secrets.
+    return make_error(ErrorCode::kInvalidInput, "{}{} is not offered: {}", flag.name,
+                      flag.only.empty() || values.empty() ? "" : " " + value, flag.detail);
+  out.notes.push_back(fmt::format("{} is not needed: {}", flag.name, flag.detail));
+  return {};
+}
+
 }  // namespace
 
 Result<ServeArguments> translate_serve_flags(const std::vector<std::string>& arguments) {
   ServeArguments out;
-  for (size_t i = 0; i < arguments.size(); ++i) {
-    const std::string& argument = arguments[i];
-    const size_t equals = argument.starts_with('-') ? argument.find('=') : std::string::npos;
-    const std::string name = argument.substr(0, equals);
-    const ForeignFlag* flag = find_flag(name);
-    const bool has_special_values = name == "--backend" || name == "--quant-policy";
+  for (FlagReader reader(arguments); !reader.done();) {
+    const std::string& argument = reader.take();
+    const ForeignFlag* flag = find_foreign_flag(reader.name);
+    const bool has_special_values = reader.name == "--backend" || reader.name == "--quant-policy";
     if (!flag && !has_special_values) {
       out.arguments.push_back(argument);
       continue;
     }
-    const bool takes_value = !flag || flag->has_value;
-    std::optional<std::string> value;
-    if (equals != std::string::npos) value = argument.substr(equals + 1);
-    if (!value && takes_value && i + 1 < arguments.size()) value = arguments[++i];
-    if (value) {
-      GOS_TRY(const bool done, translate_value(name, *value, out));
+    const std::vector<std::string> values = reader.values(flag ? flag->takes : ForeignFlag::Takes::kValue);
+    if (!values.empty()) {
+      GOS_TRY(const bool done, translate_value(reader.name, values.front(), out));
       if (done) continue;
     }
-    if (!flag || flag->fate == Fate::kRename) {
-      out.arguments.emplace_back(flag ? flag->detail : name);
-      if (value) out.arguments.push_back(*value);
+    if (flag) {
+      GOS_TRY_STATUS(translate_flag(*flag, values, out));
       continue;
     }
-    const bool fits = flag->only.empty() || (value && is_one_of(*value, flag->only));
-    if (flag->fate == Fate::kRefuse || !fits)
-      return make_error(ErrorCode::kInvalidInput, "{}{} is not offered: {}", name, value ? " " + *value : "",
-                        flag->detail);
-    out.notes.push_back(fmt::format("{} is not needed: {}", name, flag->detail));
+    out.arguments.push_back(reader.name);
+    out.arguments.insert(out.arguments.end(), values.begin(), values.end());
   }
   return out;
 }

@@ -6,6 +6,7 @@
 #include "cli/progress_line.h"
 #include "cli/setup_options.h"
 #include "server/engine_source.h"
+#include "server/metrics.h"
 #include "server/scripted_engine.h"
 
 namespace gossamer::cli {
@@ -43,6 +44,7 @@ Result<std::shared_ptr<server::ServedModel>> load_served_model(const ServeOption
   if (!options.script.empty()) return scripted_model(options, app);
   GOS_TRY(EngineOptions engine_options, options.engine.resolve(options.model.chosen_precision()));
   engine_options.populate = true;
+  engine_options.prefix_cache = !options.no_prefix_cache;
   engine_options.limits.max_rows = options.max_running;
   engine_options.limits.max_waiting_requests = options.max_queue;
   if (options.max_context > 0) engine_options.limits.max_sequence_tokens = options.max_context;
@@ -61,6 +63,7 @@ Result<std::shared_ptr<server::ServedModel>> load_served_model(const ServeOption
     loaded = std::move(fresh);
   }
   GOS_TRY(std::unique_ptr<Engine> engine, Engine::start(*loaded, engine_options));
+  engine->observe_steps([&metrics = app.metrics()](const StepRecord& step) { metrics.count_step(step.tokens); });
 
   server::ServedModelParts parts;
   std::vector<std::string> names = options.served_names;

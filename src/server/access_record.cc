@@ -3,6 +3,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "base/json.h"
@@ -28,6 +29,16 @@ std::string printable(std::string_view text) {
 
 }  // namespace
 
+std::string trace_id_of(std::string_view traceparent) {
+  constexpr size_t kBegin = 3, kLength = 32;
+  const auto is_hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
+  if (traceparent.size() <= kBegin + kLength || traceparent[kBegin - 1] != '-' || traceparent[kBegin + kLength] != '-')
+    return {};
+  const std::string_view id = traceparent.substr(kBegin, kLength);
+  if (!std::all_of(id.begin(), id.end(), is_hex) || id.find_first_not_of('0') == std::string_view::npos) return {};
+  return std::string(id);
+}
+
 std::string access_line_text(const AccessRecord& record) {
   std::string line = fmt::format("{} {} {} {} {:.3f}s {} {}", timestamp(), record.status, printable(record.method),
                                  printable(record.path), record.seconds, record.peer, record.request_id);
@@ -47,6 +58,7 @@ std::string access_line_json(const AccessRecord& record) {
                        {"peer", record.peer},
                        {"request_id", record.request_id}};
   if (record.client_gone) line["client_gone"] = true;
+  if (!record.trace_id.empty()) line["trace_id"] = record.trace_id;
   if (!record.model.empty()) line["model"] = record.model;
   if (record.completion_tokens > 0) {
     line["prompt_tokens"] = record.prompt_tokens;

@@ -1,5 +1,6 @@
 #include "server/answer_limits.h"
 
+#include <algorithm>
 #include <charconv>
 #include <random>
 
@@ -101,6 +102,15 @@ std::optional<uint32_t> read_reasoning_budget(JsonReader& reader) {
     budget = reader.inside(reasoning->get_object(), reader.place("reasoning")).whole(fields::kReasoningMaxTokens);
   if (!budget || *budget < 0) return std::nullopt;
   return static_cast<uint32_t>(*budget);
+}
+
+std::optional<uint32_t> read_token_limit(JsonReader& reader, const WholeField& field) {
+  const std::optional<int64_t> limit = reader.whole(field);
+  if (!limit) return std::nullopt;
+  if (*limit == 0)
+    reader.fail(field.name, fmt::format("\"{}\" is 0, it must be at least 1, or -1 for as many as the context holds",
+                                        reader.place(field.name)));
+  return static_cast<uint32_t>(std::max<int64_t>(*limit, 0));
 }
 
 AnswerLimits read_limits(JsonReader& reader, const ServedModel& model) {

@@ -18,6 +18,10 @@ AnswerLimits read_limits(JsonReader& reader, const ServedModel& model);
 /// "max_tokens" of "reasoning". Negative: any number.
 std::optional<uint32_t> read_reasoning_budget(JsonReader& reader);
 
+/// How many tokens an answer may have, from the field that an interface has for it; nothing: it is absent. 0: to the
+/// end of the context.
+std::optional<uint32_t> read_token_limit(JsonReader& reader, const WholeField& field);
+
 /// A seed that nobody chose.
 uint64_t random_seed();
 

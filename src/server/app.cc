@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "harmony/json_text.h"
+#include "server/absent_routes.h"
 #include "server/answer_exchange.h"
 #include "server/generation.h"
 #include "server/guard.h"
@@ -145,7 +146,12 @@ void Call::complete(AnswerLimits& limits) const {
 
 ApiError refused(const Error& error, const ServedModel& model, const std::string& param) {
   ApiError answer = api_error_of(error);
-  if (error.code == ErrorCode::kTooLong) answer.param = param;
+  if (error.code == ErrorCode::kTooLong) {
+    answer.param = param;
+    // Many clients know this error by these words alone, and then shorten the conversation.
+    answer.message =
+        fmt::format("This model's maximum context length is {} tokens: {}", model.max_sequence_tokens(), error.message);
+  }
   if (error.code == ErrorCode::kBusy)
     answer.retry_after_seconds =
         static_cast<unsigned>(std::clamp(std::ceil(model.source().stats().predicted_wait_seconds), 1.0, 3600.0));
@@ -206,6 +212,7 @@ void App::handle(std::shared_ptr<http::Exchange> exchange) {
   record->peer = request.peer;
   record->method = request.method;
   record->path = request.path;
+  if (const std::string* parent = request.headers.find("traceparent")) record->trace_id = trace_id_of(*parent);
   http::Headers headers = guard_->cors_headers(request);
   headers.add("x-request-id", record->request_id);
   auto done = [this](const AccessRecord& finished) {
@@ -249,6 +256,7 @@ void App::dispatch(const std::shared_ptr<Call>& call) {
     error.code = "unknown_url";
     error.message =
         fmt::format("there is no {} {}", request.method.substr(0, 20), request.path.substr(0, kLongestShown));
+    if (const std::string_view why = why_absent(request.path); !why.empty()) error.message += fmt::format(": {}", why);
     return call->respond(error);
   }
   error.status = 405;

@@ -13,9 +13,11 @@ class StreamedChatAnswer final : public ChatAnswer {
   StreamedChatAnswer(std::shared_ptr<Call> call, const ChatAnswerHead& head, const ChatCompletion& body)
       : call_(std::move(call)),
         timings_(head.timings),
-        include_usage_(body.include_usage),
+        stream_options_(body.stream_options),
         with_logprobs_(body.request.limits.top_logprobs.has_value()),
         with_ids_(body.return_token_ids),
+        shows_reasoning_(body.shows_reasoning),
+        answers_function_call_(body.answers_function_call),
         choices_(body.request.num_choices),
         tally_(body.request.num_choices) {
     head_ = "data: {\"id\":" + json_string(head.id) +
@@ -33,7 +35,8 @@ class StreamedChatAnswer final : public ChatAnswer {
     begin();
     out_.clear();
     if (with_ids_) add_ids(event);
-    if (!std::exchange(choices_[event.choice].has_role, true)) add_role(event.choice);
+    if (event.kind == AnswerEvent::Kind::kReasoning && !shows_reasoning_) return;
+    if (!std::exchange(choices_[event.choice].has_role, true)) add_role(event);
     switch (event.kind) {
       case AnswerEvent::Kind::kReasoning:
         add_text(event, "{\"reasoning\":", ",\"reasoning_content\":");
@@ -87,14 +90,24 @@ class StreamedChatAnswer final : public ChatAnswer {
       const std::vector<TokenId> ids = std::exchange(choices_[event.choice].ids, {});
       out_ += fmt::format(",\"token_ids\":[{}]", fmt::join(ids, ","));
     }
-    out_ += include_usage_ ? "}],\"usage\":null" : "}]";
+    out_ += "}]";
+    if (stream_options_.continuous_usage)
+      out_ += ",\"usage\":" + harmony::compact_json(usage_to_json(event.usage));
+    else if (stream_options_.include_usage)
+      out_ += ",\"usage\":null";
     out_.append(more).append("}\n\n");
   }
 
-  void add_role(uint32_t choice) {
-    AnswerEvent nothing;
-    nothing.choice = choice;
-    add_chunk(nothing, R"({"role":"assistant","content":"","refusal":null})");
+  /// What comes with `event`, and has no tokens of its own.
+  static AnswerEvent beside(const AnswerEvent& event) {
+    AnswerEvent other;
+    other.choice = event.choice;
+    other.usage = event.usage;
+    return other;
+  }
+
+  void add_role(const AnswerEvent& event) {
+    add_chunk(beside(event), R"({"role":"assistant","content":"","refusal":null})");
   }
 
   void add_logprobs(const AnswerEvent& event) {
@@ -125,8 +138,7 @@ class StreamedChatAnswer final : public ChatAnswer {
     Choice& choice = choices_[event.choice];
     const bool is_final = event.kind == AnswerEvent::Kind::kText;
     if (is_final != choice.has_final && choice.has_content) {
-      AnswerEvent blank;
-      blank.choice = event.choice;
+      AnswerEvent blank = beside(event);
       blank.text = "\n\n";
       add_text(blank, "{\"content\":", "");
     }
@@ -135,15 +147,20 @@ class StreamedChatAnswer final : public ChatAnswer {
   }
 
   void add_call_begin(const AnswerEvent& event) {
-    delta_ = "{\"tool_calls\":[{\"index\":" + std::to_string(event.call_idx) + ",\"id\":" + json_string(event.call_id) +
-             ",\"type\":\"function\",\"function\":{\"name\":" + json_string(event.name) + ",\"arguments\":\"\"}}]}";
+    const std::string function = "{\"name\":" + json_string(event.name) + ",\"arguments\":\"\"}";
+    delta_ = answers_function_call_ ? "{\"function_call\":" + function + "}"
+                                    : "{\"tool_calls\":[{\"index\":" + std::to_string(event.call_idx) +
+                                          ",\"id\":" + json_string(event.call_id) +
+                                          ",\"type\":\"function\",\"function\":" + function + "}]}";
     add_chunk(event, delta_);
   }
 
   void add_call_arguments(const AnswerEvent& event) {
-    delta_ = "{\"tool_calls\":[{\"index\":" + std::to_string(event.call_idx) + ",\"function\":{\"arguments\":";
+    delta_ = answers_function_call_
+                 ? "{\"function_call\":{\"arguments\":"
+                 : "{\"tool_calls\":[{\"index\":" + std::to_string(event.call_idx) + ",\"function\":{\"arguments\":";
     append_json_string(event.text, delta_);
-    delta_ += "}}]}";
+    delta_ += answers_function_call_ ? "}}" : "}}]}";
     add_chunk(event, delta_);
   }
 
@@ -153,12 +170,13 @@ class StreamedChatAnswer final : public ChatAnswer {
     if (event.finish == AnswerEvent::Finish::kError) {
       out_ += sse_data(harmony::compact_json(openai_error_body(answer_failed())));
     } else {
-      const bool tells_timings = last && timings_ && !include_usage_;
-      add_chunk(event, "{}", fmt::format("\"{}\"", openai_finish(event.finish)),
+      const bool tells_timings = last && timings_ && !stream_options_.include_usage;
+      const bool calls_function = answers_function_call_ && event.finish == AnswerEvent::Finish::kToolCalls;
+      add_chunk(event, "{}", fmt::format("\"{}\"", calls_function ? "function_call" : openai_finish(event.finish)),
                 tells_timings ? timings_text() : std::string());
     }
     if (last) {
-      if (include_usage_) add_usage_chunk();
+      if (stream_options_.include_usage) add_usage_chunk();
       out_ += "data: [DONE]\n\n";
       tally_.fill(*call_->record);
     }
@@ -183,7 +201,9 @@ class StreamedChatAnswer final : public ChatAnswer {
   }
 
   const std::shared_ptr<Call> call_;
-  const bool timings_, include_usage_, with_logprobs_, with_ids_;
+  const bool timings_;
+  const StreamOptions stream_options_;
+  const bool with_logprobs_, with_ids_, shows_reasoning_, answers_function_call_;
   std::string head_, out_, delta_;
   std::vector<Choice> choices_;
   AnswerTally tally_;

@@ -33,6 +33,8 @@ class WholeChatAnswer final : public ChatAnswer {
         head_(std::move(head)),
         with_logprobs_(body.request.limits.top_logprobs.has_value()),
         with_ids_(body.return_token_ids),
+        shows_reasoning_(body.shows_reasoning),
+        answers_function_call_(body.answers_function_call),
         choices_(body.request.num_choices),
         tally_(body.request.num_choices) {}
 
@@ -43,6 +45,7 @@ class WholeChatAnswer final : public ChatAnswer {
     if (with_ids_) choice.ids.insert(choice.ids.end(), event.ids.begin(), event.ids.end());
     switch (event.kind) {
       case AnswerEvent::Kind::kReasoning:
+        if (!shows_reasoning_) return;
         choice.reasoning += event.text;
         return append(event.tokens, choice.reasoning_tokens);
       case AnswerEvent::Kind::kPreamble:
@@ -74,6 +77,22 @@ class WholeChatAnswer final : public ChatAnswer {
     append(event.tokens, choice.content_tokens);
   }
 
+  void add_calls(const Choice& choice, json::object& message) const {
+    json::array calls;
+    for (const Choice::FunctionCall& call : choice.calls)
+      calls.push_back(
+          {{"id", call.id}, {"type", "function"}, {"function", {{"name", call.name}, {"arguments", call.arguments}}}});
+    if (calls.empty()) return;
+    if (answers_function_call_)
+      message["function_call"] = calls.front().at("function");
+    else
+      message["tool_calls"] = std::move(calls);
+  }
+
+  std::string_view finish_of(const Choice& choice) const {
+    return answers_function_call_ && choice.finish == "tool_calls" ? "function_call" : choice.finish;
+  }
+
   json::object choice_json(uint32_t index) const {
     const Choice& choice = choices_[index];
     json::object message = {
@@ -83,11 +102,7 @@ class WholeChatAnswer final : public ChatAnswer {
         {"annotations", json::array()},
         {"reasoning", text_or_null(choice.reasoning)},
         {"reasoning_content", text_or_null(choice.reasoning)}};
-    json::array calls;
-    for (const Choice::FunctionCall& call : choice.calls)
-      calls.push_back(
-          {{"id", call.id}, {"type", "function"}, {"function", {{"name", call.name}, {"arguments", call.arguments}}}});
-    if (!calls.empty()) message["tool_calls"] = std::move(calls);
+    add_calls(choice, message);
     json::value logprobs = nullptr;
     if (with_logprobs_)
       logprobs = {{"content", chat_logprobs(choice.content_tokens)},
@@ -96,7 +111,7 @@ class WholeChatAnswer final : public ChatAnswer {
     json::object object = {{"index", index},
                            {"message", std::move(message)},
                            {"logprobs", std::move(logprobs)},
-                           {"finish_reason", choice.finish},
+                           {"finish_reason", finish_of(choice)},
                            {"stop_reason", text_or_null(choice.stop_matched)}};
     if (with_ids_) object["token_ids"] = json::array(choice.ids.begin(), choice.ids.end());
     return object;
@@ -121,7 +136,7 @@ class WholeChatAnswer final : public ChatAnswer {
 
   const std::shared_ptr<Call> call_;
   const ChatAnswerHead head_;
-  const bool with_logprobs_, with_ids_;
+  const bool with_logprobs_, with_ids_, shows_reasoning_, answers_function_call_;
   std::vector<Choice> choices_;
   AnswerTally tally_;
   std::shared_ptr<Generation> generation_;

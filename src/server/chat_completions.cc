@@ -4,6 +4,7 @@
 #include "server/chat_request.h"
 #include "server/constrain.h"
 #include "server/ids.h"
+#include "server/legacy_functions.h"
 #include "server/routes.h"
 
 namespace gossamer::server {
@@ -26,8 +27,9 @@ void begin_chat(const std::shared_ptr<Call>& call, ServedModel& model, const Cha
 }
 
 void answer_chat(const std::shared_ptr<Call>& call) {
-  const std::optional<json::object> body = call->read_body();
+  std::optional<json::object> body = call->read_body();
   if (!body) return;
+  const bool answers_function_call = modernize_functions(*body);
   JsonReader reader(*body);
   const std::string model_name = reader.text("model").value_or("");
   if (!reader.ok()) return call->respond(*reader.problem());
@@ -35,6 +37,7 @@ void answer_chat(const std::shared_ptr<Call>& call) {
   if (!model) return;
   const auto completion = std::make_shared<ChatCompletion>(read_chat_completion(reader, *model));
   if (!reader.ok()) return call->respond(*reader.problem());
+  completion->answers_function_call = answers_function_call;
   call->complete(completion->request.limits);
   constrain(call, model, std::shared_ptr<ChatRequest>(completion, &completion->request),
             [call, model, completion] { begin_chat(call, *model, *completion); });

@@ -4,6 +4,8 @@
 #include <unordered_map>
 
 #include "harmony/chat_setup.h"
+#include "harmony/json_text.h"
+#include "harmony/render.h"
 #include "server/output_format.h"
 
 namespace gossamer::server {
@@ -155,6 +157,12 @@ harmony::Conversation make_conversation(const ChatPrompt& prompt, const std::str
   const size_t running_from = running_turn(turns);
   for (size_t i = first; i < turns.size(); ++i) writer.write(turns[i], i >= running_from);
   return conversation;
+}
+
+Result<std::vector<TokenId>> prompt_tokens(const Tokenizer& tokenizer, const harmony::Conversation& conversation) {
+  harmony::RenderOptions options;
+  options.auto_drop_analysis = false;  // make_conversation() has dropped what is finished
+  return harmony::render_for_completion(tokenizer, conversation, harmony::Role::kAssistant, options);
 }
 
 std::string read_content(const json::value* content, const std::string& place, JsonReader& reader) {

@@ -9,6 +9,7 @@
 #include "harmony/conversation.h"
 #include "server/generation.h"
 #include "server/json_reader.h"
+#include "tokenizer/tokenizer.h"
 
 namespace gossamer::server {
 
@@ -49,6 +50,9 @@ struct ChatPrompt {
 /// - What the answer must be is shown to the model under "# Response Formats".
 /// `today`: empty, no date. A result of a call that nobody made is a problem of `reader`.
 harmony::Conversation make_conversation(const ChatPrompt& prompt, const std::string& today, JsonReader& reader);
+
+/// The tokens of a prompt to which an answer is the next message. Errors: as harmony::render_for_completion().
+Result<std::vector<TokenId>> prompt_tokens(const Tokenizer& tokenizer, const harmony::Conversation& conversation);
 
 /// The text of a message: a text, or a list of parts {"type": "text" | "input_text" | "output_text" | "refusal", ...},
 /// joined. Null: empty. Pictures, sound and files are refused by name.

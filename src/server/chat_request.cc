@@ -1,12 +1,14 @@
 #include "server/chat_request.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "harmony/json_text.h"
 #include "server/answer_limits.h"
 #include "server/chat_prompt.h"
 #include "server/output_format.h"
 #include "server/request_fields.h"
+#include "server/shown_text.h"
 
 namespace gossamer::server {
 namespace {
@@ -127,6 +129,28 @@ std::string chosen_function(JsonReader& choice) {
   return choice.text("name").value_or("");
 }
 
+/// "ignore_eos", which load tools send: the answer goes on to its last token. Whatever would end the turn is never
+/// chosen, so the model ends the message and begins another.
+void go_on_for_load_tools(AnswerLimits& limits) {
+  if (!std::exchange(limits.ignore_eos, false)) return;
+  limits.min_tokens = limits.max_tokens > 0 ? limits.max_tokens : static_cast<uint32_t>(fields::kMostTokens);
+}
+
+/// What would change the answer, and cannot be done: better no answer than another one.
+void refuse_what_is_not_there(JsonReader& reader) {
+  for (const std::string& modality : reader.texts("modalities", fields::kMostModalities))
+    if (modality != "text")
+      reader.fail("modalities",
+                  fmt::format("\"modalities\" asks for {}: this model writes text only", shown(modality)));
+  if (reader.boolean("continue_final_message").value_or(false))
+    reader.fail(
+        "continue_final_message",
+        "\"continue_final_message\" is not supported: an answer is a message of its own; /v1/completions goes on "
+        "from any text");
+  if (reader.boolean("use_beam_search").value_or(false))
+    reader.fail("use_beam_search", "\"use_beam_search\" is not supported; ask for \"n\" and choose");
+}
+
 }  // namespace
 
 ToolChoice read_tool_choice(JsonReader& reader, const std::vector<std::string>& functions) {
@@ -173,23 +197,26 @@ ChatCompletion read_chat_completion(JsonReader& reader, const ServedModel& model
   if (const json::value* reasoning = reader.any("reasoning"); reasoning && reasoning->is_object()) {
     JsonReader fields = reader.inside(reasoning->get_object(), "reasoning");
     if (!prompt.effort) prompt.effort = read_effort("effort", fields);
+    body.shows_reasoning = !fields.boolean("exclude").value_or(false);
+  }
+  // As templates of others take it.
+  if (const json::object* template_fields = reader.object("chat_template_kwargs")) {
+    JsonReader fields = reader.inside(*template_fields, "chat_template_kwargs");
+    if (!prompt.effort) prompt.effort = read_effort("reasoning_effort", fields);
   }
   request.num_choices = static_cast<uint32_t>(reader.whole(fields::kN).value_or(1));
   request.limits = read_limits(reader, model);
   request.limits.reasoning_budget_tokens = read_reasoning_budget(reader);
-  const std::optional<int64_t> max_tokens = reader.whole(fields::kMaxTokens);
-  request.limits.max_tokens =
-      static_cast<uint32_t>(reader.whole(fields::kMaxCompletionTokens).value_or(max_tokens.value_or(0)));
+  const std::optional<uint32_t> max_tokens = read_token_limit(reader, fields::kMaxTokens);
+  request.limits.max_tokens = read_token_limit(reader, fields::kMaxCompletionTokens).value_or(max_tokens.value_or(0));
   request.limits.top_logprobs = read_logprobs(reader);
-  if (request.limits.ignore_eos)
-    reader.fail("ignore_eos", "\"ignore_eos\" is for /v1/completions: a chat ends where the model ends its turn");
+  go_on_for_load_tools(request.limits);
 
   body.stream = reader.boolean("stream").value_or(false);
   body.return_token_ids = reader.boolean("return_token_ids").value_or(false);
-  if (const json::object* options = reader.object("stream_options")) {
-    JsonReader fields = reader.inside(*options, "stream_options");
-    body.include_usage = fields.boolean("include_usage").value_or(false);
-  }
+  body.shows_reasoning = reader.boolean("include_reasoning").value_or(body.shows_reasoning);
+  body.stream_options = read_stream_options(reader);
+  refuse_what_is_not_there(reader);
   if (reader.ok()) request.conversation = make_conversation(prompt, model.today(), reader);
   return body;
 }

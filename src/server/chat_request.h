@@ -6,6 +6,7 @@
 #include "server/generation.h"
 #include "server/json_reader.h"
 #include "server/served_model.h"
+#include "server/stream_options.h"
 
 namespace gossamer::server {
 
@@ -13,8 +14,10 @@ namespace gossamer::server {
 struct ChatCompletion {
   ChatRequest request;
   bool stream = false;
-  bool include_usage = false;     ///< a last chunk with the counts
-  bool return_token_ids = false;  ///< as vLLM has it
+  StreamOptions stream_options;
+  bool return_token_ids = false;       ///< as vLLM has it
+  bool shows_reasoning = true;         ///< what the model thinks is part of the answer
+  bool answers_function_call = false;  ///< a call is told as "function_call", as before there were tools
 };
 
 /// Reads it; what is wrong is the reader's problem.

@@ -64,7 +64,7 @@ CompletionAnswer::CompletionAnswer(std::shared_ptr<Call> call, const ServedModel
       tokenizer_(model.tokenizer()),
       created_(unix_seconds()),
       stream_(body.stream),
-      include_usage_(body.include_usage),
+      stream_options_(body.stream_options),
       echo_(body.echo),
       with_logprobs_(body.requests.front().limits.top_logprobs.has_value()),
       with_ids_(body.return_token_ids),
@@ -113,7 +113,7 @@ void CompletionAnswer::take(size_t prompt_idx, const AnswerEvent& event) {
   if (event.kind == AnswerEvent::Kind::kEnd) return take_end(prompt_idx, index, event);
   if (stream_) {
     begin_stream();
-    call_->exchange->write(chunk(index, event));
+    call_->exchange->write(echo_once(index, event) + chunk(index, event));
     return;
   }
   choice.text += event.text;
@@ -130,7 +130,7 @@ void CompletionAnswer::take_end(size_t prompt_idx, size_t index, const AnswerEve
     begin_stream();
     const bool failed = event.finish == AnswerEvent::Finish::kError;
     call_->exchange->write(failed ? sse_data(harmony::compact_json(openai_error_body(answer_failed())))
-                                  : chunk(index, event));
+                                  : echo_once(index, event) + chunk(index, event));
   }
   if (num_open_ == 0) complete();
 }
@@ -157,14 +157,31 @@ std::string CompletionAnswer::chunk(size_t index, const AnswerEvent& event) {
   }
   json::object answer = head_json();
   answer["choices"] = json::array{std::move(choice)};
-  if (include_usage_) answer["usage"] = nullptr;
+  if (stream_options_.continuous_usage)
+    answer["usage"] = usage_to_json(event.usage);
+  else if (stream_options_.include_usage)
+    answer["usage"] = nullptr;
   return sse_data(harmony::compact_json(answer));
+}
+
+std::string CompletionAnswer::prompt_text(size_t index) const {
+  return utf8_lossy(tokenizer_->decode_bytes(prompts_[index / num_choices_]));
+}
+
+/// The prompt, before the first thing that a choice says.
+std::string CompletionAnswer::echo_once(size_t index, const AnswerEvent& event) {
+  if (!echo_ || std::exchange(choices_[index].is_echoed, true)) return {};
+  AnswerEvent prompt;
+  prompt.kind = AnswerEvent::Kind::kText;
+  prompt.text = prompt_text(index);
+  prompt.usage.prompt_tokens = event.usage.prompt_tokens;
+  return chunk(index, prompt);
 }
 
 json::object CompletionAnswer::choice_json(size_t index) const {
   const size_t prompt_idx = index / num_choices_;
   const Choice& choice = choices_[index];
-  const std::string echoed = echo_ ? utf8_lossy(tokenizer_->decode_bytes(prompts_[prompt_idx])) : std::string();
+  const std::string echoed = echo_ ? prompt_text(index) : std::string();
   json::object object = {{"index", index}, {"text", echoed + choice.text}};
   object["logprobs"] = nullptr;
   if (with_logprobs_) {
@@ -211,7 +228,7 @@ void CompletionAnswer::complete() {
     return respond_whole();
   }
   std::string last;
-  if (include_usage_) {
+  if (stream_options_.include_usage) {
     json::object answer = head_json();
     answer["choices"] = json::array();
     answer["usage"] = usage_json();

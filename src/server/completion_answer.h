@@ -32,9 +32,12 @@ class CompletionAnswer {
     std::vector<TokenId> ids;
     std::string_view finish;
     std::string stop_matched;
+    bool is_echoed = false;
   };
 
   void begin_stream();
+  std::string prompt_text(size_t index) const;
+  std::string echo_once(size_t index, const AnswerEvent& event);
   std::string chunk(size_t index, const AnswerEvent& event);
   void take_end(size_t prompt_idx, size_t index, const AnswerEvent& event);
   void respond_whole();
@@ -47,7 +50,9 @@ class CompletionAnswer {
   const std::string id_, model_;
   const std::shared_ptr<const Tokenizer> tokenizer_;
   const int64_t created_;
-  const bool stream_, include_usage_, echo_, with_logprobs_, with_ids_;
+  const bool stream_;
+  const StreamOptions stream_options_;
+  const bool echo_, with_logprobs_, with_ids_;
   const uint32_t num_choices_;
   std::vector<std::vector<TokenId>> prompts_;
 

@@ -82,6 +82,8 @@ void refuse_what_is_not_there(JsonReader& reader) {
   const int64_t n = reader.whole(fields::kN).value_or(1);
   if (reader.whole(fields::kBestOf).value_or(n) != n)
     reader.fail("best_of", "\"best_of\" is not supported; ask for \"n\" and choose");
+  if (reader.boolean("use_beam_search").value_or(false))
+    reader.fail("use_beam_search", "\"use_beam_search\" is not supported; ask for \"n\" and choose");
 }
 
 }  // namespace
@@ -91,9 +93,9 @@ Completion read_completion(JsonReader& reader, const ServedModel& model) {
   refuse_what_is_not_there(reader);
   CompletionRequest request;
   request.limits = read_limits(reader, model);
-  const int64_t max_tokens = reader.whole(fields::kMaxTokensOrNone).value_or(kDefaultMaxTokens);
-  request.limits.max_tokens = static_cast<uint32_t>(std::max<int64_t>(max_tokens, 1));
+  const int64_t max_tokens = reader.whole(fields::kMaxTokens).value_or(kDefaultMaxTokens);
   request.scores_only = max_tokens == 0;
+  request.limits.max_tokens = request.scores_only ? 1 : static_cast<uint32_t>(std::max<int64_t>(max_tokens, 0));
   if (const std::optional<int64_t> logprobs = reader.whole(fields::kLogprobs))
     request.limits.top_logprobs = static_cast<uint32_t>(*logprobs);
   request.num_choices = body.num_choices = static_cast<uint32_t>(reader.whole(fields::kN).value_or(1));
@@ -103,11 +105,11 @@ Completion read_completion(JsonReader& reader, const ServedModel& model) {
   body.echo = reader.boolean("echo").value_or(false);
   body.stream = reader.boolean("stream").value_or(false);
   body.return_token_ids = reader.boolean("return_token_ids").value_or(false);
-  if (const json::object* options = reader.object("stream_options"))
-    body.include_usage = reader.inside(*options, "stream_options").boolean("include_usage").value_or(false);
-  if (body.stream && body.echo)
-    reader.fail("echo", "\"echo\" is not supported together with \"stream\": the client has the prompt");
+  body.stream_options = read_stream_options(reader);
   request.prompt_logprobs = body.echo && request.limits.top_logprobs.has_value();
+  if (body.stream && request.prompt_logprobs)
+    reader.fail("echo",
+                "\"echo\" with \"logprobs\" is not supported together with \"stream\": ask for the whole answer");
 
   PromptReader prompts(reader, *model.tokenizer());
   for (std::vector<TokenId>& prompt : prompts.read(reader.any("prompt"))) {

@@ -7,6 +7,7 @@
 #include "server/generation.h"
 #include "server/json_reader.h"
 #include "server/served_model.h"
+#include "server/stream_options.h"
 
 namespace gossamer::server {
 
@@ -15,7 +16,7 @@ struct Completion {
   std::vector<CompletionRequest> requests;  ///< one a prompt, alike but for it
   uint32_t num_choices = 1;                 ///< of each
   bool stream = false;
-  bool include_usage = false;
+  StreamOptions stream_options;
   bool echo = false;              ///< the prompt before the answer, its logprobs too where those are asked for
   bool return_token_ids = false;  ///< as vLLM has it
 };

@@ -150,6 +150,8 @@ class Choices : public std::enable_shared_from_this<Choices> {
   AnswerReader::Emit emit_of(uint32_t index) {
     return [this, index](AnswerEvent event) {
       event.choice = index;
+      event.usage.prompt_tokens = usage_.prompt_tokens;
+      event.usage.completion_tokens = choices_[index].num_tokens;
       sink_(event);
     };
   }
@@ -194,10 +196,11 @@ class Choices : public std::enable_shared_from_this<Choices> {
       times_ = end.times;
       finish_ = end.finish;
     }
+    longest_answer_ = std::max(longest_answer_, end.usage.completion_tokens);
     usage_.completion_tokens += end.usage.completion_tokens;
     usage_.reasoning_tokens += end.usage.reasoning_tokens;
     if (num_open_ == 1 && model_.metrics())
-      model_.metrics()->count_answer(usage_, times_, finish_, static_cast<uint32_t>(choices_.size()));
+      model_.metrics()->count_answer(usage_, times_, finish_, static_cast<uint32_t>(choices_.size()), longest_answer_);
   }
 
   ServedModel& model_;
@@ -210,6 +213,7 @@ class Choices : public std::enable_shared_from_this<Choices> {
   bool scores_only_ = false;
   std::vector<Logprobs> prompt_logprobs_;  // of each prompt token but the first
   Usage usage_;                            // of all choices
+  uint32_t longest_answer_ = 0;
   RequestTimes times_;
   Finish finish_ = Finish::kStop;
   std::mutex mutex_;

@@ -133,7 +133,7 @@ struct AnswerEvent {
   Finish finish = Finish::kStop;  ///< kEnd
   std::string stop_matched;       ///< kEnd: the stop text that ended it, if one did
   std::string error;              ///< kEnd with kError: one sentence
-  Usage usage;                    ///< kEnd: of this choice
+  Usage usage;                    ///< of this choice; before kEnd only its tokens so far, and the prompt's
   RequestTimes times;             ///< kEnd
   /// kEnd of the first choice: the prompt's tokens, where CompletionRequest::prompt_logprobs; the first one's logprob
   /// is NaN, for nothing stands before it.

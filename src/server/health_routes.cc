@@ -15,15 +15,14 @@ http::Response uncached(http::Response response) {
 /// Ready to take work: 200; loading or shutting down: 503.
 void tell_ready(const std::shared_ptr<Call>& call) {
   const App& app = call->app;
-  if (app.draining())
-    return call->exchange->respond(uncached(json_response(json::object{{"status", "draining"}}, 503)));
+  const auto tell_not_ready = [&](const json::object& status, const char* retry_after_seconds) {
+    http::Response response = uncached(json_response(status, 503));
+    response.headers.add("Retry-After", retry_after_seconds);
+    call->exchange->respond(std::move(response));
+  };
+  if (app.draining()) return tell_not_ready({{"status", "draining"}}, "5");
   const std::shared_ptr<ServedModel> model = app.model();
-  if (!model) {
-    const json::object loading = {{"status", "loading"}, {"percent", std::floor(100 * app.loading())}};
-    http::Response response = uncached(json_response(loading, 503));
-    response.headers.add("Retry-After", "2");
-    return call->exchange->respond(std::move(response));
-  }
+  if (!model) return tell_not_ready({{"status", "loading"}, {"percent", std::floor(100 * app.loading())}}, "2");
   call->exchange->respond(uncached(json_response(json::object{{"status", "ok"}, {"model", model->name()}})));
 }
 

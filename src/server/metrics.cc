@@ -96,11 +96,14 @@ Metrics::Metrics()
       queue_(kRequestBounds),
       prefill_(kRequestBounds),
       decode_(kRequestBounds),
+      computing_(kRequestBounds),
       prompt_size_(kSizeBounds),
-      answer_size_(kSizeBounds) {}
+      answer_size_(kSizeBounds),
+      longest_answer_size_(kSizeBounds),
+      step_size_(kSizeBounds) {}
 
 void Metrics::count_answer(const Usage& usage, const RequestTimes& times, AnswerEvent::Finish finish,
-                           uint32_t num_choices) {
+                           uint32_t num_choices, uint32_t longest_answer) {
   prompt_tokens_ += usage.prompt_tokens;
   cached_tokens_ += usage.cached_tokens;
   generated_tokens_ += usage.completion_tokens;
@@ -108,6 +111,7 @@ void Metrics::count_answer(const Usage& usage, const RequestTimes& times, Answer
   ++finished_[static_cast<size_t>(finish)];
   prompt_size_.observe(usage.prompt_tokens);
   answer_size_.observe(usage.completion_tokens);
+  longest_answer_size_.observe(longest_answer);
   end_to_end_.observe(times.end_seconds);
   queue_.observe(times.queue_seconds);
   if (times.first_token_seconds == 0) return;
@@ -115,6 +119,7 @@ void Metrics::count_answer(const Usage& usage, const RequestTimes& times, Answer
   ttft_.observe(times.first_token_seconds);
   prefill_.observe(times.first_token_seconds - times.queue_seconds);
   decode_.observe(decode_seconds);
+  computing_.observe(times.end_seconds - times.queue_seconds);
   const uint32_t tokens = usage.completion_tokens / std::max(num_choices, 1u);
   if (tokens > 1) per_token_.observe(decode_seconds / (tokens - 1));
 }
@@ -170,6 +175,7 @@ std::string Metrics::exposition(const ServedModel* model) const {
   own.histogram("gossamer_time_per_output_token_seconds", per_token_, "The mean of a request, behind its first token.");
   own.histogram("gossamer_request_seconds", end_to_end_, "From the request to its last token.");
   own.histogram("gossamer_request_queue_seconds", queue_, "From the request to its first step.");
+  own.histogram("gossamer_step_tokens", step_size_, "Tokens that a step computed, of prompts and of answers.");
   own.histogram("gossamer_request_prompt_tokens", prompt_size_, "Prompt tokens of a request.");
   own.histogram("gossamer_request_generated_tokens", answer_size_, "Tokens of an answer.");
   if (!model) return own.text;
@@ -186,6 +192,8 @@ std::string Metrics::exposition(const ServedModel* model) const {
   vllm.counter("vllm:prompt_tokens_total", static_cast<double>(prompt_tokens_), "As gossamer_prompt_tokens_total.");
   vllm.counter("vllm:generation_tokens_total", static_cast<double>(generated_tokens_),
                "As gossamer_generated_tokens_total.");
+  vllm.counter("vllm:admission_rejections_total", static_cast<double>(refused_busy_),
+               "As gossamer_requests_refused_total.");
   vllm.family("vllm:request_success_total", "counter", "Requests that have ended, by reason.");
   for (const std::string_view reason : {"stop", "length", "abort", "error"}) {
     uint64_t count = 0;
@@ -202,8 +210,12 @@ std::string Metrics::exposition(const ServedModel* model) const {
   vllm.histogram("vllm:request_queue_time_seconds", queue_, "As gossamer_request_queue_seconds.");
   vllm.histogram("vllm:request_prefill_time_seconds", prefill_, "From the first step to the first token.");
   vllm.histogram("vllm:request_decode_time_seconds", decode_, "From the first token to the last.");
+  vllm.histogram("vllm:request_inference_time_seconds", computing_, "From the first step to the last token.");
+  vllm.histogram("vllm:iteration_tokens_total", step_size_, "As gossamer_step_tokens.");
   vllm.histogram("vllm:request_prompt_tokens", prompt_size_, "Prompt tokens of a request.");
   vllm.histogram("vllm:request_generation_tokens", answer_size_, "Tokens of an answer.");
+  vllm.histogram("vllm:request_max_num_generation_tokens", longest_answer_size_,
+                 "Tokens of a request's longest answer.");
   vllm.family("vllm:cache_config_info", "gauge", "Of the KV cache.");
   vllm.sample("vllm:cache_config_info", 1,
               fmt::format("block_size=\"32\",num_gpu_blocks=\"{}\",enable_prefix_caching=\"True\"", stats.num_pages));

@@ -18,8 +18,11 @@ class Metrics {
 
   /// A token of an answer came so long after the one before it.
   void count_token_gap(double seconds) { inter_token_.observe(seconds); }
-  /// A request has ended: usage of all its choices together, times and reason of the first.
-  void count_answer(const Usage& usage, const RequestTimes& times, AnswerEvent::Finish finish, uint32_t num_choices);
+  /// A request has ended: usage of all its choices together, times and reason of the first; tokens of the longest.
+  void count_answer(const Usage& usage, const RequestTimes& times, AnswerEvent::Finish finish, uint32_t num_choices,
+                    uint32_t longest_answer);
+  /// A step of the engine has computed so many tokens.
+  void count_step(uint32_t tokens) { step_size_.observe(tokens); }
   /// Any HTTP request has been answered.
   void count_http(unsigned status) { ++http_[status / 100 % kStatusClasses]; }
   /// A request was refused because the line is full.
@@ -35,7 +38,8 @@ class Metrics {
   std::atomic<uint64_t> refused_busy_{0};
   std::array<std::atomic<uint64_t>, kFinishes> finished_{};
   std::array<std::atomic<uint64_t>, kStatusClasses> http_{};
-  Histogram ttft_, inter_token_, per_token_, end_to_end_, queue_, prefill_, decode_, prompt_size_, answer_size_;
+  Histogram ttft_, inter_token_, per_token_, end_to_end_, queue_, prefill_, decode_, computing_;
+  Histogram prompt_size_, answer_size_, longest_answer_size_, step_size_;
 };
 
 }  // namespace gossamer::server

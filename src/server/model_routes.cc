@@ -18,6 +18,16 @@ json::object model_json(const ServedModel& model, const std::string& id) {
           {"permission", json::array()}};
 }
 
+/// What Codex tells the model, where the list of models says it and the user does not.
+constexpr char kCodexInstructions[] =
+    "You are a coding agent in a terminal: you work in the user's folder, with the tools that you are given. Look at "
+    "the "
+    "files in question before you change them. Do what was asked, no more, in the style of what is there; run the "
+    "tests or "
+    "the program where you can. Never undo changes that you did not make. Keep going until the task is done, then say "
+    "in a "
+    "few sentences what you did and what is left. Say so where something failed or you did not check it.";
+
 /// The entry of "models" that Codex reads; its reader needs every one of these fields.
 json::object codex_model_json(const ServedModel& model) {
   json::array levels;
@@ -38,7 +48,7 @@ json::object codex_model_json(const ServedModel& model) {
           {"supported_in_api", true},
           {"priority", 1},
           {"upgrade", nullptr},
-          {"base_instructions", ""},
+          {"base_instructions", kCodexInstructions},
           {"supports_reasoning_summaries", true},
           {"support_verbosity", false},
           {"default_verbosity", nullptr},
@@ -73,6 +83,7 @@ void add_model_routes(App& app) {
   app.add_route("GET", "/v1/models", list_models);
   app.add_route("GET", "/v1/models/{id...}", show_model);
   app.add_route("GET", "/models", list_models);
+  app.add_route("GET", "/models/{id...}", show_model);
 }
 
 }  // namespace gossamer::server

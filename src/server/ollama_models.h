@@ -9,7 +9,7 @@
 namespace gossamer::server {
 
 /// The version of Ollama whose interface this is; clients compare it.
-inline constexpr std::string_view kOllamaVersion = "0.12.6";
+inline constexpr std::string_view kOllamaVersion = "0.13.5";
 
 /// The name with a tag: "gpt-oss:20b" where an alias has one, else "NAME:latest".
 std::string ollama_name(const ModelNames& names);

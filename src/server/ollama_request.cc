@@ -12,8 +12,6 @@
 namespace gossamer::server {
 namespace {
 
-constexpr NumberField kRepeatPenalty{"repeat_penalty", 0.01, 100};
-
 void read_options(JsonReader& reader, const ServedModel& model, OllamaRequest& request) {
   static const json::object kNone;
   const json::object* options = reader.object("options");
@@ -21,7 +19,7 @@ void read_options(JsonReader& reader, const ServedModel& model, OllamaRequest& r
   request.limits = read_limits(inner, model);
   request.limits.ignore_eos = false;  // no option of Ollama's
   request.limits.reasoning_budget_tokens = read_reasoning_budget(inner);
-  if (const auto penalty = inner.number(kRepeatPenalty))
+  if (const auto penalty = inner.number(fields::kRepeatPenalty))
     request.limits.sampling.repetition_penalty = static_cast<float>(*penalty);
   // 0, -1 and -2 are "to the end of the context" in one way or another.
   request.limits.max_tokens = static_cast<uint32_t>(std::max<int64_t>(inner.whole(fields::kNumPredict).value_or(0), 0));

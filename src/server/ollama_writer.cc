@@ -19,6 +19,7 @@ ApiError ended_early(unsigned status, std::string message) {
   error.status = status;
   error.type = "server_error";
   error.message = std::move(message);
+  if (status == 503) error.retry_after_seconds = 5;
   return error;
 }
 

@@ -16,14 +16,15 @@ inline constexpr WholeField kTopK{"top_k", -1, kMostTokens};  ///< -1 and 0: no 
 inline constexpr NumberField kPresencePenalty{"presence_penalty", -2, 2};
 inline constexpr NumberField kFrequencyPenalty{"frequency_penalty", -2, 2};
 inline constexpr NumberField kRepetitionPenalty{"repetition_penalty", 0.01, 100};
+inline constexpr NumberField kRepeatPenalty{"repeat_penalty", 0.01, 100};  ///< Ollama's name of it
 inline constexpr NumberField kLogitBias{"logit_bias", -100, 100};
 inline constexpr WholeField kSeed{"seed", INT64_MIN, kMostSeed};
 
 // How much is answered.
-inline constexpr WholeField kMaxTokens{"max_tokens", 1, kMostTokens};
-inline constexpr WholeField kMaxTokensOrNone{"max_tokens", 0, kMostTokens};  ///< of completions: 0 scores the prompt
-inline constexpr WholeField kMaxCompletionTokens{"max_completion_tokens", 1, kMostTokens};
-inline constexpr WholeField kMaxOutputTokens{"max_output_tokens", 1, kMostTokens};
+// -1, as LM Studio and llama.cpp have it: to the end of the context. 0 is for completions alone, and scores the prompt.
+inline constexpr WholeField kMaxTokens{"max_tokens", -1, kMostTokens};
+inline constexpr WholeField kMaxCompletionTokens{"max_completion_tokens", -1, kMostTokens};
+inline constexpr WholeField kMaxOutputTokens{"max_output_tokens", -1, kMostTokens};
 inline constexpr WholeField kMinTokens{"min_tokens", 0, kMostTokens};
 inline constexpr WholeField kReasoningMaxTokens{"max_tokens", 0,
                                                 kMostTokens};             ///< of "reasoning", as OpenRouter has it
@@ -32,11 +33,13 @@ inline constexpr WholeField kN{"n", 1, 8};
 inline constexpr WholeField kBestOf{"best_of", 1, 8};
 inline constexpr WholeField kLogprobs{"logprobs", 0, 20};
 inline constexpr WholeField kTopLogprobs{"top_logprobs", 0, 20};
+inline constexpr WholeField kMaxToolCalls{"max_tool_calls", 0, kMostTokens};
 inline constexpr WholeField kTimeoutMs{"timeout_ms", 1, int64_t{1} << 40};
 inline constexpr WholeField kPriority{"priority", -1'000'000, 1'000'000};
 
 inline constexpr size_t kMostStops = 16;
 inline constexpr size_t kMostStopBytes = 1024;
+inline constexpr size_t kMostModalities = 8;
 inline constexpr size_t kMostTools = 1024;
 inline constexpr size_t kMostLogitBias = 1024;
 inline constexpr size_t kMostPrompts = 256;  ///< of one /v1/completions

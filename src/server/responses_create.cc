@@ -30,6 +30,7 @@ struct Creation {
   std::string warning;
   ChatPrompt prompt;
   ChatRequest chat;  ///< all but the conversation, which is made of `prompt`
+  bool counts_only = false;  ///< how many tokens the input has is all that is asked
 };
 
 /// Words of a client for a header: what could end it, or is no ASCII, is left out.
@@ -201,6 +202,15 @@ void begin_response(Creation& creation) {
   run->begin(std::move(*generation));
 }
 
+/// {"object": "response.input_tokens", "input_tokens"}: what the prompt would have.
+void count_input(const Creation& creation, JsonReader& reader) {
+  const harmony::Conversation conversation = make_conversation(creation.prompt, creation.model->today(), reader);
+  if (!reader.ok()) return creation.call->respond(*reader.problem());
+  const Result<std::vector<TokenId>> tokens = prompt_tokens(*creation.model->tokenizer(), conversation);
+  if (!tokens.ok()) return creation.call->respond(api_error_of(tokens.error()));
+  creation.call->respond(json::object{{"object", "response.input_tokens"}, {"input_tokens", tokens->size()}});
+}
+
 /// From the items of the conversation on.
 void answer(const std::shared_ptr<Creation>& created, const std::vector<PlacedItem>& items) {
   Creation& creation = *created;
@@ -215,6 +225,7 @@ void answer(const std::shared_ptr<Creation>& created, const std::vector<PlacedIt
   creation.prompt = {request.instructions, std::move(read.turns), {}, request.effort, request.format};
   if (request.tool_choice.choice.kind != ToolChoice::Kind::kNone) creation.prompt.functions = request.tools.functions;
   if (!reader.ok()) return creation.call->respond(*reader.problem());
+  if (creation.counts_only) return count_input(creation, reader);
   creation.chat = chat_request(request, *creation.call);
   constrain(creation.call, creation.model, std::shared_ptr<ChatRequest>(created, &creation.chat),
             [created] { begin_response(*created); });
@@ -245,12 +256,12 @@ void answer_after(const std::shared_ptr<Creation>& created, const ResponsesStore
   answer(created, items);
 }
 
-}  // namespace
-
-void create_response(const std::shared_ptr<Call>& call, const std::shared_ptr<ResponsesService>& service) {
+void take_request(const std::shared_ptr<Call>& call, const std::shared_ptr<ResponsesService>& service,
+                  bool counts_only) {
   std::optional<json::object> body = call->read_body();
   if (!body) return;
   const auto creation = std::make_shared<Creation>();
+  creation->counts_only = counts_only;
   creation->call = call;
   creation->service = service;
   creation->body = std::move(*body);
@@ -273,6 +284,16 @@ void create_response(const std::shared_ptr<Call>& call, const std::shared_ptr<Re
     if (!chain.missing.empty()) return creation->call->respond(no_such_response(chain.missing, "previous_response_id"));
     answer_after(creation, chain);
   });
+}
+
+}  // namespace
+
+void create_response(const std::shared_ptr<Call>& call, const std::shared_ptr<ResponsesService>& service) {
+  take_request(call, service, /*counts_only=*/false);
+}
+
+void count_response_input(const std::shared_ptr<Call>& call, const std::shared_ptr<ResponsesService>& service) {
+  take_request(call, service, /*counts_only=*/true);
 }
 
 }  // namespace gossamer::server

@@ -86,9 +86,8 @@ void read_limits_of(JsonReader& reader, const ServedModel& model, ResponsesReque
   // As they were written: 0.7 is no float.
   echo["temperature"] = reader.number(fields::kTemperature).value_or(request.limits.sampling.temperature);
   echo["top_p"] = reader.number(fields::kTopP).value_or(request.limits.sampling.top_p);
-  const std::optional<int64_t> max_tokens = reader.whole(fields::kMaxOutputTokens);
-  request.limits.max_tokens = static_cast<uint32_t>(max_tokens.value_or(0));
-  echo["max_output_tokens"] = max_tokens ? json::value(*max_tokens) : json::value(nullptr);
+  request.limits.max_tokens = read_token_limit(reader, fields::kMaxOutputTokens).value_or(0);
+  echo["max_output_tokens"] = request.limits.max_tokens > 0 ? json::value(request.limits.max_tokens) : json::value();
   const std::optional<int64_t> top_logprobs = reader.whole(fields::kTopLogprobs);
   if (top_logprobs.value_or(0) > 0) request.wants_logprobs = true;
   if (request.wants_logprobs) request.limits.top_logprobs = static_cast<uint32_t>(top_logprobs.value_or(0));
@@ -155,7 +154,7 @@ ResponsesRequest read_responses_request(JsonReader& reader, const ServedModel& m
   request.parallel_tool_calls = reader.boolean("parallel_tool_calls").value_or(true);
   request.echo["parallel_tool_calls"] = request.parallel_tool_calls;
   read_metadata(reader, request.echo);
-  const auto max_tool_calls = reader.whole({"max_tool_calls", 0, fields::kMostTokens});
+  const auto max_tool_calls = reader.whole(fields::kMaxToolCalls);
   request.echo["max_tool_calls"] = max_tool_calls ? json::value(*max_tool_calls) : json::value(nullptr);
   for (const char* key : {"user", "prompt_cache_key", "safety_identifier"})
     request.echo[key] = text_or_null(reader.text(key));

@@ -40,9 +40,12 @@ Status add_responses_routes(App& app, ResponsesStoreOptions options) {
   closes->store = store;
   const auto service = std::make_shared<ResponsesService>(std::move(store));
   // Base URLs without /v1 are common.
-  for (const char* path : {"/v1/responses", "/responses"})
-    app.add_route("POST", path,
+  for (const std::string base : {"/v1/responses", "/responses"}) {
+    app.add_route("POST", base,
                   [service, closes](const std::shared_ptr<Call>& call) { create_response(call, service); });
+    app.add_route("POST", base + "/input_tokens",
+                  [service](const std::shared_ptr<Call>& call) { count_response_input(call, service); });
+  }
   add_stored_responses_routes(app, service);
   return {};
 }

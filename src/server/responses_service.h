@@ -30,12 +30,15 @@ class ResponsesService {
   std::unordered_map<std::string, std::shared_ptr<ResponsesRun>> running_;
 };
 
-/// POST /v1/responses; GET and DELETE /v1/responses/{id}, POST {id}/cancel, GET {id}/input_items. Errors: the store
-/// cannot be opened.
+/// POST /v1/responses, /v1/responses/input_tokens; GET and DELETE /v1/responses/{id}, POST {id}/cancel, GET
+/// {id}/input_items. Errors: the store cannot be opened.
 Status add_responses_routes(App& app, ResponsesStoreOptions options);
 
 /// POST /v1/responses.
 void create_response(const std::shared_ptr<Call>& call, const std::shared_ptr<ResponsesService>& service);
+
+/// POST /v1/responses/input_tokens: the body of a response, to how many tokens its prompt has.
+void count_response_input(const std::shared_ptr<Call>& call, const std::shared_ptr<ResponsesService>& service);
 
 /// The others.
 void add_stored_responses_routes(App& app, const std::shared_ptr<ResponsesService>& service);

@@ -3,7 +3,9 @@
 #include "harmony/json_requests.h"
 #include "harmony/json_text.h"
 #include "harmony/render.h"
+#include "server/chat_prompt.h"
 #include "server/chat_request.h"
+#include "server/legacy_functions.h"
 #include "server/request_fields.h"
 #include "server/routes.h"
 
@@ -16,8 +18,9 @@ using Answer =
 /// A route that answers at once, from the body and the loaded model alone.
 Route at_once(Answer answer) {
   return [answer = std::move(answer)](const std::shared_ptr<Call>& call) {
-    const std::optional<json::object> body = call->read_body();
+    std::optional<json::object> body = call->read_body();
     if (!body) return;
+    modernize_functions(*body);
     JsonReader reader(*body);
     const std::string name = reader.text("model").value_or("");
     if (!reader.ok()) return call->respond(*reader.problem());
@@ -58,10 +61,11 @@ std::optional<json::object> tokenize(JsonReader& reader, const json::object&, co
   if (reader.any("messages")) {
     const ChatCompletion chat = read_chat_completion(reader, model);
     if (!reader.ok()) return std::nullopt;
-    harmony::RenderOptions options;
-    options.auto_drop_analysis = false;
+    const bool begins_answer = reader.boolean("add_generation_prompt").value_or(true);
     Result<std::vector<TokenId>> rendered =
-        harmony::render_for_completion(tokenizer, chat.request.conversation, harmony::Role::kAssistant, options);
+        begins_answer
+            ? prompt_tokens(tokenizer, chat.request.conversation)
+            : harmony::render_conversation(tokenizer, chat.request.conversation, {.auto_drop_analysis = false});
     if (!rendered.ok()) {
       reader.fail("messages", rendered.error().message);
       return std::nullopt;

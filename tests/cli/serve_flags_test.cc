@@ -5,8 +5,10 @@
 namespace gossamer::cli {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 
 std::vector<std::string> translated(const std::vector<std::string>& arguments) {
   const Result<ServeArguments> result = translate_serve_flags(arguments);
@@ -43,10 +45,55 @@ TEST(ServeFlags, OfLmdeploy) {
               ElementsAre("m", "--port", "23333", "--max-context", "2048", "--kv-dtype", "int8"));
 }
 
+/// As the tutorials have them.
+TEST(ServeFlags, OfWholeCommandLines) {
+  EXPECT_THAT(translated({"--model",
+                          "openai/gpt-oss-20b",
+                          "--tensor-parallel-size",
+                          "1",
+                          "--gpu-memory-utilization",
+                          "0.9",
+                          "--max-num-seqs",
+                          "64",
+                          "--max-num-batched-tokens",
+                          "8192",
+                          "--quantization",
+                          "mxfp4",
+                          "--enable-chunked-prefill",
+                          "--download-dir",
+                          "/models",
+                          "--max-model-len",
+                          "8192",
+                          "--host",
+                          "0.0.0.0",
+                          "--port",
+                          "8000"}),
+              ElementsAre("--model", "openai/gpt-oss-20b", "--max-running", "64", "--max-context", "8192", "--host",
+                          "0.0.0.0", "--port", "8000"));
+  EXPECT_THAT(
+      translated({"--model-path", "openai/gpt-oss-120b", "--tp", "4", "--port", "30000", "--disable-radix-cache"}),
+      ElementsAre("--model", "openai/gpt-oss-120b", "--port", "30000", "--no-prefix-cache"));
+  EXPECT_THAT(translated({"openai/gpt-oss-120b", "--no-enable-prefix-caching", "--async-scheduling",
+                          "--disable-uvicorn-access-log", "--generation-config=vllm", "-tp", "8", "-q", "mxfp4"}),
+              ElementsAre("openai/gpt-oss-120b", "--no-prefix-cache", "--log=off"));
+}
+
+TEST(ServeFlags, SomeTakeSeveralValues) {
+  EXPECT_THAT(translated({"m", "--served-model-name", "a", "b", "--api-key", "k", "l", "--port", "1"}),
+              ElementsAre("m", "--served-model-name", "a", "--served-model-name", "b", "--api-key", "k", "--api-key",
+                          "l", "--port", "1"));
+  EXPECT_THAT(translated({"--served-model-name", "a", "m"}), ElementsAre("--served-model-name", "a", "m"));
+  EXPECT_THAT(translated({"--served-model-name", "a", "b", "--model", "m"}),
+              ElementsAre("--served-model-name", "a", "--served-model-name", "b", "--model", "m"));
+  EXPECT_THAT(translated({"m", "--served-model-name=a", "b"}), ElementsAre("m", "--served-model-name", "a", "b"));
+  EXPECT_THAT(translated({"m", "--api-key=-k"}), ElementsAre("m", "--api-key=-k"));
+}
+
 TEST(ServeFlags, WhatIsNotOfferedSaysWhatToDo) {
-  EXPECT_THAT(refusal({"--tp", "4"}), HasSubstr("--tp 4 is not offered"));
+  EXPECT_THAT(refusal({"--dp", "4"}), HasSubstr("--dp 4 is not offered"));
+  EXPECT_THAT(refusal({"--admin-api-key", "secret"}), AllOf(HasSubstr("--api-key"), Not(HasSubstr("secret"))));
   EXPECT_THAT(refusal({"--quantization=awq"}), HasSubstr("as they are stored"));
-  EXPECT_THAT(refusal({"--download-dir", "x"}), HasSubstr("hf download"));
+  EXPECT_THAT(refusal({"--enable-log-requests"}), HasSubstr("never logged"));
   EXPECT_THAT(refusal({"--quant-policy", "4"}), HasSubstr("no MXFP4"));
   EXPECT_THAT(refusal({"--kv-cache-dtype", "fp8"}), HasSubstr("--kv-dtype"));
   EXPECT_THAT(refusal({"--speculative-algorithm", "EAGLE3"}), HasSubstr("not there yet"));

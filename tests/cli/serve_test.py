@@ -191,7 +191,7 @@ class Serve(unittest.TestCase):
         with Serving() as server:
             port = server.url.rsplit(":", 1)[1]
             for arguments, code in ((["--port", port], 1), (["--tls-cert", "x"], 1), (["--port", "99999"], 1), (["nobody/knows-this"], 1),
-                                    (["--tp", "4"], 2), (["--frobnicate"], 2)):
+                                    (["--quantization", "awq"], 2), (["--frobnicate"], 2)):
                 with self.subTest(arguments):
                     done = run("serve", *([] if "--port" in arguments else ["--port", "0"]), *arguments)
                     self.assertEqual(done.returncode, code, done.stderr)

@@ -6,6 +6,7 @@
 #include "server/grammars_of_tests.h"
 #include "server/ollama_routes.h"
 #include "server/responses_service.h"
+#include "server/routes.h"
 #include "server/served_model.h"
 #include "tokenizer/tokenizer.h"
 
@@ -67,6 +68,7 @@ AskedApp::AskedApp(const std::vector<std::string>& answers, Script script, AppOp
   GOS_CHECK(model.ok());
   model_ = std::move(*model);
   app_->set_model(model_);
+  add_chat_completions_route(*app_);
   add_ollama_routes(*app_);
   GOS_CHECK(add_responses_routes(*app_, {}).ok());
 }

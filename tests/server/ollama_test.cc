@@ -269,6 +269,24 @@ TEST(Ollama, PullsWhatIsThere) {
   EXPECT_EQ(once.json().at("status"), "success");
 }
 
+TEST(Ollama, WhatManagesModelsIsToldThatThereIsOne) {
+  AskedApp app({final_answer("Hello")});
+  for (const auto& [method, path] : {std::pair("POST", "/api/create"),
+                                     {"POST", "/api/copy"},
+                                     {"POST", "/api/push"},
+                                     {"DELETE", "/api/delete"},
+                                     {"HEAD", "/api/blobs/sha256:00"}}) {
+    const Answer answer = app.ask(method, path, R"({"model":"x"})");
+    EXPECT_EQ(answer.status, 404u) << path;
+    EXPECT_THAT(text_at(answer.json(), "/error"), HasSubstr("the one model")) << path;
+  }
+  for (const char* path : {"/api/embed", "/api/embeddings"}) {
+    const Answer answer = app.ask("POST", path, R"({"model":"gpt-oss:20b","input":"x"})");
+    EXPECT_EQ(answer.status, 400u) << path;
+    EXPECT_THAT(text_at(answer.json(), "/error"), HasSubstr("embeddings")) << path;
+  }
+}
+
 TEST(Ollama, IsThereWhenProbed) {
   AskedApp app({final_answer("Hello")});
   for (const char* method : {"GET", "HEAD"}) {

@@ -158,6 +158,49 @@ TEST(ResponsesRoutes, WithoutStoreReasoningTravelsSealed) {
   EXPECT_THAT(foreign.header("x-gossamer-warning"), HasSubstr("reasoning"));
 }
 
+TEST(ResponsesRoutes, InputTokensAreThoseOfTheAnswer) {
+  AskedApp app({final_answer("one")});
+  const std::string tools = R"("tools":[{"type":"function","name":"f","parameters":{"type":"object"}}])";
+  const json::value first = app.ask("POST", kPath, R"({"input":"A","instructions":"Be kind",)" + tools + "}").json();
+  const auto count = [&](const std::string& body) {
+    return app.ask("POST", std::string(kPath) + "/input_tokens", body);
+  };
+  const json::value counted =
+      count(R"({"model":"gpt-oss-20b","input":"A","instructions":"Be kind",)" + tools + "}").json();
+  EXPECT_EQ(counted.at("object"), "response.input_tokens");
+  EXPECT_EQ(counted.at("input_tokens").to_number<int64_t>(), first.at("usage").at("input_tokens").to_number<int64_t>());
+  const std::string next = fmt::format(R"({{"input":"B","previous_response_id":"{}"}})", text_at(first, "/id"));
+  const json::value counted_next = count(next).json();
+  EXPECT_EQ(counted_next.at("input_tokens").to_number<int64_t>(),
+            app.ask("POST", kPath, next).json().at("usage").at("input_tokens").to_number<int64_t>());
+  EXPECT_EQ(count(R"({"input":"B","previous_response_id":"resp_nothing"})").status, 404u);
+  EXPECT_EQ(count(R"({"input":[{"type":"function_call_output","call_id":"c","output":"x"}]})").status, 400u);
+  EXPECT_EQ(count(R"({"model":"gpt-4","input":"B"})").status, 404u);
+  EXPECT_EQ(count("{}").status, 400u);
+}
+
+TEST(ResponsesRoutes, EchoesWhatClientsReadBack) {
+  AskedApp app({final_answer("one")});
+  const json::value body =
+      app.ask("POST", kPath, R"({"input":"A","conversation":null,"prompt":null,"metadata":{"k":"v"},
+      "prompt_cache_key":"p","safety_identifier":"s","user":"u","service_tier":"auto","truncation":"auto","max_tool_calls":3,
+      "include":["reasoning.encrypted_content","web_search_call.action.sources"],"stream_options":{"include_obfuscation":false},
+      "prompt_cache_retention":"24h","text":{"verbosity":"low"},"max_output_tokens":-1,"context_management":null})")
+          .json();
+  EXPECT_EQ(body.at("status"), "completed");
+  for (const auto& [key, value] : {std::pair("prompt_cache_key", "p"),
+                                   {"safety_identifier", "s"},
+                                   {"user", "u"},
+                                   {"service_tier", "default"},
+                                   {"truncation", "auto"}})
+    EXPECT_EQ(text_at(body, std::string("/") + key), value);
+  EXPECT_EQ(body.at("max_tool_calls"), 3);
+  EXPECT_TRUE(body.at("max_output_tokens").is_null());
+  EXPECT_EQ(text_at(body, "/text/verbosity"), "low");
+  EXPECT_EQ(app.ask("POST", kPath, R"({"input":"A","conversation":"conv_1"})").status, 400u);
+  EXPECT_EQ(app.ask("POST", kPath, R"({"input":"A","max_tool_calls":-1})").status, 400u);
+}
+
 TEST(ResponsesRoutes, ItemsCanBeReferredTo) {
   AskedApp app({final_answer("one"), final_answer("two")});
   const json::value first = app.ask("POST", kPath, R"({"input":[{"role":"user","content":"A"}]})").json();
