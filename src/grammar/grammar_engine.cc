@@ -138,8 +138,15 @@ GrammarEngine::Compiled GrammarEngine::compile_now(const GrammarSpec& spec,
       gossamer_grammar_compile(vocabulary->library(), static_cast<uint32_t>(spec.kind), spec.text.data(),
                                spec.text.size(), limits_.max_items, error, sizeof error);
   if (!grammar) return make_error(ErrorCode::kInvalidInput, "the grammar cannot be used: {}", error);
-  return std::shared_ptr<const TokenConstraint>(
-      std::make_shared<GrammarConstraint>(vocabulary, grammar, spec.kind == GrammarSpec::Kind::kJsonSchema));
+  const auto constraint =
+      std::make_shared<GrammarConstraint>(vocabulary, grammar, spec.kind == GrammarSpec::Kind::kJsonSchema);
+  const std::unique_ptr<TokenConstraint> probe = constraint->clone();
+  const Result<const TokenMask*> first = probe->allowed();
+  if (!first.ok())
+    return make_error(ErrorCode::kInvalidInput, "no text can begin under the grammar: {}", first.error().message);
+  if ((*first)->count() == 0 && !probe->may_end())
+    return make_error(ErrorCode::kInvalidInput, "no text fits the grammar");
+  return std::shared_ptr<const TokenConstraint>(constraint);
 }
 
 /// The library does not say where in a schema something is wrong. What it refuses most is looked for.

@@ -173,6 +173,18 @@ class Checker {
   std::map<std::string, std::vector<std::string>> same_place_;
 };
 
+/// The compiler lets every minute have a leap second, and validators none but the last one of a day.
+void forbid_leap_seconds(json::object& schema) {
+  constexpr const char* kNoSecond60 = "^[^:]*:[^:]*:[0-5]";
+  if (!schema.contains("pattern")) {
+    schema["pattern"] = kNoSecond60;
+    return;
+  }
+  json::value& all_of = schema["allOf"];
+  if (!all_of.is_array()) all_of = json::array();
+  all_of.get_array().push_back(json::object{{"pattern", kNoSecond60}});
+}
+
 Result<json::value> Checker::check_schema_at(const json::value& schema, const std::string& place, uint32_t depth) {
   GOS_TRY_STATUS(count_node(place));
   if (depth > kMaxSchemaDepth)
@@ -194,6 +206,8 @@ Result<json::value> Checker::check_schema_at(const json::value& schema, const st
     GOS_TRY(json::value kept, check_keyword(key, known->second, value, place, depth));
     if (known->second != Shape::kFalseOnly) checked[key] = std::move(kept);
   }
+  const json::value* format = checked.if_contains("format");
+  if (format && (*format == "date-time" || *format == "time")) forbid_leap_seconds(checked);
   return json::value(std::move(checked));
 }
 

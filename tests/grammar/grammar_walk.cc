@@ -37,8 +37,8 @@ const std::vector<std::pair<std::string, std::string>>& good_schemas() {
     std::stringstream text;
     text << std::ifstream(GOSSAMER_SOURCE_DIR "/tests/grammar/good_schemas.json").rdbuf();
     std::vector<std::pair<std::string, std::string>> all;
-    for (const auto& [name, schema] : parse_json(text.str(), "the schemas").value().as_object())
-      all.emplace_back(name, json::serialize(schema));
+    const json::value read = parse_json(text.str(), "the schemas").value();
+    for (const auto& [name, schema] : read.as_object()) all.emplace_back(name, json::serialize(schema));
     all.emplace_back("thousand properties", thousand_properties());
     return all;
   }();

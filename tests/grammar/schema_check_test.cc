@@ -69,6 +69,20 @@ TEST(SchemaCheck, KeepsWhatDecidesAndDropsWhatDescribes) {
             R"({"type":"object","properties":{"title":{"type":"string","minLength":2}},"required":["title"]})");
 }
 
+/// What the compiler would take more widely than validators do.
+TEST(SchemaCheck, NarrowsPatternsAndTimes) {
+  const auto checked = [](const char* schema) {
+    return json::serialize(check_schema(*parse_schema(schema)).value().schema);
+  };
+  EXPECT_EQ(checked(R"({"pattern":"\\d"})"), R"({"pattern":"[0-9]"})");
+  EXPECT_EQ(checked(R"({"patternProperties":{"\\d":{}}})"), R"({"patternProperties":{"[0-9]":{}}})");
+  EXPECT_EQ(checked(R"({"format":"time"})"), R"({"format":"time","pattern":"^[^:]*:[^:]*:[0-5]"})");
+  EXPECT_EQ(checked(R"({"format":"date-time","pattern":"^2"})"),
+            R"({"format":"date-time","pattern":"^2","allOf":[{"pattern":"^[^:]*:[^:]*:[0-5]"}]})");
+  EXPECT_EQ(checked(R"({"format":"date"})"), R"({"format":"date"})");
+  EXPECT_NE(error_of(R"({"patternProperties":{"\\d":{},"[0-9]":{}}})").find("twice"), std::string::npos);
+}
+
 TEST(SchemaCheck, TakesRecursionThatGoesOn) {
   for (const char* schema :
        {R"({"type":"object","properties":{"next":{"anyOf":[{"$ref":"#"},{"type":"null"}]}}})",

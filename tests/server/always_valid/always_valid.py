@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Random models cannot break their answers: thousands of generations through a server, each judged by readers of its own.
 
-    always_valid.py [--count N] [--model DIR]... [--seed N]
+    always_valid.py [--count N] [--seconds N] [--model DIR]... [--only-model] [--seed N]
 
 Frames (frames.py), recipients, the JSON of arguments and answers and their schemas (small_schema.py, and jsonschema where
 it is installed) are checked in every answer at temperature 1 and 2, at most 64 tokens long. Answers that reach that limit
@@ -108,8 +108,8 @@ def answers_of(asked: Asked, text: str) -> list[Answer]:
 class Run:
     """All generations of one model."""
 
-    def __init__(self, url: str, count: int, seed: int):
-        self.url, self.count = url, count
+    def __init__(self, url: str, count: int, seconds: float, seed: int):
+        self.url, self.count, self.end = url, count, time.monotonic() + seconds
         self.lock = threading.Lock()
         self.asked = self.ended = 0
         self.by_kind: Counter[tuple[str, str]] = Counter()
@@ -138,7 +138,7 @@ class Run:
 
     def next(self) -> Asked | None:
         with self.lock:
-            if self.asked >= self.count:
+            if self.asked >= self.count or time.monotonic() > self.end:
                 return None
             asked = self.asker.next()
             self.asked += asked.body.get("n", 1)
@@ -180,20 +180,20 @@ class Run:
             thread.join()
 
 
-def judge_model(model: Path, count: int, seed: int) -> bool:
+def judge_model(model: Path, count: int, seconds: float, seed: int) -> bool:
     """Prints a table; True where nothing is wrong."""
     begun = time.monotonic()
     with Serving(str(model), "--log", "off", "--max-context", "2048", "--max-queue", "1000") as server:
-        run = Run(server.url, count, seed)
+        run = Run(server.url, count, seconds, seed)
         run.run()
         exit_code = server.stop()
-    seconds = time.monotonic() - begun
+    took = time.monotonic() - begun
     print(f"{model.name}: {'kind':24} {'ended':>7} {'length':>7}")
     for kind in sorted({kind for kind, _ in run.by_kind}):
         print(f"{'':{len(model.name)}}  {kind:24} {run.by_kind[kind, 'ended']:7} {run.by_kind[kind, 'length']:7}")
     ended, cut = (sum(n for (_, how), n in run.by_kind.items() if how == wanted) for wanted in ("ended", "length"))
     validator = "jsonschema too" if jsonschema else "without jsonschema"
-    print(f"{model.name}: {ended + cut} generations in {seconds:.0f} s ({validator}): {ended} ended, {cut} by length, "
+    print(f"{model.name}: {ended + cut} generations in {took:.0f} s ({validator}): {ended} ended, {cut} by length, "
           f"{len(run.faults)} faults, exit code {exit_code}")
     for problem in run.faults[:MOST_SHOWN]:
         print(problem)
@@ -206,13 +206,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--count", type=int, default=600, help="generations, of all models together")
     parser.add_argument("--model", type=Path, action="append", default=[], help="a random model beside the demo model")
+    parser.add_argument("--only-model", action="store_true", help="not the demo model")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="ask for so long at most, each model")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        shuffled = Path(folder) / "gossamer-mini-shuffled"
-        shuffle_model(ROOT / "models/gossamer-mini", shuffled, arguments.seed)
-        models = [shuffled, *arguments.model]
-        return 0 if all([judge_model(model, arguments.count // len(models), arguments.seed) for model in models]) else 1
+        models = list(arguments.model)
+        if not arguments.only_model:
+            models.insert(0, Path(folder) / "gossamer-mini-shuffled")
+            shuffle_model(ROOT / "models/gossamer-mini", models[0], arguments.seed)
+        count = arguments.count // len(models)
+        return 0 if all([judge_model(model, count, arguments.seconds, arguments.seed) for model in models]) else 1
 
 
 if __name__ == "__main__":
