@@ -15,7 +15,7 @@ enum ExitCode : int { kSuccess = 0, kFailure = 1, kWrongUsage = 2, kInterrupted 
 
 /// One command of the program. Each lives in a file of its own, command_NAME.cc.
 struct Command {
-  std::string name;
+  std::string name;     ///< "run"; "bench-serve" may also be written as two words
   std::string summary;  ///< one line, for the list of commands
   std::string example;  ///< shown under the command's help
   /// Declares the options and returns the work that runs with them once the command line is read.
@@ -36,6 +36,7 @@ Command parse_command();
 Command logits_command();
 Command generate_command();
 Command bench_command();
+Command bench_serve_command();
 Command simulate_command();
 Command synth_command();
 Command serve_command();

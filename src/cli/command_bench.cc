@@ -89,7 +89,7 @@ int bench(BenchOptions options) {
     options.precision.json = options.json;
     return bench_precision(std::move(options.precision));
   }
-  return fail_usage("bench", "what is to be measured: model, throughput, precision or tokenizer?",
+  return fail_usage("bench", "what is to be measured: model, throughput, serve, precision or tokenizer?",
                     "gossamer bench model");
 }
 
@@ -108,7 +108,7 @@ Command bench_command() {
                 "what", chosen->words, 2,
                 "model (prefill and decode against what the machine could do), throughput (requests through the "
                 "engine, offline), precision (what each rounding costs, against float32) or tokenizer (one thread that "
-                "encodes and decodes a text), and perhaps the model");
+                "encodes and decodes a text), and perhaps the model. A server under load: gossamer bench serve --help");
             options.text("-m,--model", chosen->model,
                          std::string(kModelHelp) + " (default: the demo model; its tokenizer: o200k_harmony)", "NAME");
             options.text("--text", chosen->text_file,

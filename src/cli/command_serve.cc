@@ -43,6 +43,7 @@ void ServeOptions::declare(Options& options) {
   options.choice("--log", log, {"text", "json", "off"}, "The access log (default: text on a terminal, else JSON)");
   options.count("--http-threads", http_threads, "Threads that read requests and write answers");
   options.text("--scripted", script, "For measurements: no model, this file of harmony text is every answer", "FILE");
+  options.count("--scripted-rate", script_tokens_per_second, "Its tokens a second in each answer (default: at once)");
 }
 
 Command serve_command() {

@@ -59,8 +59,19 @@ std::vector<std::string> take_after_dashes(std::vector<std::string>& arguments) 
   return after;
 }
 
+/// "bench serve" as "bench-serve", where there is such a command.
+void join_words(std::vector<std::string>& arguments, std::span<const Command> commands) {
+  const size_t first = !arguments.empty() && arguments[0] == "help" ? 1 : 0;
+  if (arguments.size() < first + 2) return;
+  const std::string joined = arguments[first] + "-" + arguments[first + 1];
+  if (!is_command(joined, commands)) return;
+  arguments[first] = joined;
+  arguments.erase(arguments.begin() + static_cast<ptrdiff_t>(first) + 1);
+}
+
 /// `help` and `help COMMAND` as --help, `--version` as the command.
-std::vector<std::string> usual_spelling(std::vector<std::string> arguments) {
+std::vector<std::string> usual_spelling(std::vector<std::string> arguments, std::span<const Command> commands) {
+  join_words(arguments, commands);
   if (arguments.empty()) return arguments;
   if (arguments[0] == "--version") arguments[0] = "version";
   if (arguments[0] == "help") {
@@ -129,7 +140,7 @@ int run_program(std::span<const Command> commands, int argc, char** argv) {
     subcommand->callback([&action, work = command.declare(declared)] { action = work; });
   }
 
-  std::vector<std::string> arguments = usual_spelling({argv + 1, argv + argc});
+  std::vector<std::string> arguments = usual_spelling({argv + 1, argv + argc}, commands);
   if (arguments.empty()) {
     fmt::print(stderr, "{}", app.help());
     return kWrongUsage;

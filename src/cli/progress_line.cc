@@ -21,16 +21,21 @@ bool stderr_is_drawable() {
 ProgressLine::ProgressLine()
     : started_(std::chrono::steady_clock::now()), drawn_(started_), enabled_(stderr_is_drawable()) {}
 
-void ProgressLine::update(std::string_view stage, uint64_t done, uint64_t total) {
-  if (!enabled_) return;
+bool ProgressLine::is_time() const {
   const auto now = std::chrono::steady_clock::now();
-  if (now - started_ < kPatience || now - drawn_ < kRedraw) return;
-  drawn_ = now;
+  return enabled_ && now - started_ >= kPatience && now - drawn_ >= kRedraw;
+}
+
+void ProgressLine::update(std::string_view stage, uint64_t done, uint64_t total) {
+  if (!is_time()) return;
+  draw(total > 0 ? fmt::format("{} {} %", stage, done * 100 / total) : fmt::format("{} {}", stage, done));
+}
+
+void ProgressLine::draw(std::string_view text) {
+  if (!is_time()) return;
+  drawn_ = std::chrono::steady_clock::now();
   visible_ = true;
-  if (total > 0)
-    fmt::print(stderr, "\r\033[K{} {} %", stage, done * 100 / total);
-  else
-    fmt::print(stderr, "\r\033[K{} {}", stage, done);
+  fmt::print(stderr, "\r\033[K{}", text);
   std::fflush(stderr);
 }
 

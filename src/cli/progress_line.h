@@ -19,12 +19,18 @@ class ProgressLine {
 
   /// `total` 0: only `done` is known.
   void update(std::string_view stage, uint64_t done, uint64_t total);
+  /// Any text that fits one line.
+  void draw(std::string_view text);
+  /// False where stderr is no terminal.
+  bool is_drawn() const { return enabled_; }
   void clear();
 
   /// For rooms that report by ProgressFn; must not outlive this.
   ProgressFn callback();
 
  private:
+  bool is_time() const;
+
   std::chrono::steady_clock::time_point started_, drawn_;
   bool enabled_;
   bool visible_ = false;

@@ -33,8 +33,9 @@ struct ServeOptions {
   std::string response_store;  ///< a file; empty: in memory
   uint32_t response_days = 30, response_megabytes = 64;
   bool no_timings = false, fast = false, no_prefix_cache = false;
-  std::string log;     ///< "text", "json", "off"; empty: text on a terminal, else JSON
-  std::string script;  ///< a file of harmony text that is every answer: for measurements
+  std::string log;                        ///< "text", "json", "off"; empty: text on a terminal, else JSON
+  std::string script;                     ///< a file of harmony text that is every answer: for measurements
+  uint32_t script_tokens_per_second = 0;  ///< of each of its answers; 0: at once
 
   void declare(Options& options);
 };

@@ -29,6 +29,8 @@ Result<std::shared_ptr<server::ServedModel>> scripted_model(const ServeOptions& 
   server::Script script;
   parts.tokenizer->encode_with_specials(text, script.answers.emplace_back());
   if (options.max_context > 0) script.max_sequence_tokens = options.max_context;
+  if (options.script_tokens_per_second > 0) script.seconds_per_token = 1.0 / options.script_tokens_per_second;
+  script.max_waiting = options.max_running + options.max_queue;
   parts.names = server::ModelNames::of("scripted", options.served_names);
   parts.names.any = options.any_model;
   for (const char* name : {"<|return|>", "<|call|>", "<|endoftext|>"})

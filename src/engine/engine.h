@@ -32,7 +32,9 @@ struct EngineRequest {
   SamplingParams sampling;
   uint32_t max_tokens = 0;           ///< of the answer; 0, or more than fits: to the end of the context
   std::vector<TokenId> stop_tokens;  ///< the answer ends with the first of them, which is given out too
-  uint32_t min_tokens = 0;           ///< of the answer: before that a stop token is never chosen
+  /// Of the answer: before that a stop token is never chosen. Nothing where there is a constraint, which knows itself
+  /// when an answer may end: a stop token could be all that it allows.
+  uint32_t min_tokens = 0;
   /// What the answer may be; null: anything. The engine works on a clone, so requests may share it. The answer also
   /// ends where the constraint must end, and with kError where it cannot go on.
   std::shared_ptr<const TokenConstraint> constraint;

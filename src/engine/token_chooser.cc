@@ -12,7 +12,7 @@ TokenChooser::TokenChooser(const EngineRequest& request, uint32_t vocab_size, co
       top_logprobs_(request.top_logprobs),
       sampleable_(sampleable),
       min_tokens_(request.min_tokens) {
-  if (request.min_tokens > 0 && !request.stop_tokens.empty()) {
+  if (request.min_tokens > 0 && !request.constraint && !request.stop_tokens.empty()) {
     early_mask_ = sampleable ? *sampleable : TokenMask(vocab_size, true);
     for (TokenId token : request.stop_tokens)
       if (token < vocab_size) early_mask_->forbid(token);

@@ -273,8 +273,6 @@ Result<std::shared_ptr<Generation>> start_generation(ServedModel& model, const C
   }
   EngineRequest engine = engine_request(model, std::move(prompt), request.limits);
   engine.constraint = request.constraint;
-  // The frames keep the least number themselves: what the engine forbids could be all that they allow.
-  if (engine.constraint) engine.min_tokens = 0;
   return start(model, std::move(engine), request.limits.stop_token_ids, std::move(readers), std::move(sink));
 }
 

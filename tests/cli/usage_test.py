@@ -6,7 +6,7 @@ import unittest
 
 from gossamer import PROGRAM, run
 
-COMMANDS = ["run", "chat", "show", "tokenize", "detokenize", "render", "parse", "logits", "generate", "bench", "simulate", "synth", "serve", "version"]
+COMMANDS = ["run", "chat", "show", "tokenize", "detokenize", "render", "parse", "logits", "generate", "bench", "bench-serve", "simulate", "synth", "serve", "version"]
 
 
 class Help(unittest.TestCase):
@@ -28,6 +28,11 @@ class Help(unittest.TestCase):
 
     def test_help_on_a_command_by_name(self):
         self.assertEqual(run("help", "run").stdout, run("run", "--help").stdout)
+
+    def test_a_command_of_two_words(self):
+        help_text = run("bench-serve", "--help").stdout
+        self.assertEqual(run("bench", "serve", "--help").stdout, help_text)
+        self.assertEqual(run("help", "bench", "serve").stdout, help_text)
 
     def test_version(self):
         for spelling in ("version", "--version"):
