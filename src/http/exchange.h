@@ -68,9 +68,9 @@ class Exchange {
   virtual void end() = 0;
 
   /// `callback` is called once, on a thread of the transport, if the client goes before the end; at once where it
-  /// already has. It must not block. Several may be given, each is called. A client that has closed its socket without a reset is only told from one that
-  /// still waits when something is sent to it: the transport does that itself (docs/server.md), but for streams that
-  /// have begun and have no idle_bytes.
+  /// already has. It must not block. Several may be given, each is called. A client that has closed its socket without
+  /// a reset is only told from one that still waits when something is sent to it: the transport does that itself
+  /// (docs/server.md), but for streams that have begun and have no idle_bytes.
   virtual void on_gone(std::function<void()> callback) = 0;
 };
 

@@ -29,7 +29,7 @@ struct Creation {
   ResponsesRequest request;
   std::string warning;
   ChatPrompt prompt;
-  ChatRequest chat;  ///< all but the conversation, which is made of `prompt`
+  ChatRequest chat;          ///< all but the conversation, which is made of `prompt`
   bool counts_only = false;  ///< how many tokens the input has is all that is asked
 };
 

@@ -22,8 +22,8 @@ class WorkLine {
   WorkLine(const WorkLine&) = delete;
   WorkLine& operator=(const WorkLine&) = delete;
 
-  /// `work` must not throw; `bytes` is what it keeps in memory until it is done. False: as much waits as may (one, however
-  /// large, always may), or it has been stopped; `work` is dropped.
+  /// `work` must not throw; `bytes` is what it keeps in memory until it is done. False: as much waits as may (one,
+  /// however large, always may), or it has been stopped; `work` is dropped.
   bool post(std::function<void()> work, uint64_t bytes = 0);
   /// Waits for what has begun; what has not is dropped.
   void stop();
