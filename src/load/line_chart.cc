@@ -108,13 +108,13 @@ std::string draw_lines(const LineChart& chart) {
       kWidth, kHeight, kLeft, html_text(chart.title), kLeft + kPlotWidth, kHeight - 10, html_text(chart.x_label),
       kTop - 8, html_text(chart.y_label));
   svg += draw_axes(x, y);
-  double legend_y = 20;
+  double legend_y = 14;
   for (size_t i = 0; i < chart.lines.size(); ++i) {
     const char* const colour = kColours[i % kColours.size()];
     svg += draw_line(chart.lines[i], x, y, colour);
     svg += fmt::format("<text x='{}' y='{}' text-anchor='end' fill='{}'>{}</text>\n", kLeft + kPlotWidth, legend_y,
                        colour, html_text(chart.lines[i].name));
-    legend_y += 15;
+    legend_y += 13;
   }
   return svg + "</svg>\n";
 }

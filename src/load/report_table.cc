@@ -43,6 +43,7 @@ std::string rates(const LoadSide& side) {
 }
 
 std::string latencies(const LoadSide& side) {
+  if (side.result.tally.answered == 0) return "";
   std::string text = fmt::format("{:<24}{:>12}{:>12}{:>12}{:>12}{:>12}\n", "", "mean", "p50", "p90", "p99", "max");
   for (const Latency& latency : latencies_of(side.result.tally)) {
     const Distribution& ms = latency.milliseconds;
