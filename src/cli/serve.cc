@@ -174,9 +174,9 @@ class Serving {
   bool wait_idle(double seconds) {
     constexpr double kLookSeconds = 0.05;
     for (double waited = 0; waited <= seconds; waited += kLookSeconds) {
-      // Answers in the background have no connection.
-      if (server_->wait_idle(0) && app_->is_idle()) return true;
-      if (signals_.wait(kLookSeconds) == StopSignals::Signal::kStop) std::_Exit(kInterrupted);
+      const bool is_idle = server_->wait_idle(kLookSeconds);
+      if (is_idle && !app_->works_in_background()) return true;
+      if (signals_.wait(is_idle ? kLookSeconds : 0) == StopSignals::Signal::kStop) std::_Exit(kInterrupted);
     }
     return false;
   }

@@ -296,7 +296,8 @@ void App::set_model(std::shared_ptr<ServedModel> model) {
   model_.swap(model);  // the one before ends when the lock is free again: its answers tell the app that they end
 }
 
-void App::add_running(const std::string& id, TenantId tenant, std::weak_ptr<Generation> generation) {
+void App::add_running(const std::string& id, TenantId tenant, std::weak_ptr<Generation> generation,
+                      bool in_background) {
   std::lock_guard lock(mutex_);
   // An answer may have ended before it was added here: such entries go when there are many.
   constexpr size_t kFewest = 1024;
@@ -304,7 +305,7 @@ void App::add_running(const std::string& id, TenantId tenant, std::weak_ptr<Gene
     std::erase_if(running_, [](const auto& entry) { return entry.second.generation.expired(); });
     num_running_after_sweep_ = running_.size();
   }
-  running_.emplace(id, Running{tenant, std::move(generation)});
+  running_.emplace(id, Running{tenant, std::move(generation), in_background});
 }
 
 void App::remove_running(const AccessRecord& record) {
@@ -313,10 +314,11 @@ void App::remove_running(const AccessRecord& record) {
   running_.erase(record.answer_id);
 }
 
-bool App::is_idle() const {
+bool App::works_in_background() const {
   const std::lock_guard lock(mutex_);
-  return std::all_of(running_.begin(), running_.end(),
-                     [](const auto& entry) { return entry.second.generation.expired(); });
+  return std::any_of(running_.begin(), running_.end(), [](const auto& entry) {
+    return entry.second.in_background && !entry.second.generation.expired();
+  });
 }
 
 size_t App::abort(const std::string& id, std::optional<TenantId> tenant) {

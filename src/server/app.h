@@ -101,11 +101,12 @@ class App {
   bool draining() const { return draining_; }
 
   /// Answers under way, by request id and by the id of the answer: what /abort finds.
-  void add_running(const std::string& id, TenantId tenant, std::weak_ptr<Generation> generation);
+  void add_running(const std::string& id, TenantId tenant, std::weak_ptr<Generation> generation,
+                   bool in_background = false);
   /// Cancels them; how many there were of that id. Empty: all. `tenant`: only what he has asked for.
   size_t abort(const std::string& id, std::optional<TenantId> tenant = std::nullopt);
-  /// No answer is being made, in the background neither.
-  bool is_idle() const;
+  /// Answers are being made for which no connection waits.
+  bool works_in_background() const;
 
  private:
   explicit App(AppOptions options);
@@ -126,6 +127,7 @@ class App {
   struct Running {
     TenantId tenant = 0;
     std::weak_ptr<Generation> generation;
+    bool in_background = false;
   };
   std::unordered_multimap<std::string, Running> running_;
   size_t num_running_after_sweep_ = 0;

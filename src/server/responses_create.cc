@@ -156,7 +156,7 @@ void listen(const Creation& creation, const std::shared_ptr<ResponsesRun>& run) 
 /// Lets /abort find it. The run itself ends with its client, where it is not in the background.
 void follow(const Creation& creation, const std::string& id, const std::shared_ptr<Generation>& generation) {
   const Call& call = *creation.call;
-  call.app.add_running(id, call.tenant, generation);
+  call.app.add_running(id, call.tenant, generation, creation.request.background);
   if (creation.request.background) return;
   call.record->answer_id = id;
   call.app.add_running(call.request_id, call.tenant, generation);

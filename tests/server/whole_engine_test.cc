@@ -24,9 +24,9 @@ class WatchedSource final : public TokenSource {
     return source_.submit(std::move(request), std::move(sink));
   }
   void cancel(SequenceId id) override {
-    uint64_t none = kNever;
-    steps_at_cancel_.compare_exchange_strong(none, stats().steps);
     source_.cancel(id);
+    uint64_t none = kNever;  // counted afterwards: this thread may have waited for a processor before it
+    steps_at_cancel_.compare_exchange_strong(none, stats().steps);
   }
   EngineStats stats() const override { return source_.stats(); }
   uint32_t max_sequence_tokens() const override { return source_.max_sequence_tokens(); }
