@@ -164,6 +164,11 @@ Result<std::unique_ptr<HttpClient>> HttpClient::create(std::string_view url, con
   GOS_TRY(impl->target.url, parse_url(url));
   impl->target.options = options;
   GOS_TRY(impl->target.addresses, resolve(impl->target.url));
+  if (options.allows_address)
+    std::erase_if(impl->target.addresses,
+                  [&](const ServerAddress& address) { return !options.allows_address(address.storage); });
+  if (impl->target.addresses.empty())
+    return make_error(ErrorCode::kUnsupported, "{} has no address that may be connected to", impl->target.url.host);
   if (impl->target.url.tls) {
     GOS_TRY(impl->target.tls, TlsContext::for_client(options.verify_tls, options.authorities));
   }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/socket.h>
+
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -18,6 +20,8 @@ struct ClientOptions {
   double connect_seconds = 10;   ///< to the end of the TLS handshake
   bool verify_tls = true;        ///< false: any certificate will do
   std::string authorities = {};  ///< a PEM file of certificates to believe instead of the system's
+  /// Asked of each address that the name has; others are never connected to. Empty: all are allowed.
+  std::function<bool(const sockaddr_storage&)> allows_address = {};
 };
 
 struct ClientRequest {
@@ -56,7 +60,8 @@ struct CallSink {
 /// A client of one server: any number of requests at once, each on a connection of its own, which is kept for the next.
 class HttpClient {
  public:
-  /// Errors: a URL that is none, a host without an address, certificates that cannot be read.
+  /// Errors: a URL that is none, a host without an address (or without one that is allowed), certificates that cannot
+  /// be read.
   static Result<std::unique_ptr<HttpClient>> create(std::string_view url, const ClientOptions& options = {});
   /// Cancels what is under way, and waits for its on_end.
   ~HttpClient();
