@@ -9,6 +9,7 @@
 #include "cli/load_options.h"
 #include "cli/load_progress.h"
 #include "cli/output.h"
+#include "cli/terminal_text.h"
 #include "harmony/json_text.h"
 #include "http/http_client.h"
 #include "load/comparison.h"
@@ -89,7 +90,7 @@ Status run(const LoadOptions& options, Test& test, Output& out) {
   if (options.json)
     out.line(harmony::compact_json(load::report_json(test.sides)));
   else
-    out.write(load::report_table(test.sides));
+    out.write(printable(load::report_table(test.sides)));
   GOS_TRY_STATUS(write_file(options.csv, options.csv.empty() ? "" : load::report_csv(test.sides)));
   return write_file(options.html, options.html.empty() ? "" : load::report_html(test.sides));
 }

@@ -249,7 +249,7 @@ class Failures(unittest.TestCase):
 
         def every_other(handler):
             if next(count) % 2:
-                return handler.reply(500, b'{"error": {"message": "\x1b[31mno"}}')
+                return handler.reply(500, b'{"error": {"message": "\\u001b[31mno\\u009b2J"}}')
             body = b'data: {"choices": [{"delta": {"content": "a"}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n\n'
             handler.reply(200, body)
 
@@ -258,7 +258,9 @@ class Failures(unittest.TestCase):
             self.assertEqual(done.returncode, 0)
             self.assertIn("5 answered, 5 failed", done.stdout.decode())
             self.assertRegex(done.stdout.decode(), r"HTTP 500 +5 ")
-            self.assertNotIn(b"\x1b", done.stdout)
+            self.assertIn("31mno", done.stdout.decode())
+            for control in ("\x1b", "\x9b"):
+                self.assertNotIn(control, done.stdout.decode())
 
     def test_what_makes_no_sense_is_said(self):
         for arguments, expected in ((["--rate", "-1"], "--rate"), (["--duration", "0"], "--duration"), (["--timeout", "0"], "--timeout"),
