@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "base/utf8.h"
+#include "server/answer_limits.h"
 #include "server/answer_reader.h"
 #include "server/test_app.h"
 
@@ -184,6 +185,18 @@ TEST(Abort, EndsAnAnswerByAnyOfItsIds) {
   EXPECT_EQ(app.ask("POST", "/abort", R"({"abort_all": true})")->response().status, 200u);
   ASSERT_TRUE(streamed->wait());
   EXPECT_TRUE(streamed->response().body.ends_with("data: [DONE]\n\n"));
+}
+
+TEST(Seeds, OfMinusOneAreRandomAndOthersAreNot) {
+  TestApp app({"<|channel|>final<|message|>Hi<|return|>"});
+  const auto seed_of = [&](json::object body) {
+    JsonReader reader(body);
+    return read_limits(reader, app.model()).sampling.seed;
+  };
+  EXPECT_EQ(seed_of({{"seed", 7}}), 7u);
+  EXPECT_EQ(seed_of({{"seed", -2}}), static_cast<uint64_t>(-2));
+  EXPECT_NE(seed_of({{"seed", -1}}), seed_of({{"seed", -1}}));
+  EXPECT_NE(seed_of({}), seed_of({{"seed", nullptr}}));
 }
 
 TEST(Deadlines, EndAnAnswerWithWhatItHas) {
