@@ -49,7 +49,7 @@ void ServeOptions::declare(Options& options) {
 Command serve_command() {
   Command command;
   command.name = "serve";
-  command.summary = "Serve OpenAI's API over HTTP";
+  command.summary = "Serve OpenAI's and Ollama's APIs over HTTP";
   command.example =
       "  gossamer serve\n"
       "  gossamer serve gpt-oss:20b --host 0.0.0.0 --api-key-file keys.txt\n"

@@ -81,8 +81,9 @@ SamplingParams read_sampling(JsonReader& reader, const ServedModel& model) {
   sampling.frequency_penalty = static_cast<float>(reader.number(fields::kFrequencyPenalty).value_or(0));
   sampling.repetition_penalty = static_cast<float>(reader.number(fields::kRepetitionPenalty).value_or(1));
   sampling.logit_bias = read_logit_bias(reader, model.tokenizer()->head_rows());
-  const auto seed = reader.whole(fields::kSeed);
-  sampling.seed = seed ? static_cast<uint64_t>(*seed) : random_seed();
+  constexpr int64_t kNoSeed = -1;  // as vLLM and llama.cpp have it
+  const int64_t seed = reader.whole(fields::kSeed).value_or(kNoSeed);
+  sampling.seed = seed == kNoSeed ? random_seed() : static_cast<uint64_t>(seed);
   return sampling;
 }
 

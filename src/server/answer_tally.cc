@@ -43,6 +43,12 @@ json::object usage_to_json(const Usage& usage) {
             {"rejected_prediction_tokens", 0}}}};
 }
 
+json::object usage_so_far_to_json(const Usage& usage) {
+  return {{"prompt_tokens", usage.prompt_tokens},
+          {"completion_tokens", usage.completion_tokens},
+          {"total_tokens", usage.prompt_tokens + usage.completion_tokens}};
+}
+
 void AnswerTally::add_timings(json::object& answer) const {
   const auto rate = [](double count, double seconds) { return seconds > 0 ? count / seconds : 0; };
   const auto each = [](double seconds, double count) { return count > 0 ? 1e3 * seconds / count : 0; };

@@ -11,6 +11,9 @@ namespace gossamer::server {
 /// "usage" as chat completions and completions have it.
 json::object usage_to_json(const Usage& usage);
 
+/// "usage" of an answer that goes on: what is known so far.
+json::object usage_so_far_to_json(const Usage& usage);
+
 /// The ends of all choices of an answer, added up.
 class AnswerTally {
  public:

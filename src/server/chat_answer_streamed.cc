@@ -92,7 +92,7 @@ class StreamedChatAnswer final : public ChatAnswer {
     }
     out_ += "}]";
     if (stream_options_.continuous_usage)
-      out_ += ",\"usage\":" + harmony::compact_json(usage_to_json(event.usage));
+      out_ += ",\"usage\":" + harmony::compact_json(usage_so_far_to_json(event.usage));
     else if (stream_options_.include_usage)
       out_ += ",\"usage\":null";
     out_.append(more).append("}\n\n");

@@ -158,7 +158,7 @@ std::string CompletionAnswer::chunk(size_t index, const AnswerEvent& event) {
   json::object answer = head_json();
   answer["choices"] = json::array{std::move(choice)};
   if (stream_options_.continuous_usage)
-    answer["usage"] = usage_to_json(event.usage);
+    answer["usage"] = usage_so_far_to_json(event.usage);
   else if (stream_options_.include_usage)
     answer["usage"] = nullptr;
   return sse_data(harmony::compact_json(answer));

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "base/utf8.h"
+#include "server/answer_limits.h"
 #include "server/answer_reader.h"
 #include "server/test_app.h"
 
@@ -203,6 +204,18 @@ TEST(Abort, EndsNobodyElsesAnswers) {
   EXPECT_FALSE(answer->has_ended());
   EXPECT_EQ(app.ask("POST", "/abort", R"({"request_id": "mine"})", one)->response().status, 200u);
   EXPECT_TRUE(answer->wait());
+}
+
+TEST(Seeds, OfMinusOneAreRandomAndOthersAreNot) {
+  TestApp app({"<|channel|>final<|message|>Hi<|return|>"});
+  const auto seed_of = [&](json::object body) {
+    JsonReader reader(body);
+    return read_limits(reader, app.model()).sampling.seed;
+  };
+  EXPECT_EQ(seed_of({{"seed", 7}}), 7u);
+  EXPECT_EQ(seed_of({{"seed", -2}}), static_cast<uint64_t>(-2));
+  EXPECT_NE(seed_of({{"seed", -1}}), seed_of({{"seed", -1}}));
+  EXPECT_NE(seed_of({}), seed_of({{"seed", nullptr}}));
 }
 
 TEST(Deadlines, EndAnAnswerWithWhatItHas) {
