@@ -87,7 +87,8 @@ constexpr ForeignFlag kForeignFlags[] = {
     {"--dp", Fate::kIgnore, "one process computes", true, "1"},
     {"--ep", Fate::kIgnore, "one process computes", true, "1"},
     // What is not there.
-    {"--tool-server", Fate::kRefuse, "built-in tools are not there yet; declare functions in requests"},
+    {"--tool-server", Fate::kRefuse,
+     "--tools takes python, browser, mcp:URL and mcp:COMMAND; --tool-server demo is known"},
     {"--speculative-algorithm", Fate::kRefuse, "speculation is not there yet"},
     {"--speculative-config", Fate::kRefuse, "speculation is not there yet"},
     {"--speculative-num-steps", Fate::kRefuse, "speculation is not there yet"},
@@ -125,6 +126,7 @@ Result<bool> translate_value(std::string_view name, const std::string& value, Se
     out.notes.push_back("--backend " + value + " means nothing here: gossamer has its own engine");
     return true;
   }
+  if (name == "--tool-server" && value == "demo") return keep({"--tools", "demo"});
   if (name == "--quant-policy") {
     if (value == "0") return true;
     if (value == "8") return keep({"--kv-dtype", "int8"});

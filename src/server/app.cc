@@ -10,6 +10,8 @@
 #include "server/ids.h"
 #include "server/metrics.h"
 #include "server/route_pattern.h"
+#include "server/tool_service.h"
+#include "server/turn_memory.h"
 
 namespace gossamer::server {
 namespace {
@@ -167,11 +169,17 @@ Result<std::unique_ptr<App>> App::create(AppOptions options) {
   return app;
 }
 
-App::App(AppOptions options) : options_(std::move(options)), metrics_(std::make_unique<Metrics>()) {}
+App::App(AppOptions options)
+    : options_(std::move(options)),
+      metrics_(std::make_unique<Metrics>()),
+      turn_memory_(std::make_unique<TurnMemory>()),
+      tool_service_(options_.tools ? std::make_unique<ToolService>(*options_.tools) : nullptr) {}
 
 App::~App() {
-  model_.reset();   // its answers end now, and tell metrics and log
-  routes_.clear();  // what works for them is waited for
+  abort("");                                 // tools that are at work end,
+  if (tool_service_) tool_service_->stop();  // and nobody goes on with what they gave
+  model_.reset();                            // its answers end now, and tell metrics and log
+  routes_.clear();                           // what works for them is waited for
 }
 
 void App::add_route(std::string method, std::string_view pattern, Route route) {

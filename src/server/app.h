@@ -21,7 +21,10 @@ struct AnswerLimits;
 class Generation;
 class Guard;
 class Metrics;
+class ToolService;
+class TurnMemory;
 struct AccessRecord;
+struct ToolServiceOptions;
 
 /// A request that has passed the guard, and what its handler has at hand. Handlers keep it as long as they answer.
 struct Call {
@@ -64,6 +67,7 @@ struct AppOptions {
   double timeout_seconds = 0;                           ///< of a request; 0: none
   uint32_t max_tokens_default = 0;                      ///< of chats that name no limit; 0: to the end of the context
   std::function<void(const AccessRecord&)> access_log;  ///< called when an answer is complete; empty: none
+  std::shared_ptr<const ToolServiceOptions> tools;      ///< that the server runs itself; null: none
 };
 
 /// The server between transport and engine: routes, guard, the model. Answers from the first moment, with 503 until
@@ -83,6 +87,9 @@ class App {
   const AppOptions& options() const { return options_; }
   Metrics& metrics() { return *metrics_; }
   Guard& guard() { return *guard_; }
+  /// Null: the server runs no tools.
+  ToolService* tool_service() { return tool_service_.get(); }
+  TurnMemory& turn_memory() { return *turn_memory_; }
 
   /// Null: not loaded yet.
   std::shared_ptr<ServedModel> model() const;
@@ -110,6 +117,8 @@ class App {
   const AppOptions options_;
   std::unique_ptr<Metrics> metrics_;
   std::unique_ptr<Guard> guard_;
+  std::unique_ptr<TurnMemory> turn_memory_;
+  std::unique_ptr<ToolService> tool_service_;
   std::vector<RouteEntry> routes_;
   mutable std::mutex mutex_;
   std::shared_ptr<ServedModel> model_;

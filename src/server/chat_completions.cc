@@ -4,6 +4,7 @@
 #include "server/chat_request.h"
 #include "server/ids.h"
 #include "server/routes.h"
+#include "server/server_tools.h"
 
 namespace gossamer::server {
 namespace {
@@ -20,7 +21,9 @@ void answer_chat(const std::shared_ptr<Call>& call) {
   if (!reader.ok()) return call->respond(*reader.problem());
   const std::shared_ptr<ServedModel> model = call->find_model(model_name);
   if (!model) return;
-  ChatCompletion completion = read_chat_completion(reader, *model);
+  ChatCompletion completion = read_chat_completion(reader, *model, [&](ChatPrompt& prompt, ChatRequest& request) {
+    add_server_tools(*call, reader, prompt, request);
+  });
   if (!reader.ok()) return call->respond(*reader.problem());
 
   call->complete(completion.request.limits);
@@ -29,7 +32,7 @@ void answer_chat(const std::shared_ptr<Call>& call) {
   const std::shared_ptr<ChatAnswer> answer = completion.stream ? make_streamed_chat_answer(call, head, completion)
                                                                : make_whole_chat_answer(call, head, completion);
   Result<std::shared_ptr<Generation>> generation =
-      start_generation(*model, completion.request, [answer](const AnswerEvent& event) { answer->take(event); });
+      start_chat(*call, model, completion.request, [answer](const AnswerEvent& event) { answer->take(event); });
   if (!generation.ok()) return call->respond(refused(generation.error(), *model, "messages"));
   call->follow(*generation, head.id);
   answer->accepted(std::move(*generation));

@@ -6,6 +6,7 @@
 #include "server/answer_limits.h"
 #include "server/chat_prompt.h"
 #include "server/request_fields.h"
+#include "server/tool_names.h"
 
 namespace gossamer::server {
 namespace {
@@ -146,7 +147,7 @@ ToolChoice read_tool_choice(JsonReader& reader, const std::vector<std::string>& 
   if (!value->is_object()) return unknown();
   JsonReader fields = reader.inside(value->get_object(), reader.place("tool_choice"));
   if (fields.text("type").value_or("") != "function") return unknown();
-  choice = {ToolChoice::Kind::kNamed, chosen_function(fields)};
+  choice = {ToolChoice::Kind::kNamed, model_tool_name(chosen_function(fields))};
   if (std::find(functions.begin(), functions.end(), choice.name) == functions.end())
     reader.fail("tool_choice",
                 fmt::format("\"tool_choice\" names \"{}\", which is none of the \"tools\"", choice.name.substr(0, 80)));
@@ -181,7 +182,7 @@ OutputFormat read_output_format(const json::object* format, const std::string& p
   return output;
 }
 
-ChatCompletion read_chat_completion(JsonReader& reader, const ServedModel& model) {
+ChatCompletion read_chat_completion(JsonReader& reader, const ServedModel& model, const PromptHook& complete) {
   ChatCompletion body;
   ChatRequest& request = body.request;
   ChatPrompt prompt;
@@ -213,6 +214,7 @@ ChatCompletion read_chat_completion(JsonReader& reader, const ServedModel& model
     JsonReader fields = reader.inside(*options, "stream_options");
     body.include_usage = fields.boolean("include_usage").value_or(false);
   }
+  if (reader.ok() && complete) complete(prompt, request);
   if (reader.ok()) request.conversation = make_conversation(prompt, model.today(), reader);
   return body;
 }

@@ -133,7 +133,8 @@ json::object new_response(const std::string& stem, const ServedModel& model) {
 
 }  // namespace
 
-ResponsesRequest read_responses_request(JsonReader& reader, const ServedModel& model, std::string stem) {
+ResponsesRequest read_responses_request(JsonReader& reader, const ServedModel& model, std::string stem,
+                                        const tools::Toolset* server_tools) {
   ResponsesRequest request;
   request.stem = std::move(stem);
   request.echo = new_response(request.stem, model);
@@ -146,7 +147,7 @@ ResponsesRequest read_responses_request(JsonReader& reader, const ServedModel& m
   read_limits_of(reader, model, request);
   request.effort = read_reasoning(reader, request.echo);
   request.format = read_format(reader, request.echo);
-  request.tools = read_responses_tools(reader);
+  request.tools = read_responses_tools(reader, server_tools);
   request.tool_choice = read_responses_tool_choice(request.tools, reader);
   request.echo["tools"] = request.tools.echo;
   request.echo["tool_choice"] = request.tool_choice.echo;

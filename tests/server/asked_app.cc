@@ -102,6 +102,11 @@ std::string AskedApp::last_prompt() const {
   return model_->tokenizer()->decode_bytes(last_prompt_->second);
 }
 
+std::vector<TokenId> AskedApp::last_prompt_ids() const {
+  const std::lock_guard lock(last_prompt_->first);
+  return last_prompt_->second;
+}
+
 std::string final_answer(const std::string& text) {
   return "<|channel|>final<|message|>" + text + "<|return|>";
 }

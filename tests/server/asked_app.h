@@ -38,6 +38,7 @@ class AskedApp {
   const std::shared_ptr<ServedModel>& model() const { return model_; }
   /// The prompt of the last request as text.
   std::string last_prompt() const;
+  std::vector<TokenId> last_prompt_ids() const;
 
  private:
   std::unique_ptr<App> app_;
