@@ -36,6 +36,12 @@ void ServeOptions::declare(Options& options) {
   options.text("--response-store", response_store, "Keep responses in this file (default: in memory)", "FILE");
   options.count("--response-days", response_days, "Days that a response is kept after it was last gone on from");
   options.count("--response-megabytes", response_megabytes, "Room for responses; the oldest go first");
+  options.list("--tools", tools,
+               "Tools that the server runs itself: python, browser, mcp:URL, \"mcp:COMMAND ...\"; parted by commas",
+               "TOOL");
+  options.text("--browser-search", browser_search,
+               "The search service of the browser tool: http://HOST/search?q={query}", "URL");
+  options.text("--python", python, "The interpreter of the python tool", "FILE");
   options.flag("--fast", fast,
                "Activations in 8 bits where many tokens are computed together: prompts take about 0.6 of the time, and "
                "answers may differ with what else runs (the default here is --exact)");

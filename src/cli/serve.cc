@@ -22,6 +22,7 @@
 #include "server/ollama_routes.h"
 #include "server/responses_service.h"
 #include "server/routes.h"
+#include "server/tool_service.h"
 #include "server/work_line.h"
 
 namespace gossamer::cli {
@@ -39,7 +40,7 @@ std::function<void(const server::AccessRecord&)> access_log(const std::string& f
   };
 }
 
-server::AppOptions app_options(const ServeOptions& options, LogWriter& log) {
+server::AppOptions app_options_of(const ServeOptions& options, LogWriter& log) {
   server::AppOptions app;
   app.api_keys = options.api_keys;
   if (const char* key = std::getenv("GOSSAMER_API_KEY"); key && *key) app.api_keys.emplace_back(key);
@@ -49,6 +50,17 @@ server::AppOptions app_options(const ServeOptions& options, LogWriter& log) {
   app.timeout_seconds = options.timeout_seconds;
   app.access_log = access_log(options.log, log);
   return app;
+}
+
+/// Null where none are wanted. Errors: one that cannot be started.
+Result<std::shared_ptr<const server::ToolServiceOptions>> server_tools(const ServeOptions& options) {
+  if (options.tools.empty()) return std::shared_ptr<const server::ToolServiceOptions>();
+  tools::ToolsetOptions tools;
+  tools.python.interpreter = options.python;
+  tools.browser.search_url = options.browser_search;
+  auto service = std::make_shared<server::ToolServiceOptions>();
+  GOS_TRY(service->tools, tools::Toolset::create(options.tools, tools));
+  return std::shared_ptr<const server::ToolServiceOptions>(std::move(service));
 }
 
 server::ResponsesStoreOptions response_store(const ServeOptions& options, LogWriter& log) {
@@ -97,7 +109,9 @@ class Serving {
   }
 
   Status start() {
-    GOS_TRY(app_, server::App::create(app_options(options_, log_)));
+    server::AppOptions app_options = app_options_of(options_, log_);
+    GOS_TRY(app_options.tools, server_tools(options_));
+    GOS_TRY(app_, server::App::create(std::move(app_options)));
     server::add_chat_completions_route(*app_);
     server::add_completions_routes(*app_);
     server::add_model_routes(*app_);

@@ -28,6 +28,7 @@ Result<bool> translate_value(std::string_view name, const std::string& value, Se
     out.notes.push_back("--backend " + value + " means nothing here: gossamer has its own engine");
     return true;
   }
+  if (name == "--tool-server" && value == "demo") return keep({"--tools", "demo"});
   if (name == "--quant-policy") {
     if (value == "0") return true;
     if (value == "8") return keep({"--kv-dtype", "int8"});

@@ -5,6 +5,7 @@
 
 #include "harmony/answer.h"
 #include "server/ids.h"
+#include "server/tool_names.h"
 
 namespace gossamer::server {
 
@@ -53,18 +54,26 @@ Result<std::unique_ptr<AnswerReader>> ChatReader::create(std::shared_ptr<const T
 ChatReader::ChatReader(harmony::StreamParser parser, const ChatRequest& request)
     : parser_(std::move(parser)),
       functions_(request.tool_choice.kind == ToolChoice::Kind::kNone ? std::vector<std::string>() : request.functions),
+      built_ins_(request.tool_choice.kind == ToolChoice::Kind::kNone ? std::vector<std::string>() : request.built_ins),
       one_call_only_(!request.parallel_tool_calls),
       final_(request.limits.stop) {}
 
-/// The function that a recipient means, as the client declared it; empty: none, whatever the model made up.
+/// The function that a recipient means, as the model was told it; empty: none, whatever the model made up. It may also
+/// fall back to the client's own name.
 std::string ChatReader::declared_function(std::string_view recipient) const {
-  for (const std::string& function : functions_)
-    if (recipient == "functions." + function) return function;
   const size_t dot = recipient.find('.');
   const std::string_view bare = dot == std::string_view::npos ? recipient : recipient.substr(dot + 1);
   for (const std::string& function : functions_)
+    if (recipient == "functions." + function) return function;
+  for (const std::string& function : functions_)
     if (recipient == function || bare == function) return function;
+  for (const std::string& function : functions_)
+    if (bare == client_tool_name(function)) return function;
   return {};
+}
+
+bool ChatReader::is_built_in(std::string_view recipient) const {
+  return std::find(built_ins_.begin(), built_ins_.end(), recipient) != built_ins_.end();
 }
 
 ChatReader::Use ChatReader::use_of(const harmony::Message& message) const {
@@ -74,7 +83,8 @@ ChatReader::Use ChatReader::use_of(const harmony::Message& message) const {
     case harmony::TextKind::kPreamble:
       return Use::kPreamble;
     case harmony::TextKind::kCall:
-      if (declared_function(*message.recipient).empty()) return Use::kReasoning;  // nobody could answer it
+      if (declared_function(*message.recipient).empty() && !is_built_in(*message.recipient))
+        return Use::kReasoning;  // nobody could answer it
       return one_call_only_ && num_calls_ > 0 ? Use::kNothing : Use::kCall;
     case harmony::TextKind::kReasoning:
     case harmony::TextKind::kOther:  // as if somebody else spoke: a thought of the model, not an answer
@@ -105,6 +115,8 @@ AnswerEvent ChatReader::event_of(Use use) {
   event.call_idx = num_calls_ - 1;
   event.call_id = call_id_;
   event.name = call_name_;
+  event.by_server = calls_server_;
+  event.channel = call_channel_;
   return event;
 }
 
@@ -139,7 +151,10 @@ void ChatReader::open_message(size_t idx, const Emit& emit) {
   if (use_ != Use::kCall) return;
   ++num_calls_;
   call_id_ = make_id("call_");
-  call_name_ = declared_function(*message.recipient);
+  const std::string function = declared_function(*message.recipient);
+  calls_server_ = is_built_in(*message.recipient);
+  call_name_ = calls_server_ ? *message.recipient : client_tool_name(function);
+  call_channel_ = message.channel.value_or("commentary");
   AnswerEvent event = event_of(use_);
   event.kind = AnswerEvent::Kind::kCallBegin;
   event.ids = std::exchange(ids_, {});
@@ -150,7 +165,8 @@ void ChatReader::close_message(const Emit& emit) {
   if (!open_) return;
   open_.reset();
   if (std::exchange(use_, Use::kNothing) != Use::kCall) return;
-  if (!has_text_) {  // a function without parameters, called with nothing: clients parse arguments as JSON
+  if (!has_text_ &&
+      !calls_server_) {  // a function without parameters, called with nothing: clients parse arguments as JSON
     AnswerEvent empty = event_of(Use::kCall);
     empty.text = "{}";
     emit(std::move(empty));

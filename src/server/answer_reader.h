@@ -79,6 +79,7 @@ class ChatReader final : public AnswerReader {
   ChatReader(harmony::StreamParser parser, const ChatRequest& request);
   Use use_of(const harmony::Message& message) const;
   std::string declared_function(std::string_view recipient) const;
+  bool is_built_in(std::string_view recipient) const;
   void open_message(size_t idx, const Emit& emit);
   void close_message(const Emit& emit);
   void add_text(const std::string& text, const ScoredToken* scored, const Emit& emit);
@@ -87,7 +88,7 @@ class ChatReader final : public AnswerReader {
   AnswerEvent event_of(Use use);
 
   harmony::StreamParser parser_;
-  const std::vector<std::string> functions_;
+  const std::vector<std::string> functions_, built_ins_;
   const bool one_call_only_;
   std::vector<TokenId> ids_;  // since the last event
   TextWithTokens reasoning_{{}}, preamble_{{}}, final_, arguments_{{}};
@@ -98,7 +99,8 @@ class ChatReader final : public AnswerReader {
   bool has_text_ = false;  // of this message
   bool said_[3] = {};      // reasoning, preamble, text: something came before, so a blank line parts the next message
   uint32_t num_calls_ = 0;
-  std::string call_id_, call_name_;
+  std::string call_id_, call_name_, call_channel_;
+  bool calls_server_ = false;
   uint32_t reasoning_tokens_ = 0;
 };
 

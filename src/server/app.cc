@@ -11,6 +11,8 @@
 #include "server/ids.h"
 #include "server/metrics.h"
 #include "server/route_pattern.h"
+#include "server/tool_service.h"
+#include "server/turn_memory.h"
 #include "server/work_line.h"
 
 namespace gossamer::server {
@@ -188,7 +190,9 @@ App::App(AppOptions options)
     : options_(std::move(options)),
       metrics_(std::make_unique<Metrics>()),
       work_(std::make_unique<WorkLine>(kWorkThreads, kMostWaitingWork)),
-      large_(std::make_unique<WorkLine>(1, kMostWaitingLarge, kMostWaitingBytes)) {}
+      large_(std::make_unique<WorkLine>(1, kMostWaitingLarge, kMostWaitingBytes)),
+      turn_memory_(std::make_unique<TurnMemory>()),
+      tool_service_(options_.tools ? std::make_unique<ToolService>(*options_.tools) : nullptr) {}
 
 void App::stop_work() {
   large_->stop();
@@ -197,8 +201,10 @@ void App::stop_work() {
 
 App::~App() {
   stop_work();
-  model_.reset();   // its answers end now, and tell metrics and log
-  routes_.clear();  // what works for them is waited for
+  abort("");                                 // tools that are at work end,
+  if (tool_service_) tool_service_->stop();  // and nobody goes on with what they gave
+  model_.reset();                            // its answers end now, and tell metrics and log
+  routes_.clear();                           // what works for them is waited for
 }
 
 void App::add_route(std::string method, std::string_view pattern, Route route) {

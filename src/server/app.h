@@ -21,8 +21,11 @@ struct AnswerLimits;
 class Generation;
 class Guard;
 class Metrics;
+class ToolService;
+class TurnMemory;
 class WorkLine;
 struct AccessRecord;
+struct ToolServiceOptions;
 
 /// A request that has passed the guard, and what its handler has at hand. Handlers keep it as long as they answer.
 struct Call {
@@ -65,6 +68,7 @@ struct AppOptions {
   double timeout_seconds = 0;                           ///< of a request; 0: none
   uint32_t max_tokens_default = 0;                      ///< of chats that name no limit; 0: to the end of the context
   std::function<void(const AccessRecord&)> access_log;  ///< called when an answer is complete; empty: none
+  std::shared_ptr<const ToolServiceOptions> tools;      ///< that the server runs itself; null: none
 };
 
 /// The server between transport and engine: routes, guard, the model. Answers from the first moment, with 503 until
@@ -88,6 +92,9 @@ class App {
   WorkLine& work() { return *work_; }
   /// Ends that: what has begun is waited for, the rest is dropped. Before the transport ends.
   void stop_work();
+  /// Null: the server runs no tools.
+  ToolService* tool_service() { return tool_service_.get(); }
+  TurnMemory& turn_memory() { return *turn_memory_; }
 
   /// Null: not loaded yet.
   std::shared_ptr<ServedModel> model() const;
@@ -121,6 +128,8 @@ class App {
   std::unique_ptr<Guard> guard_;
   std::unique_ptr<WorkLine> work_;   // grammars to be compiled
   std::unique_ptr<WorkLine> large_;  // requests whose bodies are large
+  std::unique_ptr<TurnMemory> turn_memory_;
+  std::unique_ptr<ToolService> tool_service_;
   std::vector<RouteEntry> routes_;
   mutable std::mutex mutex_;
   std::shared_ptr<ServedModel> model_;

@@ -39,6 +39,7 @@ class StreamedChatAnswer final : public ChatAnswer {
     if (!std::exchange(choices_[event.choice].has_role, true)) add_role(event);
     switch (event.kind) {
       case AnswerEvent::Kind::kReasoning:
+        part_reasoning(event);
         add_text(event, "{\"reasoning\":", ",\"reasoning_content\":");
         break;
       case AnswerEvent::Kind::kPreamble:
@@ -52,7 +53,12 @@ class StreamedChatAnswer final : public ChatAnswer {
       case AnswerEvent::Kind::kCallArguments:
         add_call_arguments(event);
         break;
+      case AnswerEvent::Kind::kServerResult:
+        choices_[event.choice].reasoning_is_parted = true;
+        break;
       case AnswerEvent::Kind::kCallEnd:
+      case AnswerEvent::Kind::kServerTools:
+      case AnswerEvent::Kind::kServerCall:
         break;
       case AnswerEvent::Kind::kEnd:
         return take_end(event);
@@ -63,7 +69,8 @@ class StreamedChatAnswer final : public ChatAnswer {
  private:
   struct Choice {
     bool has_role = false, has_content = false, has_final = false;
-    std::vector<TokenId> ids;  // since the last chunk
+    bool has_reasoning = false, reasoning_is_parted = false;  // parted: a tool of the server was at work since
+    std::vector<TokenId> ids;                                 // since the last chunk
   };
 
   /// Whoever comes first, the caller or the first event, begins the stream.
@@ -131,6 +138,18 @@ class StreamedChatAnswer final : public ChatAnswer {
     }
     delta_ += '}';
     add_chunk(event, delta_);
+  }
+
+  /// As in a whole answer: a blank line where a tool of the server was at work.
+  void part_reasoning(const AnswerEvent& event) {
+    Choice& choice = choices_[event.choice];
+    const bool was_parted = std::exchange(choice.reasoning_is_parted, false);
+    if (!std::exchange(choice.has_reasoning, true) || !was_parted) return;
+    AnswerEvent blank;
+    blank.kind = event.kind;
+    blank.choice = event.choice;
+    blank.text = "\n\n";
+    add_text(blank, "{\"reasoning\":", ",\"reasoning_content\":");
   }
 
   /// As in a whole answer: a blank line where preamble and answer meet.

@@ -7,7 +7,8 @@ namespace {
 /// One choice as it grows.
 struct Choice {
   std::string content, reasoning;
-  bool has_final = false;  // something of the final channel is in `content`
+  bool has_final = false;            // something of the final channel is in `content`
+  bool reasoning_is_parted = false;  // a tool of the server was at work since
   struct FunctionCall {
     std::string id, name, arguments;
   };
@@ -46,6 +47,7 @@ class WholeChatAnswer final : public ChatAnswer {
     switch (event.kind) {
       case AnswerEvent::Kind::kReasoning:
         if (!shows_reasoning_) return;
+        if (std::exchange(choice.reasoning_is_parted, false) && !choice.reasoning.empty()) choice.reasoning += "\n\n";
         choice.reasoning += event.text;
         return append(event.tokens, choice.reasoning_tokens);
       case AnswerEvent::Kind::kPreamble:
@@ -57,7 +59,12 @@ class WholeChatAnswer final : public ChatAnswer {
       case AnswerEvent::Kind::kCallArguments:
         choice.calls[event.call_idx].arguments += event.text;
         return;
+      case AnswerEvent::Kind::kServerResult:
+        choice.reasoning_is_parted = true;
+        return;
       case AnswerEvent::Kind::kCallEnd:
+      case AnswerEvent::Kind::kServerTools:
+      case AnswerEvent::Kind::kServerCall:
         return;
       case AnswerEvent::Kind::kEnd:
         choice.finish = openai_finish(event.finish);

@@ -6,6 +6,7 @@
 #include "server/ids.h"
 #include "server/legacy_functions.h"
 #include "server/routes.h"
+#include "server/server_tools.h"
 
 namespace gossamer::server {
 namespace {
@@ -14,14 +15,15 @@ int64_t unix_seconds() {
   return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-void begin_chat(const std::shared_ptr<Call>& call, ServedModel& model, const ChatCompletion& completion) {
-  const ChatAnswerHead head{make_id("chatcmpl-"), unix_seconds(), model.name(), call->app.options().timings};
+void begin_chat(const std::shared_ptr<Call>& call, const std::shared_ptr<ServedModel>& model,
+                const ChatCompletion& completion) {
+  const ChatAnswerHead head{make_id("chatcmpl-"), unix_seconds(), model->name(), call->app.options().timings};
   call->record->answer_id = head.id;
   const std::shared_ptr<ChatAnswer> answer = completion.stream ? make_streamed_chat_answer(call, head, completion)
                                                                : make_whole_chat_answer(call, head, completion);
   Result<std::shared_ptr<Generation>> generation =
-      start_generation(model, completion.request, [answer](const AnswerEvent& event) { answer->take(event); });
-  if (!generation.ok()) return call->respond(refused(generation.error(), model, "messages"));
+      start_chat(*call, model, completion.request, [answer](const AnswerEvent& event) { answer->take(event); });
+  if (!generation.ok()) return call->respond(refused(generation.error(), *model, "messages"));
   call->follow(*generation, head.id);
   answer->accepted(std::move(*generation));
 }
@@ -35,12 +37,15 @@ void answer_chat(const std::shared_ptr<Call>& call) {
   if (!reader.ok()) return call->respond(*reader.problem());
   const std::shared_ptr<ServedModel> model = call->find_model(model_name);
   if (!model) return;
-  const auto completion = std::make_shared<ChatCompletion>(read_chat_completion(reader, *model));
+  const auto offer = [&](ChatPrompt& prompt, ChatRequest& request) {
+    add_server_tools(*call, reader, prompt, request);
+  };
+  const auto completion = std::make_shared<ChatCompletion>(read_chat_completion(reader, *model, offer));
   if (!reader.ok()) return call->respond(*reader.problem());
   completion->answers_function_call = answers_function_call;
   call->complete(completion->request.limits);
   constrain(call, model, std::shared_ptr<ChatRequest>(completion, &completion->request),
-            [call, model, completion] { begin_chat(call, *model, *completion); });
+            [call, model, completion] { begin_chat(call, model, *completion); });
 }
 
 }  // namespace

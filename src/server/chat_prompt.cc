@@ -7,6 +7,7 @@
 #include "harmony/json_text.h"
 #include "harmony/render.h"
 #include "server/output_format.h"
+#include "server/tool_names.h"
 
 namespace gossamer::server {
 namespace {
@@ -69,11 +70,14 @@ class TurnWriter {
   }
 
   void write_assistant(const ChatTurn& turn, bool is_running) {
-    if (is_running && !turn.reasoning.empty()) out_.push_back(in_channel("analysis", turn.reasoning));
+    if (is_running && !turn.remembered.empty())
+      out_.insert(out_.end(), turn.remembered.begin(), turn.remembered.end());
+    else if (is_running && !turn.reasoning.empty())
+      out_.push_back(in_channel("analysis", turn.reasoning));
     if (!turn.text.empty()) out_.push_back(in_channel(turn.calls.empty() ? "final" : "commentary", turn.text));
     for (const PastCall& call : turn.calls) {
       Message message = in_channel("commentary", call.arguments);
-      message.recipient = kFunctions + call.name;
+      message.recipient = kFunctions + model_tool_name(call.name);
       message.content_type = "<|constrain|>json";
       out_.push_back(std::move(message));
       last_called_ = call.name;
@@ -84,7 +88,7 @@ class TurnWriter {
   void write_result(const ChatTurn& turn) {
     const std::string name = tool_of(turn);
     Message message = Message::from_text(harmony::Role::kTool, turn.text);
-    message.name = kFunctions + name;
+    message.name = kFunctions + model_tool_name(name);
     message.recipient = "assistant";
     message.channel = "commentary";
     out_.push_back(std::move(message));
@@ -146,6 +150,8 @@ harmony::Conversation make_conversation(const ChatPrompt& prompt, const std::str
     add_paragraph(turns[first].text, setup.instructions);
 
   harmony::Conversation conversation = harmony::start_conversation(setup);
+  auto& system = std::get<harmony::SystemContent>(conversation.messages.front().contents.front());
+  for (const harmony::ToolNamespace& tool : prompt.server_tools) system.tools[tool.name] = tool;
   if (prompt.format.kind != OutputFormat::Kind::kText) {
     std::vector<Message>& head = conversation.messages;
     const bool has_developer = head.back().role == harmony::Role::kDeveloper;
@@ -186,6 +192,7 @@ harmony::ToolDescription read_function(const json::object& function, const std::
   if (const json::object* parameters = fields.object("parameters")) tool.parameters = *parameters;
   if (!is_function_name(tool.name))
     fields.fail("name", fmt::format("{}.name must be 1 to 128 letters, digits and any of _-.:/", place));
+  tool.name = model_tool_name(tool.name);
   return tool;
 }
 

@@ -30,7 +30,10 @@ struct ChatTurn {
   std::vector<PastCall> calls;  ///< kAssistant: `text` was then said before them
   std::string call_id;          ///< kTool: the call that this is the result of
   std::string tool_name;        ///< kTool: where the interface tells it; otherwise found by call_id
-  std::string place;            ///< in the request, for errors: "messages[3]"
+  /// kAssistant: what it thought before its calls and had tools of the server do, as it was (turn_memory.h); in place
+  /// of `reasoning`.
+  std::vector<harmony::Message> remembered;
+  std::string place;  ///< in the request, for errors: "messages[3]"
 };
 
 /// What is to be answered, before it is harmony.
@@ -40,6 +43,7 @@ struct ChatPrompt {
   std::vector<harmony::ToolDescription> functions;
   std::optional<harmony::ReasoningEffort> effort;  ///< absent: medium
   OutputFormat format;
+  std::vector<harmony::ToolNamespace> server_tools = {};  ///< that the server answers to itself
 };
 
 /// The conversation, complete. Rules, the same for all interfaces:
@@ -68,7 +72,7 @@ std::vector<harmony::ToolDescription> read_functions(const json::array& tools, c
 /// that cannot be enforced is a problem.
 std::optional<PlacedGrammar> read_strict_arguments(const json::object& function, const harmony::ToolDescription& tool,
                                                    const std::string& place, JsonReader& reader);
-/// One function: {"name", "description"?, "parameters"?}.
+/// One function: {"name", "description"?, "parameters"?}, under the name that the model is told (tool_names.h).
 harmony::ToolDescription read_function(const json::object& function, const std::string& place, JsonReader& reader);
 
 /// "none", "minimal", "low", "medium", "high", "xhigh", "max" as far as the model has it; null or absent: nothing.

@@ -9,6 +9,7 @@
 #include "server/output_format.h"
 #include "server/request_fields.h"
 #include "server/shown_text.h"
+#include "server/tool_names.h"
 
 namespace gossamer::server {
 namespace {
@@ -173,14 +174,14 @@ ToolChoice read_tool_choice(JsonReader& reader, const std::vector<std::string>& 
   if (!value->is_object()) return unknown();
   JsonReader fields = reader.inside(value->get_object(), reader.place("tool_choice"));
   if (fields.text("type").value_or("") != "function") return unknown();
-  choice = {ToolChoice::Kind::kNamed, chosen_function(fields)};
+  choice = {ToolChoice::Kind::kNamed, model_tool_name(chosen_function(fields))};
   if (std::find(functions.begin(), functions.end(), choice.name) == functions.end())
     reader.fail("tool_choice",
                 fmt::format("\"tool_choice\" names \"{}\", which is none of the \"tools\"", choice.name.substr(0, 80)));
   return choice;
 }
 
-ChatCompletion read_chat_completion(JsonReader& reader, const ServedModel& model) {
+ChatCompletion read_chat_completion(JsonReader& reader, const ServedModel& model, const PromptHook& complete) {
   ChatCompletion body;
   ChatRequest& request = body.request;
   ChatPrompt prompt;
@@ -217,6 +218,7 @@ ChatCompletion read_chat_completion(JsonReader& reader, const ServedModel& model
   body.shows_reasoning = reader.boolean("include_reasoning").value_or(body.shows_reasoning);
   body.stream_options = read_stream_options(reader);
   refuse_what_is_not_there(reader);
+  if (reader.ok() && complete) complete(prompt, request);
   if (reader.ok()) request.conversation = make_conversation(prompt, model.today(), reader);
   return body;
 }

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 
+#include "server/chat_prompt.h"
 #include "server/generation.h"
 #include "server/json_reader.h"
 #include "server/served_model.h"
@@ -20,8 +22,11 @@ struct ChatCompletion {
   bool answers_function_call = false;  ///< a call is told as "function_call", as before there were tools
 };
 
-/// Reads it; what is wrong is the reader's problem.
-ChatCompletion read_chat_completion(JsonReader& reader, const ServedModel& model);
+/// Adds to a prompt, and to the request that is made of it, what the server knows: server_tools.h, turn_memory.h.
+using PromptHook = std::function<void(ChatPrompt& prompt, ChatRequest& request)>;
+
+/// Reads it; what is wrong is the reader's problem. `complete`: called before the conversation is made.
+ChatCompletion read_chat_completion(JsonReader& reader, const ServedModel& model, const PromptHook& complete = {});
 
 /// "tool_choice" of chat completions and, with flat names, of responses; `functions`: those that were declared.
 ToolChoice read_tool_choice(JsonReader& reader, const std::vector<std::string>& functions);

@@ -266,6 +266,7 @@ Result<std::shared_ptr<Generation>> start_generation(ServedModel& model, const C
   options.auto_drop_analysis = false;
   GOS_TRY(std::vector<TokenId> prompt,
           harmony::render_for_completion(*model.tokenizer(), request.conversation, harmony::Role::kAssistant, options));
+  prompt.insert(prompt.end(), request.continuation.begin(), request.continuation.end());
   std::vector<std::unique_ptr<AnswerReader>> readers;
   for (uint32_t i = 0; i < request.num_choices; ++i) {
     GOS_TRY(std::unique_ptr<AnswerReader> reader, ChatReader::create(model.tokenizer(), request));

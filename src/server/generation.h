@@ -60,10 +60,11 @@ struct AnswerLimits {
 /// translate theirs into this, so the same conversation has the same tokens through all of them.
 struct ChatRequest {
   harmony::Conversation conversation;  ///< complete: system and developer messages with tools, then the turns
-  std::vector<std::string> functions;  ///< names that may be called, without "functions."
+  std::vector<std::string> functions;  ///< names that may be called, as the model knows them (tool_names.h)
   std::vector<std::string> built_ins;  ///< who else may be called, as the model writes it: "python", "browser.search"
   /// What the arguments of some of the functions must be; those of the others are any JSON object.
   std::map<std::string, PlacedGrammar> arguments;
+  std::vector<TokenId> continuation;   ///< what follows the prompt: an answer so far, up to <|start|>assistant
   ToolChoice tool_choice;
   bool parallel_tool_calls = true;
   OutputFormat format;
@@ -116,6 +117,10 @@ struct AnswerEvent {
     kCallArguments,  ///< text: a piece of the arguments' JSON
     kCallEnd,
     kEnd,
+    // Of calls that the server answers itself (tool_loop.h), which a generation of one turn tells as calls `by_server`:
+    kServerTools,   ///< name: of a tool; details: what it offers
+    kServerCall,    ///< call_id, name, text: the arguments; it begins
+    kServerResult,  ///< call_id, name, text: what it gave; failed, details
   };
   /// Why a choice ended. kToolCalls: it waits for the results of its calls.
   enum class Finish : uint8_t { kStop, kLength, kToolCalls, kCancelled, kDeadline, kError };
@@ -126,9 +131,13 @@ struct AnswerEvent {
   std::vector<ScoredToken> tokens;  ///< those behind `text`, where logprobs are asked for
   std::vector<TokenId> ids;         ///< all since the event before: those behind `text`, and those of frames
 
-  uint32_t call_idx = 0;  ///< of the choice, from 0
-  std::string call_id;    ///< "call_...": made up, unguessable
-  std::string name;       ///< of the function, without "functions."
+  uint32_t call_idx = 0;   ///< of the choice, from 0
+  std::string call_id;     ///< "call_...": made up, unguessable
+  std::string name;        ///< of the function, as the client knows it; of the server's own: "browser.open"
+  bool by_server = false;  ///< kCallBegin to kCallEnd: a tool of the server is called, `channel` is the call's
+  std::string channel;
+  bool failed = false;                          ///< kServerResult
+  std::shared_ptr<const json::object> details;  ///< kServerTools, kServerResult; null: nothing to tell
 
   Finish finish = Finish::kStop;  ///< kEnd
   std::string stop_matched;       ///< kEnd: the stop text that ended it, if one did

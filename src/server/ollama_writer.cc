@@ -120,6 +120,9 @@ std::string OllamaWriter::add(const AnswerEvent& event) {
       add_call();
       break;
     case AnswerEvent::Kind::kEnd:
+    case AnswerEvent::Kind::kServerTools:
+    case AnswerEvent::Kind::kServerCall:
+    case AnswerEvent::Kind::kServerResult:
       return {};
   }
   if (!options_.stream) return {};

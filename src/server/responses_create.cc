@@ -12,7 +12,10 @@
 #include "server/responses_service.h"
 #include "server/responses_truncation.h"
 #include "server/served_model.h"
+#include "server/server_tools.h"
 #include "server/shown_text.h"
+#include "server/tool_service.h"
+#include "server/turn_memory.h"
 
 namespace gossamer::server {
 namespace {
@@ -183,9 +186,44 @@ Result<std::shared_ptr<Generation>> start(Creation& creation, JsonReader& reader
     creation.chat.conversation = make_conversation(creation.prompt, creation.model->today(), reader);
     if (!reader.ok()) return make_error(ErrorCode::kInvalidInput, "{}", reader.problem()->message);
     Result<std::shared_ptr<Generation>> generation =
-        start_generation(*creation.model, creation.chat, [run](const AnswerEvent& event) { run->on_event(event); });
+        start_chat(*creation.call, creation.model, creation.chat, [run](const AnswerEvent& event) { run->on_event(event); });
     if (generation.ok() || generation.error().code != ErrorCode::kTooLong || !truncates) return generation;
     if (!drop_oldest(turns, count)) return generation;
+  }
+}
+
+bool may_call(const ServerToolUse& use, const std::string& function) {
+  return use.functions.empty() || std::ranges::find(use.functions, function) != use.functions.end();
+}
+
+void offer_server_tools(Creation& creation) {
+  for (const ServerToolUse& use : creation.request.tools.by_server) {
+    harmony::ToolNamespace space = use.tool->description();
+    const bool is_one = space.tools.empty();
+    std::erase_if(space.tools, [&](const harmony::ToolDescription& tool) { return !may_call(use, tool.name); });
+    if (!is_one && space.tools.empty()) continue;
+    if (is_one) creation.chat.built_ins.push_back(space.name);
+    for (const harmony::ToolDescription& tool : space.tools) creation.chat.built_ins.push_back(space.name + "." + tool.name);
+    creation.prompt.server_tools.push_back(std::move(space));
+  }
+}
+
+/// The first items of a response with MCP servers: what they offer.
+void list_mcp_tools(const ResponsesTools& tools, ResponsesRun& run) {
+  for (const ServerToolUse& use : tools.by_server) {
+    if (use.tool->kind() != tools::Tool::Kind::kMcp) continue;
+    json::array offered;
+    for (const harmony::ToolDescription& tool : use.tool->description().tools)
+      if (may_call(use, tool.name))
+        offered.push_back(json::object{{"name", tool.name},
+                                       {"description", tool.description},
+                                       {"input_schema", tool.parameters.value_or(json::object())},
+                                       {"annotations", nullptr}});
+    AnswerEvent event;
+    event.kind = AnswerEvent::Kind::kServerTools;
+    event.name = use.tool->name();
+    event.details = std::make_shared<const json::object>(json::object{{"tools", std::move(offered)}});
+    run.on_event(event);
   }
 }
 
@@ -193,6 +231,7 @@ Result<std::shared_ptr<Generation>> start(Creation& creation, JsonReader& reader
 void begin_response(Creation& creation) {
   JsonReader reader(creation.body);
   const std::shared_ptr<ResponsesRun> run = make_run(creation);
+  if (!creation.chat.built_ins.empty()) list_mcp_tools(creation.request.tools, *run);
   Result<std::shared_ptr<Generation>> generation = start(creation, reader, run);
   if (!reader.ok()) return creation.call->respond(*reader.problem());
   if (!generation.ok()) return creation.call->respond(refused(generation.error(), *creation.model, "input"));
@@ -224,9 +263,11 @@ void answer(const std::shared_ptr<Creation>& created, const std::vector<PlacedIt
   if (read.unread_reasoning > 0) warn(creation, "reasoning", {"not-sealed-here"});
   creation.prompt = {request.instructions, std::move(read.turns), {}, request.effort, request.format};
   if (request.tool_choice.choice.kind != ToolChoice::Kind::kNone) creation.prompt.functions = request.tools.functions;
+  creation.call->app.turn_memory().recall(creation.call->tenant, creation.prompt.turns);
+  creation.chat = chat_request(request, *creation.call);
+  if (request.tool_choice.choice.kind != ToolChoice::Kind::kNone) offer_server_tools(creation);
   if (!reader.ok()) return creation.call->respond(*reader.problem());
   if (creation.counts_only) return count_input(creation, reader);
-  creation.chat = chat_request(request, *creation.call);
   constrain(creation.call, creation.model, std::shared_ptr<ChatRequest>(created, &creation.chat),
             [created] { begin_response(*created); });
 }
@@ -270,7 +311,8 @@ void take_request(const std::shared_ptr<Call>& call, const std::shared_ptr<Respo
   if (!reader.ok()) return call->respond(*reader.problem());
   creation->model = call->find_model(name.value_or(""));
   if (!creation->model) return;
-  creation->request = read_responses_request(reader, *creation->model, make_id(""));
+  const ToolService* tools = call->app.tool_service();
+  creation->request = read_responses_request(reader, *creation->model, make_id(""), tools ? &tools->tools() : nullptr);
   if (!reader.ok()) return call->respond(*reader.problem());
 
   const std::vector<std::string> references = referenced_items(creation->request.input);

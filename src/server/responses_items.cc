@@ -19,6 +19,8 @@ std::string_view id_prefix(std::string_view type) {
       {"function_call", "fc_"},     {"function_call_output", "fco_"},
       {"custom_tool_call", "ctc_"}, {"custom_tool_call_output", "ctco_"},
       {"apply_patch_call", "apc_"}, {"apply_patch_call_output", "apco_"},
+      {"web_search_call", "ws_"},   {"code_interpreter_call", "ci_"},
+      {"mcp_call", "mcp_"},         {"mcp_list_tools", "mcpl_"},
   };
   for (const auto& [name, prefix] : kPrefixes)
     if (name == type) return prefix;

@@ -10,6 +10,7 @@ namespace {
 // A line is an array: the kind's number, then
 //   texts: text, and tokens where there are any: [id, bytes as Latin-1, logprob, [[id, bytes, logprob], ...]]
 //   kCallBegin: index, call id, name
+//   kServerTools, kServerCall, kServerResult: call id, name, text, failed, details
 //   kEnd: an object.
 
 /// Bytes as a text that JSON can hold: each byte becomes the character of that number.
@@ -123,8 +124,12 @@ void end_from_json(const json::value& value, AnswerEvent& event, ResponsesEnd& e
     end.extras = extras->get_object();
 }
 
+bool is_of_server(AnswerEvent::Kind kind) {
+  return kind > AnswerEvent::Kind::kEnd;
+}
+
 void replay_line(const json::array& line, ResponsesWriter& writer) {
-  constexpr auto kLast = static_cast<uint32_t>(AnswerEvent::Kind::kEnd);
+  constexpr auto kLast = static_cast<uint32_t>(AnswerEvent::Kind::kServerResult);
   const uint32_t kind = count_of(at(line, 0));
   if (kind > kLast) return;
   AnswerEvent event;
@@ -138,6 +143,14 @@ void replay_line(const json::array& line, ResponsesWriter& writer) {
     event.call_idx = count_of(at(line, 1));
     event.call_id = text_of(at(line, 2));
     event.name = text_of(at(line, 3));
+  } else if (is_of_server(event.kind)) {
+    event.call_id = text_of(at(line, 1));
+    event.name = text_of(at(line, 2));
+    event.text = text_of(at(line, 3));
+    const json::value* failed = at(line, 4);
+    event.failed = failed && failed->is_bool() && failed->get_bool();
+    if (const json::value* details = at(line, 5); details && details->is_object())
+      event.details = std::make_shared<const json::object>(details->get_object());
   } else {
     event.text = text_of(at(line, 1));
     event.tokens = tokens_from_json(at(line, 2));
@@ -151,6 +164,9 @@ void ResponsesLog::add(const AnswerEvent& event) {
   json::array line{static_cast<int>(event.kind)};
   if (event.kind == AnswerEvent::Kind::kCallBegin) {
     line.insert(line.end(), {event.call_idx, event.call_id, event.name});
+  } else if (is_of_server(event.kind)) {
+    line.insert(line.end(), {event.call_id, event.name, event.text, event.failed});
+    if (event.details) line.push_back(*event.details);
   } else if (event.kind != AnswerEvent::Kind::kCallEnd) {
     line.push_back(json::string(event.text));
     json::array tokens;

@@ -132,7 +132,8 @@ json::object new_response(const std::string& stem, const ServedModel& model) {
 
 }  // namespace
 
-ResponsesRequest read_responses_request(JsonReader& reader, const ServedModel& model, std::string stem) {
+ResponsesRequest read_responses_request(JsonReader& reader, const ServedModel& model, std::string stem,
+                                        const tools::Toolset* server_tools) {
   ResponsesRequest request;
   request.stem = std::move(stem);
   request.echo = new_response(request.stem, model);
@@ -147,7 +148,7 @@ ResponsesRequest read_responses_request(JsonReader& reader, const ServedModel& m
   request.format = read_format(reader, request.echo);
   read_grammar_fields(reader, request.format);
   request.limits.reasoning_budget_tokens = read_reasoning_budget(reader);
-  request.tools = read_responses_tools(reader);
+  request.tools = read_responses_tools(reader, server_tools);
   request.tool_choice = read_responses_tool_choice(request.tools, reader);
   request.echo["tools"] = request.tools.echo;
   request.echo["tool_choice"] = request.tool_choice.echo;

@@ -33,6 +33,8 @@ struct ResponsesRequest {
 };
 
 /// Problems go to `reader`. `tenant` is not read from the body.
-ResponsesRequest read_responses_request(JsonReader& reader, const ServedModel& model, std::string stem);
+/// `server_tools`: those that the server runs; null: none.
+ResponsesRequest read_responses_request(JsonReader& reader, const ServedModel& model, std::string stem,
+                                        const tools::Toolset* server_tools = nullptr);
 
 }  // namespace gossamer::server

@@ -6,6 +6,7 @@
 #include "server/api_error.h"
 #include "server/responses_items.h"
 #include "server/sse.h"
+#include "server/tool_names.h"
 
 namespace gossamer::server {
 namespace {
@@ -224,7 +225,7 @@ ResponsesWriterOptions writer_options_of(const json::object& body, const Reasoni
       const json::value* name = find_member(tool, "name");
       if (type && *type == "apply_patch") options.tool_kinds.emplace("apply_patch", ResponsesToolKind::kApplyPatch);
       if (type && *type == "custom" && name && name->is_string())
-        options.tool_kinds.emplace(name->get_string(), ResponsesToolKind::kCustom);
+        options.tool_kinds.emplace(model_tool_name(name->get_string()), ResponsesToolKind::kCustom);
     }
   }
   if (has_sealed_reasoning(body))

@@ -7,6 +7,7 @@
 #include "server/chat_prompt.h"
 #include "server/request_fields.h"
 #include "server/shown_text.h"
+#include "server/tool_names.h"
 
 namespace gossamer::server {
 namespace {
@@ -82,7 +83,45 @@ void add_tool(ResponsesTools& tools, harmony::ToolDescription function, Response
   tools.echo.push_back(std::move(echo));
 }
 
-void read_tool(const json::object& tool, const std::string& place, JsonReader& parent, ResponsesTools& tools) {
+/// The tool of the server that {"type", "server_label"?} means; null: it has none of that kind.
+std::shared_ptr<const tools::Tool> server_tool(std::string_view type, JsonReader& reader, const tools::Toolset& set) {
+  using Kind = tools::Tool::Kind;
+  const std::string label = type == "mcp" ? reader.text("server_label").value_or("") : std::string();
+  for (const std::shared_ptr<const tools::Tool>& tool : set.all()) {
+    if (tool->kind() == Kind::kBrowser && type.starts_with("web_search")) return tool;
+    if (tool->kind() == Kind::kPython && type == "code_interpreter") return tool;
+    if (tool->kind() == Kind::kMcp && type == "mcp" && tool->name() == label) return tool;
+  }
+  return nullptr;
+}
+
+/// "allowed_tools": a list of names, or {"tool_names": [...]}.
+std::vector<std::string> allowed_functions(JsonReader& reader) {
+  const json::value* allowed = reader.any("allowed_tools");
+  if (const json::value* names = allowed ? find_member(*allowed, "tool_names") : nullptr) allowed = names;
+  std::vector<std::string> functions;
+  if (allowed && allowed->is_array())
+    for (const json::value& name : allowed->get_array())
+      if (name.is_string()) functions.emplace_back(name.get_string());
+  return functions;
+}
+
+/// False: it is no tool of the server.
+bool read_server_tool(const json::object& tool, std::string_view type, JsonReader& reader, const tools::Toolset* set,
+                      ResponsesTools& tools) {
+  std::shared_ptr<const tools::Tool> found = set ? server_tool(type, reader, *set) : nullptr;
+  if (!found) return false;
+  for (const ServerToolUse& use : tools.by_server)
+    if (use.tool == found) return true;
+  tools.by_server.push_back({std::move(found), allowed_functions(reader)});
+  json::object echo = tool;
+  for (const char* secret : {"headers", "authorization"}) echo.erase(secret);
+  tools.echo.push_back(std::move(echo));
+  return true;
+}
+
+void read_tool(const json::object& tool, const std::string& place, JsonReader& parent, const tools::Toolset* set,
+               ResponsesTools& tools) {
   JsonReader reader = parent.inside(tool, place);
   const std::optional<std::string> type = reader.text("type");
   if (!type) return reader.fail("type", fmt::format("{} lacks \"type\"", place));
@@ -102,6 +141,8 @@ void read_tool(const json::object& tool, const std::string& place, JsonReader& p
     make_strict(tools, apply_patch_function(), place, parent);
     add_tool(tools, apply_patch_function(), ResponsesToolKind::kApplyPatch, json::object{{"type", kApplyPatch}},
              reader);
+  } else if (read_server_tool(tool, *type, reader, set, tools)) {
+    return;
   } else if (std::ranges::find(tools.ignored_types, *type) == tools.ignored_types.end()) {
     tools.ignored_types.push_back(*type);
   }
@@ -124,8 +165,8 @@ std::optional<std::string> named_tool(const ResponsesTools& tools, JsonReader& r
                                     shown(type)));
     return std::nullopt;
   }
-  const std::string name =
-      *kind == ResponsesToolKind::kApplyPatch ? std::string(kApplyPatch) : reader.text("name").value_or("");
+  const std::string name = *kind == ResponsesToolKind::kApplyPatch ? std::string(kApplyPatch)
+                                                                   : model_tool_name(reader.text("name").value_or(""));
   const auto found = tools.kinds.find(name);
   if (found != tools.kinds.end() && found->second == *kind) return name;
   reader.fail("name", fmt::format("tool_choice asks for the {} \"{}\", which is not among the tools", shown(type),
@@ -162,7 +203,7 @@ void choose_by_word(std::string_view word, const ResponsesTools& tools, JsonRead
     choice.kind = ToolChoice::Kind::kNone;
   } else if (word == "required") {
     choice.kind = ToolChoice::Kind::kRequired;
-    if (tools.functions.empty())
+    if (tools.functions.empty() && tools.by_server.empty())
       reader.fail("tool_choice", "tool_choice is \"required\", but the request has no tool that this server knows");
   } else {
     reader.fail(
@@ -178,7 +219,7 @@ ResponsesToolKind ResponsesTools::kind_of(std::string_view name) const {
   return found == kinds.end() ? ResponsesToolKind::kFunction : found->second;
 }
 
-ResponsesTools read_responses_tools(JsonReader& reader) {
+ResponsesTools read_responses_tools(JsonReader& reader, const tools::Toolset* server_tools) {
   ResponsesTools tools;
   const json::array* array = reader.array("tools");
   if (!array) return tools;
@@ -189,7 +230,7 @@ ResponsesTools read_responses_tools(JsonReader& reader) {
   for (size_t i = 0; i < array->size() && reader.ok(); ++i) {
     const std::string place = fmt::format("tools[{}]", i);
     if (const json::object* tool = (*array)[i].if_object()) {
-      read_tool(*tool, place, reader, tools);
+      read_tool(*tool, place, reader, server_tools, tools);
     } else {
       reader.fail(bad_request(place, place + " must be an object"));
     }

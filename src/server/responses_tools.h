@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "harmony/conversation.h"
 #include "server/generation.h"
 #include "server/json_reader.h"
+#include "tools/toolset.h"
 
 namespace gossamer::server {
 
@@ -19,19 +21,28 @@ enum class ResponsesToolKind : uint8_t {
   kApplyPatch,  ///< apply_patch_call, an operation on a file: a function with the operation's members
 };
 
+/// A tool of the server that a request asks for.
+struct ServerToolUse {
+  std::shared_ptr<const tools::Tool> tool;
+  std::vector<std::string> functions;  ///< of an MCP server, those that may be called; empty: all
+};
+
 /// The tools of a request.
 struct ResponsesTools {
   std::vector<harmony::ToolDescription> functions;              ///< as the model sees them
-  std::map<std::string, ResponsesToolKind, std::less<>> kinds;  ///< by name
+  std::map<std::string, ResponsesToolKind, std::less<>> kinds;  ///< by the model's name (tool_names.h)
   std::map<std::string, PlacedGrammar> arguments;               ///< as ChatRequest's
   json::array echo;                                             ///< those in force, as the response object repeats them
   std::vector<std::string> ignored_types;                       ///< of tools that this server does not have, each once
+  std::vector<ServerToolUse> by_server;                         ///< that it runs itself
 
   ResponsesToolKind kind_of(std::string_view name) const;
 };
 
-/// From "tools". A type that is not function, custom or apply_patch is ignored and noted: agents send several.
-ResponsesTools read_responses_tools(JsonReader& reader);
+/// From "tools". web_search (also web_search_preview), code_interpreter and mcp are tools of the server, where
+/// `server_tools` has them: an MCP server is known by its "server_label". Any other type but function, custom and
+/// apply_patch is ignored and noted: agents send several.
+ResponsesTools read_responses_tools(JsonReader& reader, const tools::Toolset* server_tools = nullptr);
 
 /// "tool_choice", read.
 struct ResponsesToolChoice {

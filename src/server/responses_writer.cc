@@ -6,6 +6,7 @@
 #include "server/chat_answer.h"
 #include "server/json_string.h"
 #include "server/responses_items.h"
+#include "server/tool_names.h"
 
 namespace gossamer::server {
 namespace {
@@ -36,13 +37,6 @@ json::object responses_usage(const Usage& usage) {
           {"output_tokens", usage.completion_tokens},
           {"output_tokens_details", {{"reasoning_tokens", usage.reasoning_tokens}}},
           {"total_tokens", uint64_t{usage.prompt_tokens} + usage.completion_tokens}};
-}
-
-template <class MakeMembers>
-void ResponsesWriter::emit(std::string_view type, MakeMembers&& members) {
-  const uint64_t number = next_sequence_number_++;
-  if (!sink_) return;
-  sink_(type, number, fmt::format("{{\"type\":\"{}\",\"sequence_number\":{}{}}}", type, number, members()));
 }
 
 ResponsesWriter::ResponsesWriter(ResponsesWriterOptions options, Sink sink)
@@ -77,6 +71,12 @@ void ResponsesWriter::add(const AnswerEvent& event) {
     case AnswerEvent::Kind::kCallEnd:
       if (open_.kind == ItemKind::kCall) close_item(true);
       return;
+    case AnswerEvent::Kind::kServerTools:
+      return list_server_tools(event);
+    case AnswerEvent::Kind::kServerCall:
+      return open_server_call(event);
+    case AnswerEvent::Kind::kServerResult:
+      return close_server_call(event);
     case AnswerEvent::Kind::kEnd:
       return;
   }
@@ -98,7 +98,7 @@ void ResponsesWriter::open_call(const AnswerEvent& event) {
   open_.kind = ItemKind::kCall;
   open_.call_id = event.call_id;
   open_.name = event.name;
-  const auto kind = options_.tool_kinds.find(event.name);
+  const auto kind = options_.tool_kinds.find(model_tool_name(event.name));
   if (kind != options_.tool_kinds.end()) open_.tool = kind->second;
   open_.id = output_item_id(call_id_prefix(open_.tool), options_.stem, output_.size());
   // An operation is known when it is complete.
@@ -128,6 +128,7 @@ void ResponsesWriter::add_text(const AnswerEvent& event) {
              [&] { return fmt::format("{},\"delta\":{}", item_members(), json_string(event.text)); });
       return;
     case ItemKind::kNone:
+    case ItemKind::kServerCall:
       return;
   }
 }
@@ -137,6 +138,10 @@ void ResponsesWriter::close_item(bool complete) {
   if (open_.kind == ItemKind::kReasoning) close_reasoning(status);
   if (open_.kind == ItemKind::kPreamble || open_.kind == ItemKind::kText) close_message(status);
   if (open_.kind == ItemKind::kCall) close_call(complete);
+  if (open_.kind == ItemKind::kServerCall) {
+    open_.server_item["status"] = "incomplete";  // its result never came
+    finish_item(std::move(open_.server_item));
+  }
   open_ = OpenItem();
 }
 

@@ -33,7 +33,8 @@ struct ResponsesEnd {
 ///
 /// The grammar, whatever the answer does: created, (queued,) in_progress, items one after the other, then one of
 /// completed, incomplete and failed. An item: output_item.added, then per part content_part.added, deltas, the text's
-/// done and content_part.done (calls: arguments' deltas and done), output_item.done.
+/// done and content_part.done (calls: arguments' deltas and done; calls of the server's own tools: in_progress, what
+/// they do, completed or failed), output_item.done.
 class ResponsesWriter {
  public:
   /// One event: its type, and its JSON with that type and its sequence number.
@@ -52,13 +53,14 @@ class ResponsesWriter {
   bool ended() const { return ended_; }
 
  private:
-  enum class ItemKind : uint8_t { kNone, kReasoning, kPreamble, kText, kCall };
+  enum class ItemKind : uint8_t { kNone, kReasoning, kPreamble, kText, kCall, kServerCall };
   struct OpenItem {
     ItemKind kind = ItemKind::kNone;
     std::string id, text;
     std::string call_id, name;
     ResponsesToolKind tool = ResponsesToolKind::kFunction;
     json::array logprobs;
+    json::object server_item;  // kServerCall: as far as it is known
   };
 
   void open_text_item(ItemKind kind);
@@ -70,6 +72,13 @@ class ResponsesWriter {
   void close_call(bool complete);
   void settle_end(const AnswerEvent& event, const ResponsesEnd& end);
 
+  // Of the server's own tools: responses_server_calls.cc.
+  void list_server_tools(const AnswerEvent& event);
+  void open_server_call(const AnswerEvent& event);
+  void open_code(const AnswerEvent& event);
+  void open_mcp_call(const AnswerEvent& event);
+  void close_server_call(const AnswerEvent& event);
+
   json::object item_object(std::string_view status) const;
   json::object call_object(std::string_view status) const;
   json::object text_part(std::string_view text) const;
@@ -79,7 +88,11 @@ class ResponsesWriter {
   void emit_response(std::string_view type);
   /// `members` makes the JSON of what follows the sequence number, beginning with a comma; called where it is wanted.
   template <class MakeMembers>
-  void emit(std::string_view type, MakeMembers&& members);
+  void emit(std::string_view type, MakeMembers&& members) {
+    const uint64_t number = next_sequence_number_++;
+    if (!sink_) return;
+    sink_(type, number, fmt::format("{{\"type\":\"{}\",\"sequence_number\":{}{}}}", type, number, members()));
+  }
   std::string item_members() const;
 
   const ResponsesWriterOptions options_;

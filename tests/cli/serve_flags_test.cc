@@ -97,7 +97,8 @@ TEST(ServeFlags, WhatIsNotOfferedSaysWhatToDo) {
   EXPECT_THAT(refusal({"--quant-policy", "4"}), HasSubstr("no MXFP4"));
   EXPECT_THAT(refusal({"--kv-cache-dtype", "fp8"}), HasSubstr("--kv-dtype"));
   EXPECT_THAT(refusal({"--speculative-algorithm", "EAGLE3"}), HasSubstr("not there yet"));
-  EXPECT_THAT(refusal({"--tool-server", "demo"}), HasSubstr("built-in tools"));
+  EXPECT_THAT(refusal({"--tool-server", "localhost:8001"}), HasSubstr("--tools"));
+  EXPECT_THAT(translated({"--tool-server", "demo"}), ElementsAre("--tools", "demo"));
 }
 
 TEST(ServeFlags, AValueThatIsMissingIsTheCommandsToTell) {

@@ -111,6 +111,11 @@ std::shared_ptr<const TokenConstraint> AskedApp::last_constraint() const {
   return last_->second.constraint;
 }
 
+std::vector<TokenId> AskedApp::last_prompt_ids() const {
+  const std::lock_guard lock(last_prompt_->first);
+  return last_prompt_->second;
+}
+
 std::string final_answer(const std::string& text) {
   return "<|channel|>final<|message|>" + text + "<|return|>";
 }

@@ -40,6 +40,7 @@ class AskedApp {
   std::string last_prompt() const;
   /// What the answer to the last request was held to.
   std::shared_ptr<const TokenConstraint> last_constraint() const;
+  std::vector<TokenId> last_prompt_ids() const;
 
  private:
   std::unique_ptr<App> app_;

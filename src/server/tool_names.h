@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace gossamer::server {
+
+/// The name under which the model knows a client's function. gpt-oss was trained with tools of its own: functions named
+/// like these (python, browser, container) confuse it, so it is told "my_python". One to one: client_tool_name() gives
+/// the client's name back, whatever it was.
+std::string model_tool_name(std::string_view client_name);
+std::string client_tool_name(std::string_view model_name);
+
+}  // namespace gossamer::server
