@@ -189,7 +189,8 @@ constexpr ForeignFlag kForeignFlags[] = {
     {"--proxy-url", Fate::kRefuse, "one process computes"},
     {"--kv-transfer-config", Fate::kRefuse, "one process computes"},
     // What is not there.
-    {"--tool-server", Fate::kRefuse, "built-in tools are not there yet; declare functions in requests"},
+    {"--tool-server", Fate::kRefuse,
+     "--tools takes python, browser, mcp:URL and mcp:COMMAND; --tool-server demo is known"},
     {"--speculative-algorithm", Fate::kRefuse, "speculation is not there yet"},
     {"--speculative-config", Fate::kRefuse, "speculation is not there yet"},
     {"--speculative-draft-model-path", Fate::kRefuse, "speculation is not there yet"},

@@ -64,7 +64,7 @@ struct ChatRequest {
   std::vector<std::string> built_ins;  ///< who else may be called, as the model writes it: "python", "browser.search"
   /// What the arguments of some of the functions must be; those of the others are any JSON object.
   std::map<std::string, PlacedGrammar> arguments;
-  std::vector<TokenId> continuation;   ///< what follows the prompt: an answer so far, up to <|start|>assistant
+  std::vector<TokenId> continuation;  ///< what follows the prompt: an answer so far, up to <|start|>assistant
   ToolChoice tool_choice;
   bool parallel_tool_calls = true;
   OutputFormat format;

@@ -185,8 +185,8 @@ Result<std::shared_ptr<Generation>> start(Creation& creation, JsonReader& reader
   for (size_t count = 1;; count *= 2) {
     creation.chat.conversation = make_conversation(creation.prompt, creation.model->today(), reader);
     if (!reader.ok()) return make_error(ErrorCode::kInvalidInput, "{}", reader.problem()->message);
-    Result<std::shared_ptr<Generation>> generation =
-        start_chat(*creation.call, creation.model, creation.chat, [run](const AnswerEvent& event) { run->on_event(event); });
+    Result<std::shared_ptr<Generation>> generation = start_chat(
+        *creation.call, creation.model, creation.chat, [run](const AnswerEvent& event) { run->on_event(event); });
     if (generation.ok() || generation.error().code != ErrorCode::kTooLong || !truncates) return generation;
     if (!drop_oldest(turns, count)) return generation;
   }
@@ -203,7 +203,8 @@ void offer_server_tools(Creation& creation) {
     std::erase_if(space.tools, [&](const harmony::ToolDescription& tool) { return !may_call(use, tool.name); });
     if (!is_one && space.tools.empty()) continue;
     if (is_one) creation.chat.built_ins.push_back(space.name);
-    for (const harmony::ToolDescription& tool : space.tools) creation.chat.built_ins.push_back(space.name + "." + tool.name);
+    for (const harmony::ToolDescription& tool : space.tools)
+      creation.chat.built_ins.push_back(space.name + "." + tool.name);
     creation.prompt.server_tools.push_back(std::move(space));
   }
 }

@@ -112,8 +112,8 @@ std::shared_ptr<const TokenConstraint> AskedApp::last_constraint() const {
 }
 
 std::vector<TokenId> AskedApp::last_prompt_ids() const {
-  const std::lock_guard lock(last_prompt_->first);
-  return last_prompt_->second;
+  const std::lock_guard lock(last_->first);
+  return last_->second.prompt;
 }
 
 std::string final_answer(const std::string& text) {
