@@ -7,14 +7,6 @@ namespace {
 
 constexpr int kMostListPages = 20;
 
-/// Takes the mutex, or gives up at the deadline or a cancellation.
-bool take_turn(std::unique_lock<std::timed_mutex>& lock, Clock::time_point deadline, const Cancellation& cancelled) {
-  constexpr auto kLook = std::chrono::milliseconds(50);
-  while (!lock.try_lock_for(kLook))
-    if (cancelled.requested() || Clock::now() >= deadline) return false;
-  return true;
-}
-
 }  // namespace
 
 Result<json::value> McpClient::exchange(std::string_view method, const json::value& params, Clock::time_point deadline,
@@ -33,11 +25,34 @@ Status McpClient::begin(Clock::time_point deadline, const Cancellation& cancelle
   return transport_->tell(mcp_notification("notifications/initialized"), deadline, cancelled);
 }
 
+bool McpClient::take_turn(Clock::time_point deadline, const Cancellation& cancelled) {
+  constexpr auto kLook = std::chrono::milliseconds(50);
+  std::unique_lock lock(mutex_);
+  while (!turn_is_free_.wait_for(lock, kLook, [this] { return !busy_; }))
+    if (cancelled.requested() || Clock::now() >= deadline) return false;
+  busy_ = true;
+  return true;
+}
+
+void McpClient::give_turn() {
+  {
+    const std::lock_guard lock(mutex_);
+    busy_ = false;
+  }
+  turn_is_free_.notify_one();
+}
+
 Result<json::value> McpClient::request(std::string_view method, const json::value& params, Clock::time_point deadline,
                                        const Cancellation& cancelled) {
-  std::unique_lock lock(mutex_, std::defer_lock);
-  if (!take_turn(lock, deadline, cancelled))
+  if (!take_turn(deadline, cancelled))
     return make_error(ErrorCode::kBusy, "the server was busy with other calls until the time was over");
+  Result<json::value> result = request_in_turn(method, params, deadline, cancelled);
+  give_turn();
+  return result;
+}
+
+Result<json::value> McpClient::request_in_turn(std::string_view method, const json::value& params,
+                                               Clock::time_point deadline, const Cancellation& cancelled) {
   const bool was_closed = transport_->is_closed();
   if (was_closed) GOS_TRY_STATUS(begin(deadline, cancelled));
   Result<json::value> result = exchange(method, params, deadline, cancelled);

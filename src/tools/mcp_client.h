@@ -1,5 +1,6 @@
 #pragma once
 
+#include <condition_variable>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -51,11 +52,18 @@ class McpClient {
  private:
   Result<json::value> request(std::string_view method, const json::value& params, Clock::time_point deadline,
                               const Cancellation& cancelled);
+  Result<json::value> request_in_turn(std::string_view method, const json::value& params, Clock::time_point deadline,
+                                      const Cancellation& cancelled);
+  /// False: the deadline or a cancellation came first.
+  bool take_turn(Clock::time_point deadline, const Cancellation& cancelled);
+  void give_turn();
   Status begin(Clock::time_point deadline, const Cancellation& cancelled);
   Result<json::value> exchange(std::string_view method, const json::value& params, Clock::time_point deadline,
                                const Cancellation& cancelled);
 
-  std::timed_mutex mutex_;
+  std::mutex mutex_;
+  std::condition_variable turn_is_free_;
+  bool busy_ = false;
   const std::unique_ptr<McpTransport> transport_;
   int64_t next_id_ = 1;
 };

@@ -13,6 +13,7 @@
 #include "checkpoint/tiny_checkpoint.h"
 #include "engine/event_queue.h"
 #include "support/golden_file.h"
+#include "support/sanitizers.h"
 
 namespace gossamer {
 namespace {
@@ -107,12 +108,7 @@ class EngineTest : public ::testing::Test {
 
 /// Under a sanitizer, or with plain loops, everything takes ten times as long.
 bool is_slow(const LoadedModel& model) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  constexpr bool kSanitized = true;
-#else
-  constexpr bool kSanitized = false;
-#endif
-  return kSanitized || model.model->backend().name() == "ref";
+  return testing::kSanitized || model.model->backend().name() == "ref";
 }
 
 /// Prompts of all lengths, every third with the same long beginning; answers greedy and drawn.
@@ -358,9 +354,9 @@ TEST_F(EngineTest, MemoryStaysFlatForAsLongAsItRuns) {
   }
   EXPECT_EQ(ended, submitted);
   EXPECT_EQ(KvMemory::num_allocations(), allocations);
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they keep freed memory for themselves
-  EXPECT_LE(resident_kb(), after_warm_up_kb + 2048) << "after " << submitted << " requests";
-#endif
+  if (!testing::kSanitized) {  // sanitizers keep freed memory for themselves
+    EXPECT_LE(resident_kb(), after_warm_up_kb + 2048) << "after " << submitted << " requests";
+  }
   run(*engine, {request(text(3, 99), 2)});
   const EngineStats stats = engine->stats();
   EXPECT_LE(stats.held_pages, 2u);

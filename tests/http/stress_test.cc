@@ -9,15 +9,12 @@
 #include "http/http_client.h"
 #include "http/sse_parser.h"
 #include "http/test_server.h"
+#include "support/sanitizers.h"
 
 namespace gossamer::http {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr uint64_t kSlackBytes = 1u << 30;  // sanitizers keep memory of their own
-#else
-constexpr uint64_t kSlackBytes = 0;
-#endif
+constexpr uint64_t kSlackBytes = testing::kSanitized ? 1u << 30 : 0;  // sanitizers keep memory of their own
 
 uint64_t resident_bytes() {
   std::ifstream statm("/proc/self/statm");

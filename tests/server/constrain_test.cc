@@ -21,16 +21,19 @@ class Blockade {
  public:
   explicit Blockade(WorkLine& line) {
     for (size_t i = 0; i < kWorkThreads; ++i)
-      EXPECT_TRUE(line.post([this] {
-        begun_.count_down();
-        open_.wait();
+      EXPECT_TRUE(line.post([doors = doors_] {
+        doors->begun.count_down();
+        doors->open.wait();
       }));
-    begun_.wait();
+    doors_->begun.wait();
   }
-  void open() { open_.count_down(); }
+  void open() { doors_->open.count_down(); }
 
  private:
-  std::latch begun_{kWorkThreads}, open_{1};
+  struct Doors {
+    std::latch begun{kWorkThreads}, open{1};
+  };
+  std::shared_ptr<Doors> doors_ = std::make_shared<Doors>();  // who waits at them leaves later than who opens them
 };
 
 /// A request whose grammar nobody has compiled yet.
