@@ -23,7 +23,7 @@ Status sort_tokens(const GgufVocabulary& vocabulary, std::string_view what, Voca
         break;  // "[PAD200019]": a row of the head without a name
       default:
         return make_error(ErrorCode::kUnsupported, "{}: token {} ({}) has type {}, which byte-level BPE has no use for",
-                          what, i, quoted(token.text), vocabulary.types[i]);
+                          what, i, in_quotes(token.text), vocabulary.types[i]);
     }
   }
   return {};
@@ -36,10 +36,10 @@ Result<std::shared_ptr<const Tokenizer>> Tokenizer::from_gguf(const GgufVocabula
   if (vocabulary.model != "gpt2")
     return make_error(ErrorCode::kUnsupported,
                       "{}: its tokenizer is of the kind {}, gossamer knows byte-level BPE (\"gpt2\") only", what,
-                      quoted(vocabulary.model));
+                      in_quotes(vocabulary.model));
   if (vocabulary.pre != "gpt-4o")
     return make_error(ErrorCode::kUnsupported, "{}: its tokenizer splits text as {}, gossamer knows \"gpt-4o\" only",
-                      what, quoted(vocabulary.pre));
+                      what, in_quotes(vocabulary.pre));
   if (!vocabulary.types.empty() && vocabulary.types.size() != vocabulary.tokens.size())
     return make_error(ErrorCode::kInvalidInput, "{}: it has {} tokens, but types for {}", what,
                       vocabulary.tokens.size(), vocabulary.types.size());
@@ -53,7 +53,7 @@ Result<std::shared_ptr<const Tokenizer>> Tokenizer::from_gguf(const GgufVocabula
     const size_t space = merge.find(' ');
     if (space == std::string_view::npos)
       return make_error(ErrorCode::kInvalidInput, "{}: merge {} ({}) is not two tokens with a space between them", what,
-                        source.merges.size(), quoted(merge));
+                        source.merges.size(), in_quotes(merge));
     source.merges.emplace_back(merge.substr(0, space), merge.substr(space + 1));
   }
   return make_tokenizer(source, head_rows, what);

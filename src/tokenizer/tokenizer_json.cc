@@ -50,7 +50,7 @@ class TokenizerJsonReader {
   Result<TokenId> id_of(const json::value& value, std::string_view token) const {
     const int64_t* id = value.if_int64();
     if (id == nullptr || *id < 0 || *id >= kMaxTokenIds)
-      return malformed("token {} has no id from 0 to {}", quoted(token), kMaxTokenIds - 1);
+      return malformed("token {} has no id from 0 to {}", in_quotes(token), kMaxTokenIds - 1);
     return static_cast<TokenId>(*id);
   }
 
@@ -59,7 +59,7 @@ class TokenizerJsonReader {
     const json::value& model = member(root_, "model");
     if (text_of(member(model, "type")) != "BPE")
       return unsupported("its model has the type {}, gossamer knows \"BPE\" only",
-                         quoted(text_of(member(model, "type"))));
+                         in_quotes(text_of(member(model, "type"))));
     if (!member(root_, "normalizer").is_null()) return unsupported("it has a normalizer, gossamer takes text as it is");
     if (!member(model, "dropout").is_null()) return unsupported("its model has a dropout, gossamer merges always");
     for (std::string_view key : {"continuing_subword_prefix", "end_of_word_suffix"})
@@ -67,7 +67,7 @@ class TokenizerJsonReader {
     const json::value& decoder = member(root_, "decoder");
     if (!decoder.is_null() && text_of(member(decoder, "type")) != "ByteLevel")
       return unsupported("its decoder has the type {}, gossamer knows \"ByteLevel\" only",
-                         quoted(text_of(member(decoder, "type"))));
+                         in_quotes(text_of(member(decoder, "type"))));
     return {};
   }
 
@@ -100,10 +100,10 @@ class TokenizerJsonReader {
       GOS_TRY(const TokenId id, id_of(member(token, "id"), name));
       if (!is_true(member(token, "special")))
         return unsupported("the added token {} ({}) is not special; gossamer has text tokens and special tokens only",
-                           id, quoted(name));
+                           id, in_quotes(name));
       for (std::string_view key : {"single_word", "lstrip", "rstrip"})
         if (!is_false(member(token, key)))
-          return unsupported("the added token {} ({}) has {}, which gossamer does not do", id, quoted(name), key);
+          return unsupported("the added token {} ({}) has {}, which gossamer does not do", id, in_quotes(name), key);
       source_.special_tokens.push_back({id, name});
       added_.emplace(name, id);
     }
@@ -121,7 +121,7 @@ class TokenizerJsonReader {
       if (const auto added = added_.find(text); added == added_.end()) {
         source_.text_tokens.push_back({id, text});
       } else if (added->second != id) {
-        return malformed("the token {} has the id {} in added_tokens and {} in model.vocab", quoted(text),
+        return malformed("the token {} has the id {} in added_tokens and {} in model.vocab", in_quotes(text),
                          added->second, id);
       }
     }

@@ -53,7 +53,7 @@ Result<TokenTable> build_token_table(const VocabularySource& source, std::string
     if (text.empty()) return make_error(ErrorCode::kInvalidInput, "{}: token {} is empty", what, id);
     if (!by_id[id].empty())
       return make_error(ErrorCode::kInvalidInput, "{}: id {} is given to two tokens, {} and {}", what, id,
-                        quoted(by_id[id]), quoted(text));
+                        in_quotes(by_id[id]), in_quotes(text));
     by_id[id] = text;
     total_bytes += text.size();
   }
@@ -69,7 +69,7 @@ Result<TokenTable> build_token_table(const VocabularySource& source, std::string
     if (!append_bytes_of_printable(by_id[id], blob))
       return make_error(ErrorCode::kInvalidInput,
                         "{}: token {} ({}) has a character outside the byte-level alphabet; is it a special token?",
-                        what, id, quoted(by_id[id]));
+                        what, id, in_quotes(by_id[id]));
     offsets.push_back(static_cast<uint32_t>(blob.size()));
   }
   return TokenTable::build(std::move(blob), std::move(offsets), what);
@@ -92,7 +92,7 @@ Result<MergeTable> build_merge_table(const VocabularySource& source, const Token
     const TokenId merged = tokens.find(bytes);
     if (left_id == kNoToken || right_id == kNoToken || merged == kNoToken)
       return make_error(ErrorCode::kInvalidInput, "{}: merge {} joins {} and {}, but {} not a token of the vocabulary",
-                        what, rank, quoted(left), quoted(right),
+                        what, rank, in_quotes(left), in_quotes(right),
                         left_id == kNoToken    ? "the first is"
                         : right_id == kNoToken ? "the second is"
                                                : "the two together are");
@@ -130,7 +130,7 @@ Result<uint32_t> checked_head_rows(const VocabularySource& source, uint32_t head
 
 }  // namespace
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   constexpr size_t kShownBytes = 40;
   std::string shown = utf8_lossy(text.substr(0, kShownBytes));
   std::replace_if(shown.begin(), shown.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, '?');
@@ -145,7 +145,7 @@ Result<std::shared_ptr<const Tokenizer>> make_tokenizer(const VocabularySource& 
   for (const auto& [id, name] : source.special_tokens) {
     if (!vocabulary->tokens().bytes(id).empty())
       return make_error(ErrorCode::kInvalidInput, "{}: id {} is given to the special token {} and to a text token",
-                        what, id, quoted(name));
+                        what, id, in_quotes(name));
     names.emplace_back(id, name);
   }
   GOS_TRY(SpecialTokens specials, SpecialTokens::build(std::move(names), what));

@@ -30,6 +30,6 @@ Result<std::shared_ptr<const Tokenizer>> make_tokenizer(const VocabularySource& 
                                                         std::string_view what);
 
 /// Text of a file for an error message: shortened, control characters and ill-formed UTF-8 replaced.
-std::string quoted(std::string_view text);
+std::string in_quotes(std::string_view text);
 
 }  // namespace gossamer
