@@ -5,6 +5,7 @@
 #include <CLI/Formatter.hpp>
 #include <algorithm>
 #include <map>
+#include <sstream>
 
 #include "cli/command.h"
 #include "cli/failure.h"
@@ -92,6 +93,12 @@ Status translate(std::span<const Command> commands, std::vector<std::string>& ar
   return {};
 }
 
+/// "bench-serve" as people type it.
+std::string as_words(std::string name) {
+  std::replace(name.begin(), name.end(), '-', ' ');
+  return name;
+}
+
 /// CLI11's help, with a usage line and option names as people know them.
 class HelpFormatter : public CLI::Formatter {
  public:
@@ -102,7 +109,13 @@ class HelpFormatter : public CLI::Formatter {
       return "Usage: gossamer COMMAND [OPTIONS]\n";
     for (const CLI::Option* option : app->get_options([](const CLI::Option* o) { return o->get_positional(); }))
       name += " " + option->get_name(/*positional=*/true);
-    return "Usage: " + name + " [OPTIONS]\n";
+    return "Usage: " + as_words(name) + " [OPTIONS]\n";
+  }
+
+  std::string make_subcommand(const CLI::App* command) const override {
+    std::ostringstream out;
+    CLI::detail::format_help(out, as_words(command->get_name()), command->get_description(), column_width_);
+    return out.str();
   }
 
   /// CLI11 writes a flag that may carry a word as --think{show}.

@@ -16,7 +16,7 @@ class Help(unittest.TestCase):
                 done = run(command, "--help")
                 self.assertEqual(done.returncode, 0)
                 self.assertIn("Example:\n  ", done.stdout.decode())
-                self.assertIn(f"gossamer {command}", done.stdout.decode())
+                self.assertIn("gossamer " + command.replace("-", " "), done.stdout.decode())
                 self.assertEqual(done.stderr, b"")
 
     def test_the_list_of_commands(self):
@@ -24,7 +24,7 @@ class Help(unittest.TestCase):
             done = run(*arguments)
             self.assertEqual(done.returncode, 0)
             for command in COMMANDS:
-                self.assertIn(f"\n  {command} ", done.stdout.decode())
+                self.assertIn(f"\n  {command.replace('-', ' ')} ", done.stdout.decode())
 
     def test_help_on_a_command_by_name(self):
         self.assertEqual(run("help", "run").stdout, run("run", "--help").stdout)
