@@ -120,7 +120,10 @@ class Serving {
     server::add_control_routes(*app_);
     server::add_ollama_routes(*app_);
     GOS_TRY_STATUS(server::add_responses_routes(*app_, response_store(options_, log_)));
-    GOS_TRY(const http::ServerOptions http, http_options(options_));
+    GOS_TRY(http::ServerOptions http, http_options(options_));
+    http.on_refusal = [app = app_.get()](const std::string& peer, http::Response& refusal) {
+      app->note_refusal(peer, refusal);
+    };
     GOS_TRY(server_, http::HttpServer::start(
                          http, [app = app_.get()](std::shared_ptr<http::Exchange> e) { app->handle(std::move(e)); }));
     Output out;

@@ -165,6 +165,7 @@ void Connection::refuse(const Refusal& refusal) {
   give_body_room();
   unread_ = {};
   Response response = refusal_response(refusal);
+  if (owner_.options().on_refusal) owner_.options().on_refusal(peer_, response);
   send_head(response.status, response.headers, {BodyFraming::Kind::kLength, response.body.size()});
   if (!is_head_) out_.push(std::move(response.body));
   close_after_output();

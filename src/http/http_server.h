@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -32,6 +33,10 @@ struct ServerOptions {
   double idle_seconds = 120;       ///< between requests
   double stall_seconds = 30;       ///< a client that reads nothing while its ring is full
   uint64_t ring_bytes = 1u << 20;  ///< of each stream; a burst may bring four times as much
+
+  /// Called with the client's address and each answer that the transport gives in place of the handler, before it goes
+  /// out: adds headers, counts, logs. On the connection's loop; must not block. Empty: none.
+  std::function<void(const std::string& peer, Response& refusal)> on_refusal = {};
 };
 
 /// HTTP/1.1 (and 1.0) over TCP, TLS or a Unix socket: keep-alive, pipelining, chunked bodies both ways, Expect:

@@ -11,13 +11,11 @@
 
 #include "engine/tenant_fairness.h"
 #include "http/exchange.h"
-#include "server/api_error.h"
 #include "server/served_model.h"
 
 namespace gossamer::server {
 
-class App;
-struct AnswerLimits;
+struct Call;
 class Generation;
 class Guard;
 class Metrics;
@@ -26,36 +24,6 @@ class TurnMemory;
 class WorkLine;
 struct AccessRecord;
 struct ToolServiceOptions;
-
-/// A request that has passed the guard, and what its handler has at hand. Handlers keep it as long as they answer.
-struct Call {
-  App& app;
-  std::shared_ptr<http::Exchange> exchange;  ///< adds x-request-id and CORS to what goes out, and notes it for the log
-  std::vector<std::string> path;             ///< what stood at each {parameter}
-  std::string request_id;
-  TenantId tenant = 0;                   ///< who asks: its own prefix cache and its own place in line
-  std::shared_ptr<AccessRecord> record;  ///< for the log: handlers add the model and the counts
-
-  const http::Request& request() const { return exchange->request(); }
-  void respond(const json::value& body, unsigned status = 200) const;
-  void respond(const ApiError& error) const;
-  /// The body as a JSON object. Nothing: it is none, and the 400 has been sent. An empty body is {} where
-  /// `may_be_empty`.
-  std::optional<json::object> read_body(bool may_be_empty = false) const;
-  /// The model that `name` means. Null: there is none of that name (404), or none yet (503); it has been sent.
-  std::shared_ptr<ServedModel> find_model(std::string_view name) const;
-  /// Puts the caller's tenant and the server's own deadline and limit into what a request left open.
-  void complete(AnswerLimits& limits) const;
-  /// Ends the answer when the client goes, and lets /abort find it, also by the `answer_id` that the client sees (which
-  /// belongs into the record before the answer begins: from then on the record is the engine's thread's).
-  void follow(const std::shared_ptr<Generation>& generation, const std::string& answer_id) const;
-  /// The value of `key` in the query, %-escapes decoded.
-  std::optional<std::string> query(std::string_view key) const;
-};
-
-/// Why start_generation() refused, for a client: `param` is the field that holds the prompt, and a full line tells when
-/// to come again.
-ApiError refused(const Error& error, const ServedModel& model, const std::string& param);
 
 using Route = std::function<void(const std::shared_ptr<Call>&)>;
 
@@ -81,6 +49,9 @@ class App {
 
   /// What HttpServer calls.
   void handle(std::shared_ptr<http::Exchange> exchange);
+  /// Likewise, with what it refuses by itself (a malformed head, a body that is too large): gives it an x-request-id,
+  /// counts it and notes it for the log.
+  void note_refusal(const std::string& peer, http::Response& refusal);
 
   /// `pattern`: "/v1/models/{id}"; a parameter is one segment, {id...} all that follow. HEAD goes where GET goes.
   void add_route(std::string method, std::string_view pattern, Route route);
@@ -119,6 +90,7 @@ class App {
   explicit App(AppOptions options);
   struct RouteEntry;
   void dispatch(const std::shared_ptr<Call>& call);
+  void finished(const AccessRecord& record);
   void remove_running(const AccessRecord& record);
   void run_route(const RouteEntry& route, const std::shared_ptr<Call>& call);
   void run_later(const RouteEntry& route, const std::shared_ptr<Call>& call);

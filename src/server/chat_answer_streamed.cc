@@ -1,4 +1,5 @@
 #include "harmony/json_text.h"
+#include "server/call.h"
 #include "server/chat_answer.h"
 #include "server/json_string.h"
 #include "server/sse.h"

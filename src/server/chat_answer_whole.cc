@@ -1,3 +1,4 @@
+#include "server/call.h"
 #include "server/chat_answer.h"
 #include "server/version.h"
 

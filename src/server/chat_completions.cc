@@ -1,5 +1,7 @@
 #include <chrono>
 
+#include "server/app.h"
+#include "server/call.h"
 #include "server/chat_answer.h"
 #include "server/chat_request.h"
 #include "server/constrain.h"

@@ -5,6 +5,7 @@
 
 #include "base/utf8.h"
 #include "harmony/json_text.h"
+#include "server/app.h"
 #include "server/chat_answer.h"
 #include "server/ids.h"
 #include "server/json_string.h"

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "server/answer_tally.h"
-#include "server/app.h"
+#include "server/call.h"
 #include "server/completion_request.h"
 
 namespace gossamer::server {

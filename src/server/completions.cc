@@ -2,6 +2,8 @@
 
 #include "base/utf8.h"
 #include "server/answer_limits.h"
+#include "server/app.h"
+#include "server/call.h"
 #include "server/completion_answer.h"
 #include "server/completion_request.h"
 #include "server/constrain.h"

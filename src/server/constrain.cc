@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "server/answer_constraints.h"
+#include "server/app.h"
 #include "server/generation.h"
 #include "server/work_line.h"
 

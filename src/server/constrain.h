@@ -3,7 +3,7 @@
 #include <functional>
 #include <memory>
 
-#include "server/app.h"
+#include "server/call.h"
 
 namespace gossamer::server {
 

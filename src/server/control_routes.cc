@@ -1,3 +1,5 @@
+#include "server/app.h"
+#include "server/call.h"
 #include "server/json_reader.h"
 #include "server/routes.h"
 

@@ -1,5 +1,7 @@
 #include <cmath>
 
+#include "server/app.h"
+#include "server/call.h"
 #include "server/metrics.h"
 #include "server/routes.h"
 #include "server/version.h"

@@ -1,3 +1,5 @@
+#include "server/app.h"
+#include "server/call.h"
 #include "server/routes.h"
 #include "server/served_model.h"
 

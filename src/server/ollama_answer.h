@@ -2,7 +2,7 @@
 
 #include <memory>
 
-#include "server/app.h"
+#include "server/call.h"
 #include "server/generation.h"
 #include "server/ollama_request.h"
 #include "server/ollama_writer.h"

@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "server/call.h"
 #include "server/ollama_answer.h"
 #include "server/ollama_models.h"
 #include "server/shown_text.h"

@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "server/answer_tally.h"
+#include "server/app.h"
+#include "server/call.h"
 #include "server/chat_prompt.h"
 #include "server/constrain.h"
 #include "server/ids.h"
@@ -199,13 +201,10 @@ bool may_call(const ServerToolUse& use, const std::string& function) {
 void offer_server_tools(Creation& creation) {
   for (const ServerToolUse& use : creation.request.tools.by_server) {
     harmony::ToolNamespace space = use.tool->description();
-    const bool is_one = space.tools.empty();
-    std::erase_if(space.tools, [&](const harmony::ToolDescription& tool) { return !may_call(use, tool.name); });
-    if (!is_one && space.tools.empty()) continue;
-    if (is_one) creation.chat.built_ins.push_back(space.name);
-    for (const harmony::ToolDescription& tool : space.tools)
-      creation.chat.built_ins.push_back(space.name + "." + tool.name);
-    creation.prompt.server_tools.push_back(std::move(space));
+    const size_t num_removed =
+        std::erase_if(space.tools, [&](const harmony::ToolDescription& tool) { return !may_call(use, tool.name); });
+    if (num_removed > 0 && space.tools.empty()) continue;  // none of its functions may be called
+    offer_tool(std::move(space), creation.prompt, creation.chat);
   }
 }
 

@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "server/app.h"
+#include "server/call.h"
 #include "server/responses_run.h"
 #include "server/responses_store.h"
 

@@ -2,6 +2,8 @@
 #include <charconv>
 #include <utility>
 
+#include "server/app.h"
+#include "server/call.h"
 #include "server/responses_service.h"
 #include "server/shown_text.h"
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "server/app.h"
 #include "server/tool_loop.h"
 #include "server/tool_service.h"
 #include "server/turn_memory.h"
@@ -16,12 +17,11 @@ bool names(const json::array& wanted, const std::string& name) {
 
 }  // namespace
 
-void offer_tool(const tools::Tool& tool, ChatPrompt& prompt, ChatRequest& request) {
-  const harmony::ToolNamespace& space = tool.description();
-  prompt.server_tools.push_back(space);
+void offer_tool(harmony::ToolNamespace space, ChatPrompt& prompt, ChatRequest& request) {
   if (space.tools.empty()) request.built_ins.push_back(space.name);
   for (const harmony::ToolDescription& function : space.tools)
     request.built_ins.push_back(space.name + "." + function.name);
+  prompt.server_tools.push_back(std::move(space));
 }
 
 void add_server_tools(const Call& call, JsonReader& reader, ChatPrompt& prompt, ChatRequest& request) {
@@ -33,7 +33,8 @@ void add_server_tools(const Call& call, JsonReader& reader, ChatPrompt& prompt, 
     return reader.fail("server_tools", "\"server_tools\" must be true, false or a list of tools' names");
   if (wanted && wanted->is_bool() && !wanted->get_bool()) return;
   for (const auto& tool : service->tools().all())
-    if (!wanted || wanted->is_bool() || names(wanted->get_array(), tool->name())) offer_tool(*tool, prompt, request);
+    if (!wanted || wanted->is_bool() || names(wanted->get_array(), tool->name()))
+      offer_tool(tool->description(), prompt, request);
 }
 
 Result<std::shared_ptr<Generation>> start_chat(const Call& call, const std::shared_ptr<ServedModel>& model,

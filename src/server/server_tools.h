@@ -3,15 +3,16 @@
 #include <functional>
 #include <memory>
 
-#include "server/app.h"
+#include "server/call.h"
 #include "server/chat_prompt.h"
 #include "server/generation.h"
 #include "tools/tool.h"
 
 namespace gossamer::server {
 
-/// Puts tools that the server runs into a prompt, and their recipients into the request that is made of it.
-void offer_tool(const tools::Tool& tool, ChatPrompt& prompt, ChatRequest& request);
+/// Puts a tool that the server runs into a prompt, and its recipients into the request that is made of it: its
+/// functions, or, where it has none, itself.
+void offer_tool(harmony::ToolNamespace space, ChatPrompt& prompt, ChatRequest& request);
 
 /// For a chat: what is remembered of its calls, and all tools of the server, unless "tool_choice" is "none" or
 /// "server_tools" is false, or a list of those that are wanted.

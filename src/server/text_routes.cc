@@ -3,6 +3,8 @@
 #include "harmony/json_requests.h"
 #include "harmony/json_text.h"
 #include "harmony/render.h"
+#include "server/app.h"
+#include "server/call.h"
 #include "server/chat_prompt.h"
 #include "server/chat_request.h"
 #include "server/legacy_functions.h"

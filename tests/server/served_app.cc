@@ -16,6 +16,7 @@ ServedApp::ServedApp(const std::vector<std::string>& answers, Script script, htt
   add_ollama_routes(app());
   EXPECT_TRUE(add_responses_routes(app(), {}).ok());
   options.port = 0;
+  options.on_refusal = [this](const std::string& peer, http::Response& refusal) { app().note_refusal(peer, refusal); };
   auto started = http::HttpServer::start(
       options, [this](std::shared_ptr<http::Exchange> exchange) { app().handle(std::move(exchange)); });
   EXPECT_TRUE(started.ok());

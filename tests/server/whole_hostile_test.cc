@@ -32,6 +32,7 @@ constexpr const char* kBodyRoutes[] = {"/v1/chat/completions",
 /// What clients of either shape read as an error.
 void expect_error(const std::string& response, unsigned status, std::string_view why) {
   EXPECT_EQ(status_of(response), status) << why << ": " << response.substr(0, 400);
+  EXPECT_NE(response.find("\r\nx-request-id: req_"), std::string::npos) << why << ": " << response.substr(0, 400);
   EXPECT_TRUE(utf8_valid(body_of(response))) << why;
   const auto body = parse_json(body_of(response), "the body");
   ASSERT_TRUE(body.ok()) << why << ": " << response.substr(0, 400);
