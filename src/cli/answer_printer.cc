@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "cli/terminal_text.h"
 #include "harmony/json_text.h"
 
@@ -12,6 +14,16 @@ namespace {
 bool stderr_is_terminal() {
   static const bool is_terminal = isatty(STDERR_FILENO) == 1;
   return is_terminal;
+}
+
+/// As much of a text as fits a line.
+std::string beginning_of(std::string_view text) {
+  size_t end = std::min<size_t>(text.size(), 100);
+  while (end > 0 && end < text.size() && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)
+    --end;  // in a character
+  std::string line(text.substr(0, end));
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  return printable(line) + (line.size() < text.size() ? "..." : "");
 }
 
 }  // namespace
@@ -61,10 +73,23 @@ void AnswerPrinter::print_text(const harmony::TextDelta& delta) {
   line_open_ = !delta.text.ends_with('\n');
 }
 
-void AnswerPrinter::finish(const Answer& answer) {
+void AnswerPrinter::end_line() {
   end_reasoning();
   if (line_open_) out_.write("\n");
   line_open_ = false;
+}
+
+void AnswerPrinter::show_call(const harmony::ToolCall& call) {
+  end_line();
+  fmt::print(stderr, "({}: {})\n", printable(call.name), beginning_of(call.arguments));
+}
+
+void AnswerPrinter::show_result(std::string_view text) {
+  fmt::print(stderr, "(gives: {})\n", beginning_of(text));
+}
+
+void AnswerPrinter::finish(const Answer& answer) {
+  end_line();
   for (const harmony::ToolCall& call : answer.parts.tool_calls) out_.line(harmony::compact_json(tool_call_json(call)));
   if (answer.finish == FinishReason::kLength)
     fmt::print(stderr, "(the answer ends here: {} tokens are all it may have)\n", answer.stats.generated_tokens);

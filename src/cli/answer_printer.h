@@ -15,12 +15,16 @@ class AnswerPrinter {
   AnswerPrinter(Output& out, bool show_reasoning);
 
   AnswerStream::Listener listener();
+  /// A call of a tool that runs here, and what it gave: the beginning of each on stderr.
+  void show_call(const harmony::ToolCall& call);
+  void show_result(std::string_view text);
   /// Ends the line, prints the calls, and says on stderr why an answer is short.
   void finish(const Answer& answer);
 
  private:
   void print_reasoning(std::string_view text);
   void end_reasoning();
+  void end_line();
   void print_text(const harmony::TextDelta& delta);
 
   Output& out_;

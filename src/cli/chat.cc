@@ -84,6 +84,7 @@ void ChatOptions::declare(Options& options) {
   model.declare(options);
   engine.declare(options);
   setup.declare(options);
+  tools.declare(options);
   options.flag("--show-reasoning", show_reasoning, "Print what the model thinks, on stderr");
   sampling.declare(options);
   constraints.declare(options);

@@ -2,6 +2,7 @@
 
 #include "cli/constraint_options.h"
 #include "cli/engine_flags.h"
+#include "cli/local_tools.h"
 #include "cli/model_options.h"
 #include "cli/options.h"
 #include "cli/sampling_options.h"
@@ -14,6 +15,7 @@ struct ChatOptions {
   ModelOptions model;
   EngineFlags engine;
   SetupOptions setup;
+  LocalToolOptions tools;  // how those of setup.tools run that run here
   SamplingOptions sampling;
   ConstraintOptions constraints;
   bool show_reasoning = false;

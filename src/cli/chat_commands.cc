@@ -58,8 +58,8 @@ const std::vector<ChatCommand>& chat_commands() {
          out.line(text.empty() ? "There are no instructions." : "The instructions hold from the next message on.");
          return Status();
        }},
-      {"tools", "FILE", "functions that the model may call",
-       with_file(&ChatSession::load_tools, "The model may call the functions in {}.")},
+      {"tools", "FILE|TOOL", "functions that the model may call, or tools that run here: python, browser, mcp:...",
+       with_file(&ChatSession::load_tools, "The model may call what is in {}.")},
       {"save", "FILE", "write the conversation to a file", with_file(&ChatSession::save, "The conversation is in {}.")},
       {"load", "FILE", "take up a conversation from a file",
        with_file(&ChatSession::load, "The conversation from {} goes on.")},

@@ -7,6 +7,7 @@
 
 #include "base/mmap_file.h"
 #include "cli/interrupt.h"
+#include "cli/tool_rounds.h"
 #include "cli/tools_file.h"
 #include "harmony/conversation_json.h"
 #include "harmony/json_text.h"
@@ -30,6 +31,7 @@ harmony::ChatSetup setup_of(const std::vector<harmony::Message>& head) {
       if (const auto* system = std::get_if<harmony::SystemContent>(&content)) {
         setup.effort = system->reasoning_effort.value_or(setup.effort);
         setup.date = system->conversation_start_date.value_or("");
+        for (const auto& [name, tool] : system->tools) setup.built_ins.push_back(tool);
       } else if (const auto* developer = std::get_if<harmony::DeveloperContent>(&content)) {
         setup.instructions = developer->instructions;
         const auto functions = developer->tools.find("functions");
@@ -55,7 +57,9 @@ Result<ChatSession> ChatSession::start(const ChatOptions& options) {
   GOS_TRY(Assistant assistant, Assistant::load(options.model, options.engine));
   GOS_TRY(SamplingParams sampling, options.sampling.resolve(assistant.model().checkpoint.generation()));
   GOS_TRY(const uint32_t max_tokens, options.sampling.resolve_max_tokens());
-  return ChatSession(std::move(assistant), std::move(sampling), max_tokens, std::move(setup), options);
+  ChatSession session(std::move(assistant), std::move(sampling), max_tokens, std::move(setup), options);
+  GOS_TRY_STATUS(session.start_tools(options.setup.local_tools()));
+  return session;
 }
 
 ChatSession::ChatSession(Assistant assistant, SamplingParams sampling, uint32_t max_tokens, harmony::ChatSetup setup,
@@ -65,6 +69,7 @@ ChatSession::ChatSession(Assistant assistant, SamplingParams sampling, uint32_t 
       max_tokens_(max_tokens),
       setup_(std::move(setup)),
       constraints_(options.constraints),
+      tool_options_(options.tools),
       show_reasoning_(options.reasoning_shown()) {}
 
 harmony::Conversation ChatSession::conversation() const {
@@ -79,7 +84,8 @@ Status ChatSession::say(const std::string& text, Output& out) {
   AnswerPrinter printer(out, show_reasoning_);
   auto go_on = [&] { return out.ok() && !InterruptGuard::requested(); };
   const harmony::Conversation said = conversation();
-  Result<Answer> answer = assistant_.answer({said, sampling_, max_tokens_, constraints_}, printer.listener(), go_on);
+  Result<Answer> answer =
+      answer_with_tools(assistant_, tools_, {said, sampling_, max_tokens_, constraints_}, &printer, go_on);
   if (!answer.ok()) {
     turns_.pop_back();
     return answer.error();
@@ -105,14 +111,23 @@ bool ChatSession::keep(const Answer& answer) {
 void ChatSession::reset() {
   turns_.clear();
   awaited_tool_.clear();
+  tools_.forget();
 }
 
 void ChatSession::set_instructions(const std::string& text) {
   setup_.instructions = text.empty() ? std::nullopt : std::optional(text);
 }
 
-Status ChatSession::load_tools(const std::string& path) {
-  GOS_TRY(setup_.functions, read_tools_file(path));
+Status ChatSession::load_tools(const std::string& file_or_words) {
+  if (tools::begins_with_tool(file_or_words)) return start_tools({file_or_words});
+  GOS_TRY(setup_.functions, read_tools_file(file_or_words));
+  return {};
+}
+
+Status ChatSession::start_tools(const std::vector<std::string>& words) {
+  GOS_TRY(tools::Toolset started, tool_options_.start(words));
+  tools_ = LocalTools(std::move(started));
+  setup_.built_ins = tools_.descriptions();
   return {};
 }
 

@@ -6,6 +6,7 @@
 #include "cli/answer_printer.h"
 #include "cli/assistant.h"
 #include "cli/chat.h"
+#include "cli/local_tools.h"
 #include "harmony/chat_setup.h"
 
 namespace gossamer::cli {
@@ -30,8 +31,8 @@ class ChatSession {
   void set_instructions(const std::string& text);
   bool show_reasoning() const { return show_reasoning_; }
   void set_show_reasoning(bool show) { show_reasoning_ = show; }
-  /// Errors: as read_tools_file().
-  Status load_tools(const std::string& path);
+  /// A file of functions, or words for tools that run here. Errors: as read_tools_file(), LocalToolOptions::start().
+  Status load_tools(const std::string& file_or_words);
 
   /// The conversation so far, as openai-harmony's JSON. Errors: the file cannot be written, or read, or holds something
   /// else.
@@ -45,6 +46,7 @@ class ChatSession {
  private:
   ChatSession(Assistant assistant, SamplingParams sampling, uint32_t max_tokens, harmony::ChatSetup setup,
               const ChatOptions& options);
+  Status start_tools(const std::vector<std::string>& words);
   harmony::Conversation conversation() const;
   /// The assistant's messages of an answer, as far as they belong into the conversation. False: nothing of them does.
   bool keep(const Answer& answer);
@@ -54,6 +56,8 @@ class ChatSession {
   uint32_t max_tokens_;      // of each answer; 0: what the context holds
   harmony::ChatSetup setup_;
   ConstraintOptions constraints_;
+  LocalToolOptions tool_options_;
+  LocalTools tools_;
   bool show_reasoning_;
   std::vector<harmony::Message> turns_;
   std::string awaited_tool_;

@@ -9,6 +9,7 @@
 #include "cli/interrupt.h"
 #include "cli/prompt_input.h"
 #include "cli/sampling_options.h"
+#include "cli/tool_rounds.h"
 #include "harmony/json_text.h"
 
 namespace gossamer::cli {
@@ -37,6 +38,19 @@ std::string answer_text(const harmony::Answer& parts) {
   return parts.preamble_text + (both ? "\n\n" : "") + parts.final_text;
 }
 
+/// The calls that were answered here, and what they gave.
+json::array tools_run(const Answer& answer) {
+  json::array all;
+  for (size_t i = 1; i < answer.messages.size(); ++i) {
+    const harmony::Message &call = answer.messages[i - 1], &result = answer.messages[i];
+    if (result.role != harmony::Role::kTool) continue;
+    json::object one = tool_call_json({*call.recipient, call.text()});
+    one["result"] = result.text();
+    all.push_back(std::move(one));
+  }
+  return all;
+}
+
 json::object to_json(const Answer& answer, const Assistant& assistant, uint64_t seed) {
   json::array calls;
   for (const harmony::ToolCall& call : answer.parts.tool_calls) calls.push_back(tool_call_json(call));
@@ -45,6 +59,7 @@ json::object to_json(const Answer& answer, const Assistant& assistant, uint64_t 
           {"answer", answer_text(answer.parts)},
           {"reasoning", answer.parts.reasoning_text},
           {"tool_calls", calls},
+          {"tools_run", tools_run(answer)},
           {"finish_reason", answer.finish_reason()},
           {"usage", {{"prompt_tokens", stats.prompt_tokens}, {"completion_tokens", stats.generated_tokens}}},
           {"timings",
@@ -67,6 +82,9 @@ Result<int> answer_prompt(const RunOptions& options, const std::string& prompt) 
   GOS_TRY(harmony::ChatSetup setup, options.chat.setup.make());
   GOS_TRY(const auto format, options.chat.constraints.format_spec());
   if (format) tell_format(*format, setup);
+  GOS_TRY(tools::Toolset started, options.chat.tools.start(options.chat.setup.local_tools()));
+  LocalTools tools(std::move(started));
+  setup.built_ins = tools.descriptions();
   GOS_TRY(Assistant assistant, Assistant::load(options.chat.model, options.chat.engine));
   GOS_TRY(const SamplingParams sampling, options.chat.sampling.resolve(assistant.model().checkpoint.generation()));
   GOS_TRY(const uint32_t max_tokens, options.chat.sampling.resolve_max_tokens());
@@ -78,8 +96,9 @@ Result<int> answer_prompt(const RunOptions& options, const std::string& prompt) 
   AnswerPrinter printer(out, options.chat.reasoning_shown());
   InterruptGuard interrupt;
   auto go_on = [&] { return out.ok() && !InterruptGuard::requested(); };
-  GOS_TRY(const Answer answer, assistant.answer({conversation, sampling, max_tokens, options.chat.constraints},
-                                                options.json ? AnswerStream::Listener() : printer.listener(), go_on));
+  GOS_TRY(const Answer answer,
+          answer_with_tools(assistant, tools, {conversation, sampling, max_tokens, options.chat.constraints},
+                            options.json ? nullptr : &printer, go_on));
 
   if (options.json)
     out.line(harmony::compact_json(to_json(answer, assistant, sampling.seed)));
@@ -108,6 +127,7 @@ Command run_command() {
   return {"run", "Answer one prompt",
           "  gossamer run \"What is the capital of France?\"\n"
           "  gossamer run gpt-oss:20b --reasoning high \"Is 2^31 - 1 prime?\"\n"
+          "  gossamer run gpt-oss:20b --tools python \"What is the 1000th prime?\"\n"
           "  git diff | gossamer run \"Write a commit message for this change:\"",
           [](Options& options) {
             auto chosen = std::make_shared<RunOptions>();

@@ -39,9 +39,7 @@ void ServeOptions::declare(Options& options) {
   options.list("--tools", tools,
                "Tools that the server runs itself: python, browser, mcp:URL, \"mcp:COMMAND ...\"; parted by commas",
                "TOOL");
-  options.text("--browser-search", browser_search,
-               "The search service of the browser tool: http://HOST/search?q={query}", "URL");
-  options.text("--python", python, "The interpreter of the python tool", "FILE");
+  tool_options.declare(options);
   options.flag("--fast", fast,
                "Activations in 8 bits where many tokens are computed together: prompts take about 0.6 of the time, and "
                "answers may differ with what else runs (the default here is --exact)");

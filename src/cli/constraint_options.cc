@@ -11,13 +11,14 @@
 namespace gossamer::cli {
 namespace {
 
-/// "auto", "none", "required", or the name of a function.
-harmony::ToolChoice parse_tool_choice(const std::string& choice) {
+/// "auto", "none", "required", or the name of a function, or of a tool that runs here.
+harmony::ToolChoice parse_tool_choice(const std::string& choice, const std::vector<std::string>& recipients) {
   using Kind = harmony::ToolChoice::Kind;
   if (choice == "auto") return {};
   if (choice == "none") return {Kind::kNone, {}};
   if (choice == "required") return {Kind::kRequired, {}};
-  return {Kind::kNamed, "functions." + choice};
+  const bool is_whole = std::find(recipients.begin(), recipients.end(), choice) != recipients.end();
+  return {Kind::kNamed, is_whole ? choice : "functions." + choice};
 }
 
 /// The constraints of function arguments. Built-in tools take what they take.
@@ -89,8 +90,8 @@ Result<std::shared_ptr<const TokenConstraint>> ConstraintOptions::make(
     const std::shared_ptr<const harmony::FrameVocabulary>& vocabulary, grammar::GrammarEngine& grammars,
     const harmony::Conversation& conversation) const {
   if (unconstrained) return std::shared_ptr<const TokenConstraint>();
-  GOS_TRY(harmony::FrameRules rules,
-          harmony::frame_rules(harmony::declared_recipients(conversation), parse_tool_choice(tool_choice)));
+  const std::vector<std::string> recipients = harmony::declared_recipients(conversation);
+  GOS_TRY(harmony::FrameRules rules, harmony::frame_rules(recipients, parse_tool_choice(tool_choice, recipients)));
   if (reasoning_budget_tokens)
     rules.reasoning_budget_tokens =
         static_cast<uint32_t>(std::min<uint64_t>(*reasoning_budget_tokens, std::numeric_limits<uint32_t>::max()));

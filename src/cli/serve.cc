@@ -55,11 +55,8 @@ server::AppOptions app_options_of(const ServeOptions& options, LogWriter& log) {
 /// Null where none are wanted. Errors: one that cannot be started.
 Result<std::shared_ptr<const server::ToolServiceOptions>> server_tools(const ServeOptions& options) {
   if (options.tools.empty()) return std::shared_ptr<const server::ToolServiceOptions>();
-  tools::ToolsetOptions tools;
-  tools.python.interpreter = options.python;
-  tools.browser.search_url = options.browser_search;
   auto service = std::make_shared<server::ToolServiceOptions>();
-  GOS_TRY(service->tools, tools::Toolset::create(options.tools, tools));
+  GOS_TRY(service->tools, options.tool_options.start(options.tools));
   return std::shared_ptr<const server::ToolServiceOptions>(std::move(service));
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/engine_flags.h"
+#include "cli/local_tools.h"
 #include "cli/model_options.h"
 #include "cli/options.h"
 
@@ -33,8 +34,7 @@ struct ServeOptions {
   std::string response_store;  ///< a file; empty: in memory
   uint32_t response_days = 30, response_megabytes = 64;
   std::vector<std::string> tools;  ///< that the server runs itself: see tools/toolset.h
-  std::string browser_search;      ///< a search service's address, with {query}
-  std::string python = "/usr/bin/python3";
+  LocalToolOptions tool_options;
   bool no_timings = false, fast = false, no_prefix_cache = false;
   std::string log;                        ///< "text", "json", "off"; empty: text on a terminal, else JSON
   std::string script;                     ///< a file of harmony text that is every answer: for measurements

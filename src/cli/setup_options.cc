@@ -1,9 +1,12 @@
 #include "cli/setup_options.h"
 
+#include <algorithm>
 #include <ctime>
+#include <iterator>
 #include <regex>
 
 #include "cli/tools_file.h"
+#include "tools/toolset.h"
 
 namespace gossamer::cli {
 namespace {
@@ -36,7 +39,11 @@ void SetupOptions::declare(Options& options) {
   options.choice_flag("--think", think, kThinkAlone, {kThinkAlone, "low", "medium", "high"},
                       "As --show-reasoning; with low, medium or high also the effort");
   options.text("--system", system, "Instructions that hold for the whole conversation");
-  options.text("--tools", tools_file, "A JSON file with a list of function tools; a call is printed as JSON", "FILE");
+  options.list(
+      "--tools", tools,
+      "A JSON file with a list of function tools, whose calls are printed as JSON; or tools that run here: python, "
+      "browser, mcp:URL, \"mcp:COMMAND ...\"",
+      "FILE|TOOL");
   options.text("--date", date, "The date that the model is told: 2025-06-28, today or none", "DATE");
 }
 
@@ -47,10 +54,18 @@ Result<harmony::ChatSetup> SetupOptions::make() const {
       *harmony::effort_from_name(effort_in_think ? think : reasoning);  // the options take only names that exist
   GOS_TRY(setup.date, conversation_date(date));
   if (!system.empty()) setup.instructions = system;
-  if (!tools_file.empty()) {
-    GOS_TRY(setup.functions, read_tools_file(tools_file));
+  for (const std::string& word : tools) {
+    if (tools::begins_with_tool(word)) continue;
+    GOS_TRY(const std::vector<harmony::ToolDescription> functions, read_tools_file(word));
+    setup.functions.insert(setup.functions.end(), functions.begin(), functions.end());
   }
   return setup;
+}
+
+std::vector<std::string> SetupOptions::local_tools() const {
+  std::vector<std::string> words;
+  std::copy_if(tools.begin(), tools.end(), std::back_inserter(words), tools::begins_with_tool);
+  return words;
 }
 
 }  // namespace gossamer::cli

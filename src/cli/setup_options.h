@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "cli/options.h"
@@ -13,14 +14,16 @@ struct SetupOptions {
   std::string reasoning = "medium";
   std::string think;  // --think[=EFFORT], as other tools spell --reasoning and --show-reasoning
   std::string system;
-  std::string tools_file;
+  std::vector<std::string> tools;  // files of functions, and words for tools that run here
   std::string date = "today";
 
   void declare(Options& options);
   /// True where --think asks to see the reasoning.
   bool wants_reasoning_shown() const { return !think.empty(); }
-  /// Errors: a tools file that cannot be read, a date that is none.
+  /// Without the tools that run here. Errors: a tools file that cannot be read, a date that is none.
   Result<harmony::ChatSetup> make() const;
+  /// Those of `tools` that are no files.
+  std::vector<std::string> local_tools() const;
 };
 
 }  // namespace gossamer::cli

@@ -8,6 +8,7 @@ Conversation start_conversation(const ChatSetup& setup) {
   SystemContent system = SystemContent::defaults();
   system.reasoning_effort = setup.effort;
   if (!setup.date.empty()) system.conversation_start_date = setup.date;
+  for (const ToolNamespace& tool : setup.built_ins) system.tools[tool.name] = tool;
   Conversation conversation;
   conversation.messages.push_back(Message::from_system(std::move(system)));
 

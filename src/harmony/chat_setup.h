@@ -14,6 +14,8 @@ struct ChatSetup {
   ReasoningEffort effort = ReasoningEffort::kMedium;
   std::optional<std::string> instructions;  ///< for the developer message: what applications call the system prompt
   std::vector<ToolDescription> functions;
+  std::vector<ToolNamespace>
+      built_ins;  ///< for the system message: python, browser, and others that run beside the model
 };
 
 /// The system message, and a developer message where there are instructions or functions.

@@ -1,6 +1,7 @@
 #include "harmony/frame_rules.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "base/utf8.h"
@@ -15,6 +16,15 @@ const ToolNamespaces* tools_of(const Content& content) {
   if (const auto* system = std::get_if<SystemContent>(&content)) return &system->tools;
   if (const auto* developer = std::get_if<DeveloperContent>(&content)) return &developer->tools;
   return nullptr;
+}
+
+/// The one of that name; else the functions of the tool of that name.
+std::vector<std::string> named_recipients(const std::vector<std::string>& recipients, const std::string& name) {
+  if (std::find(recipients.begin(), recipients.end(), name) != recipients.end()) return {name};
+  std::vector<std::string> functions;
+  std::copy_if(recipients.begin(), recipients.end(), std::back_inserter(functions),
+               [&](const std::string& recipient) { return recipient.starts_with(name + "."); });
+  return functions;
 }
 
 }  // namespace
@@ -54,10 +64,10 @@ Result<FrameRules> frame_rules(std::vector<std::string> recipients, const ToolCh
       rules.must_call = true;
       break;
     case ToolChoice::Kind::kNamed:
-      if (std::find(recipients.begin(), recipients.end(), choice.recipient) == recipients.end())
+      rules.recipients = named_recipients(recipients, choice.recipient);
+      if (rules.recipients.empty())
         return make_error(ErrorCode::kInvalidInput, "the tool {} must be called, but it is not declared",
                           choice.recipient);
-      rules.recipients = {choice.recipient};
       rules.must_call = true;
       break;
   }

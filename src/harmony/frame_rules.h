@@ -17,7 +17,7 @@ namespace gossamer::harmony {
 struct ToolChoice {
   enum class Kind : uint8_t { kAuto, kNone, kRequired, kNamed };
   Kind kind = Kind::kAuto;
-  std::string recipient;  ///< kNamed: "functions.get_weather"
+  std::string recipient;  ///< kNamed: "functions.get_weather", or "browser" for any of its functions
 };
 
 /// How one answer may be framed. One call ends an answer, so there is never more than one: this holds for requests with

@@ -25,7 +25,7 @@ harmony::ToolChoice harmony_choice(const ToolChoice& choice) {
     case ToolChoice::Kind::kRequired:
       return {Kind::kRequired, {}};
     case ToolChoice::Kind::kNamed:
-      return {Kind::kNamed, kFunctions + choice.name};
+      return {Kind::kNamed, choice.is_of_server ? choice.name : kFunctions + choice.name};
   }
   return {};
 }

@@ -143,6 +143,7 @@ harmony::Conversation make_conversation(const ChatPrompt& prompt, const std::str
   setup.date = today;
   setup.effort = prompt.effort.value_or(harmony::ReasoningEffort::kMedium);
   setup.functions = prompt.functions;
+  setup.built_ins = prompt.server_tools;
   if (prompt.instructions) add_paragraph(*prompt.instructions, setup.instructions);
   const std::vector<ChatTurn>& turns = prompt.turns;
   size_t first = 0;
@@ -150,8 +151,6 @@ harmony::Conversation make_conversation(const ChatPrompt& prompt, const std::str
     add_paragraph(turns[first].text, setup.instructions);
 
   harmony::Conversation conversation = harmony::start_conversation(setup);
-  auto& system = std::get<harmony::SystemContent>(conversation.messages.front().contents.front());
-  for (const harmony::ToolNamespace& tool : prompt.server_tools) system.tools[tool.name] = tool;
   if (prompt.format.kind != OutputFormat::Kind::kText) {
     std::vector<Message>& head = conversation.messages;
     const bool has_developer = head.back().role == harmony::Role::kDeveloper;

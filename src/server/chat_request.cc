@@ -152,34 +152,46 @@ void refuse_what_is_not_there(JsonReader& reader) {
     reader.fail("use_beam_search", "\"use_beam_search\" is not supported; ask for \"n\" and choose");
 }
 
-}  // namespace
-
-ToolChoice read_tool_choice(JsonReader& reader, const std::vector<std::string>& functions) {
-  ToolChoice choice;
+ToolChoice read_tool_choice(JsonReader& reader) {
   const json::value* value = reader.any("tool_choice");
-  if (!value) return choice;
+  if (!value) return {};
   const auto unknown = [&] {
     reader.fail("tool_choice",
                 "\"tool_choice\" must be \"auto\", \"none\", \"required\" or {\"type\": \"function\", \"function\": "
                 "{\"name\": ...}}");
-    return choice;
+    return ToolChoice();
   };
   if (const json::string* word = value->if_string()) {
-    if (*word == "auto") return choice;
+    if (*word == "auto") return {};
     if (*word == "none") return {ToolChoice::Kind::kNone, {}};
     if (*word != "required" && *word != "any") return unknown();
-    if (functions.empty()) reader.fail("tool_choice", "\"tool_choice\" asks for a call, but there are no \"tools\"");
     return {ToolChoice::Kind::kRequired, {}};
   }
   if (!value->is_object()) return unknown();
   JsonReader fields = reader.inside(value->get_object(), reader.place("tool_choice"));
   if (fields.text("type").value_or("") != "function") return unknown();
-  choice = {ToolChoice::Kind::kNamed, model_tool_name(chosen_function(fields))};
-  if (std::find(functions.begin(), functions.end(), choice.name) == functions.end())
+  return {ToolChoice::Kind::kNamed, chosen_function(fields)};
+}
+
+/// Whose tool it names: the client's, else the server's.
+void resolve_tool_choice(JsonReader& reader, ChatRequest& request) {
+  ToolChoice& choice = request.tool_choice;
+  if (choice.kind == ToolChoice::Kind::kRequired && request.functions.empty() && request.built_ins.empty())
+    return reader.fail("tool_choice", "\"tool_choice\" asks for a call, but there are no \"tools\"");
+  if (choice.kind != ToolChoice::Kind::kNamed) return;
+  const std::string function = model_tool_name(choice.name);
+  const bool is_function = std::ranges::find(request.functions, function) != request.functions.end();
+  const auto means = [&](const std::string& recipient) {
+    return recipient == choice.name || recipient.starts_with(choice.name + ".");
+  };
+  choice.is_of_server = !is_function && std::ranges::any_of(request.built_ins, means);
+  if (is_function) choice.name = function;
+  if (!is_function && !choice.is_of_server)
     reader.fail("tool_choice",
                 fmt::format("\"tool_choice\" names \"{}\", which is none of the \"tools\"", choice.name.substr(0, 80)));
-  return choice;
 }
+
+}  // namespace
 
 ChatCompletion read_chat_completion(JsonReader& reader, const ServedModel& model, const PromptHook& complete) {
   ChatCompletion body;
@@ -187,7 +199,7 @@ ChatCompletion read_chat_completion(JsonReader& reader, const ServedModel& model
   ChatPrompt prompt;
   prompt.turns = read_turns(reader);
   prompt.functions = read_tools(reader, request);
-  request.tool_choice = read_tool_choice(reader, request.functions);
+  request.tool_choice = read_tool_choice(reader);
   if (request.tool_choice.kind == ToolChoice::Kind::kNone) prompt.functions.clear();
   request.parallel_tool_calls = reader.boolean("parallel_tool_calls").value_or(true);
   prompt.format = read_output_format(reader.object("response_format"), "response_format", reader);
@@ -219,6 +231,7 @@ ChatCompletion read_chat_completion(JsonReader& reader, const ServedModel& model
   body.stream_options = read_stream_options(reader);
   refuse_what_is_not_there(reader);
   if (reader.ok() && complete) complete(prompt, request);
+  if (reader.ok()) resolve_tool_choice(reader, request);
   if (reader.ok()) request.conversation = make_conversation(prompt, model.today(), reader);
   return body;
 }

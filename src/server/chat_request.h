@@ -28,7 +28,4 @@ using PromptHook = std::function<void(ChatPrompt& prompt, ChatRequest& request)>
 /// Reads it; what is wrong is the reader's problem. `complete`: called before the conversation is made.
 ChatCompletion read_chat_completion(JsonReader& reader, const ServedModel& model, const PromptHook& complete = {});
 
-/// "tool_choice" of chat completions and, with flat names, of responses; `functions`: those that were declared.
-ToolChoice read_tool_choice(JsonReader& reader, const std::vector<std::string>& functions);
-
 }  // namespace gossamer::server

@@ -156,7 +156,14 @@ std::optional<ResponsesToolKind> kind_from_type(std::string_view type) {
   return std::nullopt;
 }
 
-/// The name of the tool in force that {"type", "name"?} means; nothing, and a problem, where there is none.
+/// The tool of the server in force that {"type", "server_label"?} means; null: it means none.
+std::shared_ptr<const tools::Tool> named_server_tool(const ResponsesTools& tools, JsonReader& reader) {
+  std::vector<std::shared_ptr<const tools::Tool>> in_force;
+  for (const ServerToolUse& use : tools.by_server) in_force.push_back(use.tool);
+  return server_tool(reader.text("type").value_or(""), reader, tools::Toolset(std::move(in_force)));
+}
+
+/// The name of the function in force that {"type", "name"?} means; nothing, and a problem, where there is none.
 std::optional<std::string> named_tool(const ResponsesTools& tools, JsonReader& reader) {
   const std::string type = reader.text("type").value_or("");
   const std::optional<ResponsesToolKind> kind = kind_from_type(type);
@@ -250,6 +257,8 @@ ResponsesToolChoice read_responses_tool_choice(const ResponsesTools& tools, Json
     JsonReader inner = reader.inside(*object, "tool_choice");
     if (inner.text("type") == "allowed_tools") {
       choose_allowed(tools, inner, out);
+    } else if (const auto tool = named_server_tool(tools, inner)) {
+      out.choice = {ToolChoice::Kind::kNamed, tool->name(), /*is_of_server=*/true};
     } else if (std::optional<std::string> name = named_tool(tools, inner)) {
       out.choice = {ToolChoice::Kind::kNamed, std::move(*name)};
     }

@@ -9,13 +9,9 @@ namespace {
 
 constexpr std::string_view kMcp = "mcp:";
 
-bool begins_tool(std::string_view text) {
-  if (text.empty() || text[0] == ',') return true;
-  for (const std::string_view word : {"python", "browser", "demo"}) {
-    if (!text.starts_with(word)) continue;
-    if (text.size() == word.size() || text[word.size()] == ',') return true;
-  }
-  return text.starts_with(kMcp);
+/// True for what may follow the comma behind a tool's word; commas within commands are followed by something else.
+bool ends_word(std::string_view text) {
+  return text.empty() || text[0] == ',' || begins_with_tool(text);
 }
 
 Result<std::shared_ptr<Tool>> make_tool(const std::string& word, const ToolsetOptions& options) {
@@ -38,11 +34,16 @@ bool Tool::answers_to(std::string_view recipient) const {
   });
 }
 
+bool begins_with_tool(std::string_view text) {
+  const std::string_view word = text.substr(0, text.find(','));
+  return word == "python" || word == "browser" || word == "demo" || text.starts_with(kMcp);
+}
+
 std::vector<std::string> split_tool_words(std::string_view words) {
   std::vector<std::string> parts;
   while (!words.empty()) {
     size_t comma = words.find(',');
-    while (comma != std::string_view::npos && !begins_tool(words.substr(comma + 1))) comma = words.find(',', comma + 1);
+    while (comma != std::string_view::npos && !ends_word(words.substr(comma + 1))) comma = words.find(',', comma + 1);
     const std::string_view part = words.substr(0, comma);
     if (part == "demo") {
       parts.insert(parts.end(), {"python", "browser"});

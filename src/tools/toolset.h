@@ -37,6 +37,10 @@ class Toolset {
   std::vector<std::shared_ptr<const Tool>> tools_;
 };
 
+/// True for a text that names a tool, or begins with the name of one and a comma: "python", "browser,python",
+/// "mcp:...".
+bool begins_with_tool(std::string_view text);
+
 /// One word of the flag for each tool: a comma parts where a tool's word follows it, for commands may have commas.
 std::vector<std::string> split_tool_words(std::string_view words);
 

@@ -6,7 +6,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from gossamer import FIXED, QUESTION, WEATHER, Terminal, answer, endless, exchange, run
+from gossamer import FIXED, QUESTION, ROOT, WEATHER, Terminal, answer, endless, exchange, run
 
 FRANCE, ITALY = QUESTION, "What is the capital of Italy?"
 
@@ -38,6 +38,18 @@ class Lines(unittest.TestCase):
         _, second, _ = chat(f"/load {self.file}", ITALY)
         drop = lambda text: "".join(line + "\n" for line in text.splitlines() if self.file not in line)
         self.assertEqual(drop(first) + drop(second), whole)
+
+    def test_a_tool_that_runs_here(self):
+        server = f"mcp:test=python3 {ROOT / 'tests/tools/mcp_server.py'}"
+        options = ["--tool-choice", "test.fail", "--reasoning-budget", "10", "--max-tokens", "300"]
+        _, _, err = chat(FRANCE, f"/save {self.file}", options=["--tools", server, *options])
+        self.assertIn("(test.fail: ", err)
+        roles = [(m["role"], m.get("recipient")) for m in self.saved()]
+        call = roles.index(("assistant", "test.fail"))
+        self.assertEqual(roles[call + 1], ("tool", "assistant"))
+        code, out, err = chat(f"/load {self.file}", f"/tools {server}", ITALY, options=options)
+        self.assertEqual(code, 0)
+        self.assertIn("(test.fail: ", err)
 
     def test_what_was_saved_renders(self):
         chat(FRANCE, f"/save {self.file}", options=["--system", "Be brief."])

@@ -7,7 +7,7 @@ import tempfile
 import time
 import unittest
 
-from gossamer import FIXED, PROGRAM, QUESTION, WEATHER, Terminal, answer, endless, run
+from gossamer import FIXED, PROGRAM, QUESTION, ROOT, WEATHER, Terminal, answer, endless, run
 
 
 class Answer(unittest.TestCase):
@@ -97,6 +97,23 @@ class Tools(unittest.TestCase):
         self.assertEqual(result["tool_calls"], [json.loads(text)])
         self.assertEqual(result["finish_reason"], "tool_calls")
         self.assertIn("Paris", json.dumps(result["tool_calls"]))
+
+    def test_a_tool_that_runs_here(self):
+        server = f"mcp:test=python3 {ROOT / 'tests/tools/mcp_server.py'}"
+        options = ["--tools", server, "--tool-choice", "test.fail", "--reasoning-budget", "10", "--max-tokens", "300"]
+        result = json.loads(answer("--json", *options, QUESTION))
+        self.assertEqual([one["name"] for one in result["tools_run"]], ["test.fail"])
+        self.assertNotEqual(result["tools_run"][0]["result"], "")
+        self.assertEqual(result["tool_calls"], [])
+        self.assertIn(result["finish_reason"], ("stop", "length"))
+        done = run("run", *FIXED, *options, QUESTION)
+        self.assertRegex(done.stderr.decode(), r"\(test\.fail: .*\)\n\(gives: .+\)\n")
+        self.assertNotIn("test.fail", done.stdout.decode())
+
+    def test_a_tool_that_cannot_run(self):
+        done = run("run", "--tools", "mcp:/no/such/program", "Hi")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("/no/such/program", done.stderr.decode())
 
     def test_files_that_hold_no_tools(self):
         for text, expected in [("{", "JSON"), ("{}", "list"), ("[{}]", "name"), ('[{"name": "f", "parameters": 3}]', "parameters")]:

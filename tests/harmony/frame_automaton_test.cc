@@ -159,6 +159,10 @@ TEST(FrameAutomaton, ToolChoice) {
   EXPECT_EQ(part("<|channel|>analysis to=python code<|message|>1<|call|>", {Kind::kNamed, "functions.get"}),
             "<|channel|>analysis to=");
   EXPECT_EQ(part(final_message, {Kind::kNamed, "functions.get"}), "<|channel|>");
+  const std::string search = "<|channel|>commentary to=browser.search<|message|>{}<|call|>";
+  EXPECT_EQ(part(search, {Kind::kNamed, "browser"}), search);
+  EXPECT_EQ(part(call, {Kind::kNamed, "browser"}), "<|channel|>commentary to=");
+  EXPECT_FALSE(frame_rules(kRecipients, {Kind::kNamed, "brows"}).ok());
   EXPECT_FALSE(frame_rules(kRecipients, {Kind::kNamed, "functions.other"}).ok());
   EXPECT_FALSE(frame_rules({}, {Kind::kRequired, {}}).ok());
 }

@@ -113,6 +113,23 @@ TEST_F(ToolLoop, OffByDefaultAndWhereARequestSaysSo) {
   EXPECT_EQ(app_->ask("POST", kChat, asks(R"(, "server_tools": 3)")).status, 400u);
 }
 
+TEST_F(ToolLoop, ToolsOfTheServerCanBeAskedForByName) {
+  const auto python = fake_python(gives("42"));
+  begin({python_call("6 * 7"), final_answer("It is 42.")}, with_tools({python}));
+  const auto chosen = [](const std::string& name) {
+    return R"(, "tool_choice": {"type": "function", "function": {"name": ")" + name + R"("}})";
+  };
+  EXPECT_EQ(app_->ask("POST", kChat, asks(chosen("python"))).status, 200u);
+  EXPECT_EQ(app_->ask("POST", kChat, asks(R"(, "tool_choice": "required")")).status, 200u);
+  EXPECT_EQ(app_->ask("POST", kChat, asks(chosen("browser"))).status, 400u);
+  EXPECT_EQ(app_->ask("POST", kChat, asks(chosen("pyth"))).status, 400u);
+  EXPECT_EQ(app_->ask("POST", kChat, asks(R"(, "server_tools": false)" + chosen("python"))).status, 400u);
+  const std::string choice = R"("tool_choice": {"type": "code_interpreter"})";
+  const std::string tools = R"("tools": [{"type": "code_interpreter", "container": {"type": "auto"}}])";
+  EXPECT_EQ(app_->ask("POST", kResponses, R"({"input": "6 * 7?", )" + tools + ", " + choice + "}").status, 200u);
+  EXPECT_EQ(app_->ask("POST", kResponses, R"({"input": "6 * 7?", )" + choice + "}").status, 400u);
+}
+
 TEST_F(ToolLoop, RoundsAreBounded) {
   const auto python = fake_python(gives("again"));
   begin({python_call("1")}, with_tools({python}, 5));
