@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "http/ascii.h"
+#include "http/chunked_body.h"
 #include "http/header_lines.h"
 #include "http/request_target.h"
 
@@ -53,6 +54,7 @@ class RequestParser : public beast::http::basic_parser<true> {
   unsigned num_lengths = 0, num_codings = 0, num_hosts = 0;
   std::string coding;
   uint64_t body_bytes = 0;
+  bool begun_chunks = false;
 
  private:
   void on_request_impl(beast::http::verb, string_view method, string_view target, int http_version,
@@ -79,7 +81,7 @@ class RequestParser : public beast::http::basic_parser<true> {
   void on_header_impl(error_code&) override { head_done_ = true; }
   void on_body_init_impl(const boost::optional<uint64_t>&, error_code&) override {}
   size_t on_body_impl(string_view body, error_code&) override { return append(body); }
-  void on_chunk_header_impl(uint64_t, string_view, error_code&) override {}
+  void on_chunk_header_impl(uint64_t, string_view, error_code&) override { begun_chunks = true; }
   size_t on_chunk_body_impl(uint64_t, string_view body, error_code&) override { return append(body); }
   void on_finish_impl(error_code&) override {}
   void on_response_impl(int, string_view, int, error_code&) override {}
@@ -197,6 +199,7 @@ size_t RequestReader::Impl::read_head(std::string_view bytes) {
 }
 
 size_t RequestReader::Impl::read_body(std::string_view bytes) {
+  if (parser.chunked() && !parser.begun_chunks && bytes.size() < kLeastChunkedBodyBytes) return 0;
   error_code error;
   const size_t used = parser.put(asio::buffer(bytes.data(), bytes.size()), error);
   wire_body_bytes += used;

@@ -6,6 +6,8 @@
 #include <optional>
 #include <utility>
 
+#include "http/chunked_body.h"
+
 namespace gossamer::http {
 
 namespace asio = boost::asio;
@@ -27,6 +29,10 @@ class ResponseParser : public beast::http::basic_parser<false> {
  public:
   explicit ResponseParser(const ResponseReader::Sink& sink) : sink_(sink) {}
   bool is_interim() const { return code_ < 200; }
+  /// More of a chunked body must be there before any of it is looked at.
+  bool waits_for_more(size_t bytes) {
+    return is_header_done() && !is_done() && chunked() && !begun_chunks_ && bytes < kLeastChunkedBodyBytes;
+  }
 
  private:
   void on_response_impl(int code, string_view, int, error_code&) override { code_ = static_cast<unsigned>(code); }
@@ -39,7 +45,7 @@ class ResponseParser : public beast::http::basic_parser<false> {
   }
   void on_body_init_impl(const boost::optional<uint64_t>&, error_code&) override {}
   size_t on_body_impl(string_view body, error_code&) override { return give(body); }
-  void on_chunk_header_impl(uint64_t, string_view, error_code&) override {}
+  void on_chunk_header_impl(uint64_t, string_view, error_code&) override { begun_chunks_ = true; }
   size_t on_chunk_body_impl(uint64_t, string_view body, error_code&) override { return give(body); }
   void on_finish_impl(error_code&) override {}
   void on_request_impl(beast::http::verb, string_view, string_view, int, error_code&) override {}
@@ -52,7 +58,7 @@ class ResponseParser : public beast::http::basic_parser<false> {
   const ResponseReader::Sink& sink_;
   unsigned code_ = 0;
   Headers headers_;
-  bool head_done_ = false;
+  bool head_done_ = false, begun_chunks_ = false;
 };
 
 }  // namespace
@@ -64,7 +70,6 @@ struct ResponseReader::Impl {
     parser.emplace(sink);
     parser->header_limit(kMaxResponseHeadBytes);
     parser->body_limit(boost::none);
-    parser->eager(true);
     parser->skip(to_head);
   }
 
@@ -87,7 +92,9 @@ ResponseReader::~ResponseReader() = default;
 size_t ResponseReader::read(std::string_view bytes) {
   size_t used = 0;
   while (used < bytes.size() && state() == State::kReading) {
+    if (impl_->parser->waits_for_more(bytes.size() - used)) break;
     error_code error;
+    impl_->parser->eager(impl_->parser->is_header_done());  // the body is another step
     used += impl_->parser->put(asio::buffer(bytes.data() + used, bytes.size() - used), error);
     if (error == BeastError::need_more) {
       if (bytes.size() - used > kMaxResponseHeadBytes) impl_->malformed("The response's head is too long.");

@@ -2,6 +2,7 @@
 
 #include "http/request_reader.h"
 #include "http/request_target.h"
+#include "http/response_reader.h"
 #include "http/sse_parser.h"
 #include "http/url.h"
 
@@ -113,6 +114,37 @@ TEST(RequestReader, DoesNotCareAboutPieces) {
     EXPECT_EQ(used, request.size());
     EXPECT_TRUE(reader.keep_alive());
     EXPECT_EQ(reader.take_request().body, "hello0123456789abcdef");
+  }
+}
+
+/// Bytes as they come from a slow peer, one more each time.
+template <class Reader>
+void feed_slowly(Reader& reader, std::string_view bytes) {
+  std::string unread;
+  for (const char byte : bytes) {
+    unread += byte;
+    unread.erase(0, reader.read(unread));
+  }
+}
+
+/// Beast asserts that the end of an empty body comes in one piece.
+TEST(RequestReader, AnEmptyChunkedBodyInPieces) {
+  for (const std::string end : {"0\r\n\r\n", "0\r\nX: y\r\n\r\n", "0;a=b\r\n\r\n", "00000000\r\n\r\n"}) {
+    RequestReader request(1000, 1000);
+    feed_slowly(request, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + end);
+    EXPECT_EQ(request.state(), RequestReader::State::kDone) << end;
+    const std::string head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    const ResponseReader::Sink sink{[](unsigned, Headers) {}, [](std::string_view) {}};
+    for (size_t cut = 0; cut <= end.size(); ++cut) {  // the beginning comes together with the head
+      ResponseReader response(sink, false);
+      std::string unread = head + end.substr(0, cut);
+      unread.erase(0, response.read(unread));
+      for (const char byte : end.substr(cut)) {
+        unread += byte;
+        unread.erase(0, response.read(unread));
+      }
+      EXPECT_EQ(response.state(), ResponseReader::State::kDone) << end << " cut at " << cut;
+    }
   }
 }
 
