@@ -59,7 +59,7 @@ void Options::count(const std::string& names, uint32_t& value, const std::string
 
 void Options::list(const std::string& names, std::vector<std::string>& values, const std::string& help,
                    const std::string& kind) {
-  command_.add_option(names, values, help)->type_name(kind)->expected(1)->take_all();
+  command_.add_option(names, values, help)->type_name(kind)->expected(1)->take_all()->allow_extra_args(false);
 }
 
 void Options::required_file(const std::string& names, std::string& value, const std::string& help) {
