@@ -199,7 +199,7 @@ size_t RequestReader::Impl::read_head(std::string_view bytes) {
 }
 
 size_t RequestReader::Impl::read_body(std::string_view bytes) {
-  if (parser.chunked() && !parser.begun_chunks && bytes.size() < kLeastChunkedBodyBytes) return 0;
+  if (parser.chunked() && !parser.begun_chunks && may_be_cut_empty_body(bytes)) return 0;
   error_code error;
   const size_t used = parser.put(asio::buffer(bytes.data(), bytes.size()), error);
   wire_body_bytes += used;

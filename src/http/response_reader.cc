@@ -30,8 +30,8 @@ class ResponseParser : public beast::http::basic_parser<false> {
   explicit ResponseParser(const ResponseReader::Sink& sink) : sink_(sink) {}
   bool is_interim() const { return code_ < 200; }
   /// More of a chunked body must be there before any of it is looked at.
-  bool waits_for_more(size_t bytes) {
-    return is_header_done() && !is_done() && chunked() && !begun_chunks_ && bytes < kLeastChunkedBodyBytes;
+  bool waits_for_more(std::string_view bytes) {
+    return is_header_done() && !is_done() && chunked() && !begun_chunks_ && may_be_cut_empty_body(bytes);
   }
 
  private:
@@ -92,7 +92,7 @@ ResponseReader::~ResponseReader() = default;
 size_t ResponseReader::read(std::string_view bytes) {
   size_t used = 0;
   while (used < bytes.size() && state() == State::kReading) {
-    if (impl_->parser->waits_for_more(bytes.size() - used)) break;
+    if (impl_->parser->waits_for_more(bytes.substr(used))) break;
     error_code error;
     impl_->parser->eager(impl_->parser->is_header_done());  // the body is another step
     used += impl_->parser->put(asio::buffer(bytes.data() + used, bytes.size() - used), error);

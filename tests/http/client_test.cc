@@ -202,7 +202,7 @@ TEST(ClientFailures, OfServersThatAreNone) {
       {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabc", CallFailure::kDisconnected, "abc"},
       {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", CallFailure::kDisconnected, "abc"},
       {"SSH-2.0-OpenSSH_9.2\r\n", CallFailure::kMalformed, ""},
-      {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzzz\r\n", CallFailure::kMalformed, ""},
+      {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", CallFailure::kMalformed, ""},
       {"HTTP/1.1 200 OK\r\n\r\nto the end", std::nullopt, "to the end"},
       {"HTTP/1.0 200 OK\r\n\r\n", std::nullopt, ""},
       {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
