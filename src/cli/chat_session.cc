@@ -42,14 +42,6 @@ harmony::ChatSetup setup_of(const std::vector<harmony::Message>& head) {
   return setup;
 }
 
-harmony::Message tool_result(const std::string& tool, const std::string& text) {
-  harmony::Message message = harmony::Message::from_text(harmony::Role::kTool, text);
-  message.name = tool;
-  message.recipient = harmony::role_name(harmony::Role::kAssistant);
-  message.channel = "commentary";
-  return message;
-}
-
 }  // namespace
 
 Result<ChatSession> ChatSession::start(const ChatOptions& options) {
@@ -80,7 +72,7 @@ harmony::Conversation ChatSession::conversation() const {
 
 Status ChatSession::say(const std::string& text, Output& out) {
   turns_.push_back(awaited_tool_.empty() ? harmony::Message::from_text(harmony::Role::kUser, text)
-                                         : tool_result(awaited_tool_, text));
+                                         : harmony::Message::from_tool(awaited_tool_, "commentary", text));
   AnswerPrinter printer(out, show_reasoning_);
   auto go_on = [&] { return out.ok() && !InterruptGuard::requested(); };
   const harmony::Conversation said = conversation();

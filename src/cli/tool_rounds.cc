@@ -5,20 +5,12 @@
 namespace gossamer::cli {
 namespace {
 
-constexpr uint32_t kMostRounds = 32;
-
-harmony::Message result_message(const harmony::Message& call, std::string text) {
-  harmony::Message message = harmony::Message::from_text(harmony::Role::kTool, std::move(text));
-  message.name = call.recipient;
-  message.recipient = harmony::role_name(harmony::Role::kAssistant);
-  message.channel = call.channel;
-  return message;
-}
+constexpr uint32_t kMostCalls = 32;
 
 /// What comes after the calls that were asked for.
 void let_go(ConstraintOptions& constraints, uint32_t num_calls) {
   if (constraints.tool_choice != "none") constraints.tool_choice = "auto";
-  if (num_calls >= kMostRounds) constraints.tool_choice = "none";
+  if (num_calls == kMostCalls) constraints.tool_choice = "none";
 }
 
 /// The call that a round ended with, where it is of a tool that runs here.
@@ -55,12 +47,13 @@ Result<Answer> answer_with_tools(Assistant& assistant, LocalTools& tools, const 
       all = round;
     else
       add_round(all, round);
-    if (!call) break;
+    if (!call || num_calls == kMostCalls) break;  // a model that nothing holds may go on calling
 
     if (printer) printer->show_call(*call);
     const std::string text = tools.run(*call, go_on);
     if (printer) printer->show_result(text);
-    all.messages.push_back(result_message(round.messages.back(), text));
+    all.messages.push_back(
+        harmony::Message::from_tool(call->name, round.messages.back().channel.value_or("commentary"), text));
     conversation.messages.insert(conversation.messages.end(), round.messages.begin(), round.messages.end());
     conversation.messages.push_back(all.messages.back());
     let_go(constraints, ++num_calls);

@@ -62,6 +62,14 @@ Message Message::from_text(Role role, std::string text) {
   return message;
 }
 
+Message Message::from_tool(std::string name, std::string channel, std::string text) {
+  Message message = from_text(Role::kTool, std::move(text));
+  message.name = std::move(name);
+  message.recipient = role_name(Role::kAssistant);
+  message.channel = std::move(channel);
+  return message;
+}
+
 Message Message::from_system(SystemContent content) {
   Message message;
   message.role = Role::kSystem;

@@ -90,6 +90,8 @@ struct Message {
   static Message from_text(Role role, std::string text);
   static Message from_system(SystemContent content);
   static Message from_developer(DeveloperContent content);
+  /// What the tool `name` ("functions.get_weather") answers the assistant, in the channel of the call.
+  static Message from_tool(std::string name, std::string channel, std::string text);
 
   /// All text contents, joined.
   std::string text() const;

@@ -87,11 +87,7 @@ class TurnWriter {
 
   void write_result(const ChatTurn& turn) {
     const std::string name = tool_of(turn);
-    Message message = Message::from_text(harmony::Role::kTool, turn.text);
-    message.name = kFunctions + model_tool_name(name);
-    message.recipient = "assistant";
-    message.channel = "commentary";
-    out_.push_back(std::move(message));
+    out_.push_back(Message::from_tool(kFunctions + model_tool_name(name), "commentary", turn.text));
   }
 
   /// By the id of its call; else by the name that the client gives; else the last call.

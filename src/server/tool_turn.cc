@@ -16,14 +16,6 @@ harmony::Message said(const std::string& channel, std::string text) {
 
 }  // namespace
 
-harmony::Message tool_message(const ServerCall& call, const std::string& text) {
-  harmony::Message message = harmony::Message::from_text(harmony::Role::kTool, text);
-  message.name = call.recipient;
-  message.recipient = "assistant";
-  message.channel = call.channel;
-  return message;
-}
-
 void ToolTurn::take(const AnswerEvent& event) {
   tokens_.insert(tokens_.end(), event.ids.begin(), event.ids.end());
   switch (event.kind) {
@@ -63,7 +55,7 @@ Status ToolTurn::add_result(const Tokenizer& tokenizer, const std::string& text)
   harmony::Message question = said(call.channel, call.arguments);
   question.recipient = call.recipient;
   messages_.push_back(std::move(question));
-  messages_.push_back(tool_message(call, text));
+  messages_.push_back(harmony::Message::from_tool(call.recipient, call.channel, text));
 
   GOS_TRY(const harmony::FrameTokens frame, harmony::FrameTokens::from(tokenizer));
   // A call may have ended as a text does; the model knows calls that end with this.

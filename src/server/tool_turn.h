@@ -43,7 +43,4 @@ class ToolTurn {
   std::vector<std::string> client_calls_;
 };
 
-/// The message with which a tool answers.
-harmony::Message tool_message(const ServerCall& call, const std::string& text);
-
 }  // namespace gossamer::server
