@@ -59,7 +59,7 @@ const std::vector<ChatCommand>& chat_commands() {
          return Status();
        }},
       {"tools", "FILE|TOOL", "functions that the model may call, or tools that run here: python, browser, mcp:...",
-       with_file(&ChatSession::load_tools, "The model may call what is in {}.")},
+       with_file(&ChatSession::load_tools, "The model's tools are those of {}.")},
       {"save", "FILE", "write the conversation to a file", with_file(&ChatSession::save, "The conversation is in {}.")},
       {"load", "FILE", "take up a conversation from a file",
        with_file(&ChatSession::load, "The conversation from {} goes on.")},
