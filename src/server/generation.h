@@ -39,7 +39,7 @@ struct ToolChoice {
   enum class Kind : uint8_t { kAuto, kNone, kRequired, kNamed };
   Kind kind = Kind::kAuto;
   std::string name;           ///< kNamed: of a function, without "functions."
-  bool is_of_server = false;  ///< kNamed: `name` is a tool of the server instead, all of its functions
+  bool is_of_server = false;  ///< kNamed: `name` is a tool of the server instead (any function of it), or one of those
 };
 
 /// How tokens are chosen and when an answer ends: what all interfaces have in common.

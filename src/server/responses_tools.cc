@@ -156,11 +156,16 @@ std::optional<ResponsesToolKind> kind_from_type(std::string_view type) {
   return std::nullopt;
 }
 
-/// The tool of the server in force that {"type", "server_label"?} means; null: it means none.
-std::shared_ptr<const tools::Tool> named_server_tool(const ResponsesTools& tools, JsonReader& reader) {
+/// The tool of the server in force that {"type", "server_label"?, "name"?} means, or its function of that name;
+/// nothing: it means none.
+std::optional<std::string> named_server_tool(const ResponsesTools& tools, JsonReader& reader) {
   std::vector<std::shared_ptr<const tools::Tool>> in_force;
   for (const ServerToolUse& use : tools.by_server) in_force.push_back(use.tool);
-  return server_tool(reader.text("type").value_or(""), reader, tools::Toolset(std::move(in_force)));
+  const auto tool = server_tool(reader.text("type").value_or(""), reader, tools::Toolset(std::move(in_force)));
+  if (!tool) return std::nullopt;
+  const bool has_functions = tool->kind() == tools::Tool::Kind::kMcp;
+  const std::optional<std::string> function = has_functions ? reader.text("name") : std::nullopt;
+  return function ? tool->name() + "." + *function : tool->name();
 }
 
 /// The name of the function in force that {"type", "name"?} means; nothing, and a problem, where there is none.
@@ -257,8 +262,8 @@ ResponsesToolChoice read_responses_tool_choice(const ResponsesTools& tools, Json
     JsonReader inner = reader.inside(*object, "tool_choice");
     if (inner.text("type") == "allowed_tools") {
       choose_allowed(tools, inner, out);
-    } else if (const auto tool = named_server_tool(tools, inner)) {
-      out.choice = {ToolChoice::Kind::kNamed, tool->name(), /*is_of_server=*/true};
+    } else if (std::optional<std::string> tool = named_server_tool(tools, inner)) {
+      out.choice = {ToolChoice::Kind::kNamed, std::move(*tool), /*is_of_server=*/true};
     } else if (std::optional<std::string> name = named_tool(tools, inner)) {
       out.choice = {ToolChoice::Kind::kNamed, std::move(*name)};
     }

@@ -302,6 +302,22 @@ TEST_F(ToolLoop, ResponsesShowMcp) {
   EXPECT_THAT(app_->last_prompt(), Not(HasSubstr("type now")));
 }
 
+TEST_F(ToolLoop, AFunctionOfAnMcpServerCanBeAskedFor) {
+  begin({server_call("weather.now", "{}"), final_answer("Rain.")}, with_tools({fake_mcp(gives("rain"))}));
+  const auto status = [&](const std::string& allowed, const std::string& choice) {
+    return app_
+        ->ask("POST", kResponses,
+              R"({"input": "?", "tools": [{"type": "mcp", "server_label": "weather")" + allowed +
+                  R"(}], "tool_choice": {"type": "mcp", "server_label": "weather")" + choice + "}}")
+        .status;
+  };
+  EXPECT_EQ(status("", ""), 200u);
+  EXPECT_EQ(status("", R"(, "name": "now")"), 200u);
+  EXPECT_EQ(status("", R"(, "name": "no")"), 400u);
+  EXPECT_EQ(status("", R"(, "name": "sunrise")"), 400u);
+  EXPECT_EQ(status(R"(, "allowed_tools": ["later"])", R"(, "name": "now")"), 400u);
+}
+
 TEST_F(ToolLoop, ServersThatTheOperatorDidNotAllowAreIgnored) {
   begin({final_answer("a")}, with_tools({fake_python(gives("1"))}));
   const Answer answer = app_->ask(
