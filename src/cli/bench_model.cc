@@ -90,7 +90,7 @@ struct Report {
 
 Result<Report> load(const ModelBenchOptions& options) {
   Report report;
-  LoadOptions load_options = options.model.load_options();
+  GOS_TRY(LoadOptions load_options, options.model.load_options());
   load_options.need_tokenizer = false;
   load_options.instrument = [&](std::unique_ptr<kernels::Backend> backend) {
     auto measured = std::make_unique<kernels::MeasuredBackend>(std::move(backend));

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <fstream>
 #include <memory>
 
@@ -34,6 +35,8 @@ void print(const kernels::Backend& taken, bool verbose, Output& out) {
   out.line(fmt::format("processor: {}, {} usable", cpu_name(), available_cpus()));
   out.line(fmt::format("backends: {} ({} is taken)", fmt::join(kernels::available_backends(), ", "), taken.name()));
   if (!verbose) return;
+  if (const char* forced = std::getenv("GOSSAMER_ISA"); forced && *forced)
+    out.line(fmt::format("GOSSAMER_ISA: {} is taken because it says so", forced));
   out.line(fmt::format("KV cache layout: {}", taken.kv_layout_id()));
   out.line(fmt::format("packed weights: {}", taken.packed_layout_id().empty() ? "none" : taken.packed_layout_id()));
   out.line(fmt::format("memory and cores: {}", CpuTopology::of_this_machine().describe()));

@@ -23,6 +23,9 @@ void ModelOptions::declare_computing(Options& options) {
       "--keep-packed", keep_packed,
       "Keep the copy of the weights that is made at loading in a file, as large as the model: later loads take "
       "seconds and share it");
+  options.choice("--dense-dtype", dense_dtype, {"bf16", "int8"},
+                 "Attention's matrices and lm_head of a BF16 checkpoint: as they are, or in 8 bits, for less memory and "
+                 "faster answers that differ a little (docs/forward.md)");
   options.choice("--precision", precision, {"default", "f32"},
                  "Activations in products: rounded where that is faster, or float32 (docs/forward.md)");
   options.flag(
@@ -36,7 +39,10 @@ kernels::Precision ModelOptions::chosen_precision() const {
   return exact ? kernels::Precision::kExact : kernels::Precision::kDefault;
 }
 
-LoadOptions ModelOptions::load_options() const {
+Result<LoadOptions> ModelOptions::load_options() const {
+  if (keep_packed && no_repack)
+    return make_error(ErrorCode::kInvalidInput,
+                      "--keep-packed keeps the copy of the weights that --no-repack does without; leave one of them out");
   LoadOptions options;
   options.num_threads = threads;
   options.backend = backend;
@@ -48,7 +54,7 @@ LoadOptions ModelOptions::load_options() const {
 }
 
 Result<std::unique_ptr<LoadedModel>> ModelOptions::load(bool need_tokenizer) const {
-  LoadOptions options = load_options();
+  GOS_TRY(LoadOptions options, load_options());
   options.need_tokenizer = need_tokenizer;
   return load(options);
 }

@@ -16,7 +16,7 @@ struct ModelOptions {
   uint32_t threads = 0;
   std::string backend;
   std::string precision = "default";
-  std::string dense_dtype = "as-stored";
+  std::string dense_dtype = "bf16";
   bool exact = false;
   bool no_repack = false;
   bool keep_packed = false;
@@ -24,8 +24,8 @@ struct ModelOptions {
   void declare(Options& options);
   void declare_computing(Options& options);  ///< all but --model
   kernels::Precision chosen_precision() const;
-  /// What these options say of loading.
-  LoadOptions load_options() const;
+  /// What these options say of loading. Errors: two of them that contradict each other.
+  Result<LoadOptions> load_options() const;
   /// Loads it, with a progress line on a terminal.
   Result<std::unique_ptr<LoadedModel>> load(bool need_tokenizer) const;
   Result<std::unique_ptr<LoadedModel>> load(const LoadOptions& options) const;

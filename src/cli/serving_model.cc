@@ -52,7 +52,7 @@ Result<std::shared_ptr<server::ServedModel>> load_served_model(const ServeOption
   if (options.max_context > 0) engine_options.limits.max_sequence_tokens = options.max_context;
 
   GOS_TRY(const std::string path, find_model(options.model.model));
-  LoadOptions load = options.model.load_options();
+  GOS_TRY(LoadOptions load, options.model.load_options());
   load.need_tokenizer = true;
   std::shared_ptr<LoadedModel> loaded;
   {

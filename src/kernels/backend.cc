@@ -29,15 +29,17 @@ std::vector<std::string_view> available_backends() {
 
 Result<std::unique_ptr<Backend>> make_backend(std::string_view name, ThreadPool& threads, Precision precision) {
   const auto available = available_backends();
+  std::string_view named_by = "--backend";
   if (name.empty()) {
     const char* forced = std::getenv("GOSSAMER_ISA");
     name = forced && *forced ? std::string_view(forced) : available.front();
+    named_by = "GOSSAMER_ISA";
   }
   bool found = false;
   for (std::string_view candidate : available) found |= candidate == name;
   if (!found)
-    return make_error(ErrorCode::kUnsupported, "backend '{}' is not one this machine can run; it can run: {}", name,
-                      fmt::join(available, ", "));
+    return make_error(ErrorCode::kUnsupported, "{} names the backend '{}', which this machine cannot run; it can run: {}",
+                      named_by, name, fmt::join(available, ", "));
   for (const IsaKernels* isa : available_isas())
     if (name == isa->name) return std::unique_ptr<Backend>(new CpuBackend(*isa, threads, precision));
   return std::unique_ptr<Backend>(new RefBackend());

@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 import time
 import unittest
+from pathlib import Path
 
 from gossamer import FIXED, PROGRAM, QUESTION, ROOT, WEATHER, Terminal, answer, endless, run
 
@@ -64,6 +65,25 @@ class Answer(unittest.TestCase):
         drawn = ["run", "--temperature", "1", "--seed", "3", "--show-reasoning", QUESTION]
         copied, in_file = run(*drawn), run(*drawn, "--no-repack")
         self.assertEqual((copied.stdout, copied.stderr), (in_file.stdout, in_file.stderr))
+
+    def test_a_copy_that_is_not_made_cannot_be_kept(self):
+        done = run("run", "--no-repack", "--keep-packed", QUESTION)
+        self.assertEqual((done.returncode, done.stdout), (1, b""))
+        self.assertRegex(done.stderr, rb"--keep-packed .* --no-repack")
+
+    def test_dense_matrices_in_8_bits(self):
+        with tempfile.TemporaryDirectory() as folder:
+            prompts, out = Path(folder) / "prompts.jsonl", Path(folder) / "logits.safetensors"
+            prompts.write_text('{"name": "a", "tokens": [300, 1428, 17]}\n')
+
+            def logits(*options: str) -> bytes:
+                done = run("logits", "--precision", "default", "--in", str(prompts), "--out", str(out), *options)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                return out.read_bytes()
+
+            self.assertEqual(logits(), logits("--dense-dtype", "bf16"))
+            self.assertNotEqual(logits(), logits("--dense-dtype", "int8"))
+        self.assertEqual(answer("--dense-dtype", "int8", QUESTION), answer(QUESTION))
 
     def test_float32_goes_all_the_way(self):
         done = run("run", *FIXED, "--precision", "f32", "--verbose", QUESTION)

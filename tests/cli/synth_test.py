@@ -46,6 +46,12 @@ class InFolder(unittest.TestCase):
                 self.assertIn(text, done.stderr.decode())
 
 
+class Named(InFolder):
+    def test_a_gguf_file_is_no_folder(self):
+        self.check_refused([str(self.folder / "x.gguf"), *TINY, "--format", "safetensors"], "x.gguf", "folder", code=2)
+        self.assertEqual(self.names(), [])
+
+
 class Written(InFolder):
     def test_a_seed_is_the_same_bytes_always(self):
         self.assertEqual(sha256(self.synth("a.gguf", "--seed", "7")), GGUF_SHA256)

@@ -50,7 +50,9 @@ class Help(unittest.TestCase):
         self.assertIn(b"(ref is taken)", forced.stdout)
         wrong = subprocess.run([PROGRAM, "version"], env={**os.environ, "GOSSAMER_ISA": "sse"}, stderr=subprocess.PIPE, check=False)
         self.assertEqual(wrong.returncode, 1)
-        self.assertIn(b"sse", wrong.stderr)
+        self.assertIn(b"GOSSAMER_ISA names the backend 'sse'", wrong.stderr)
+        self.assertRegex(subprocess.run([PROGRAM, "version", "--verbose"], env={**os.environ, "GOSSAMER_ISA": "ref"}, stdout=subprocess.PIPE,
+                                        check=True).stdout, b"GOSSAMER_ISA: ref is taken because it says so\n")
 
 
 class WrongUsage(unittest.TestCase):
