@@ -21,21 +21,28 @@ class Measurement {
     return measure(fmt::format("pp{}", tokens), tokens, 0, std::min(tokens, 32u), [&] { return extend_all(tokens); });
   }
 
-  Result<ModelRate> decode(uint32_t depth, uint32_t num_sequences) {
-    const uint32_t steps = options_.decode_tokens;
-    GOS_TRY_STATUS(make_sequences(num_sequences, depth + steps));
-    GOS_TRY_STATUS(fill(depth));
-    const std::string sequences = num_sequences > 1 ? fmt::format("x{}", num_sequences) : "";
-    return measure(fmt::format("tg{}{}@{}", steps, sequences, depth), double{1} * steps * num_sequences, depth, 1,
-                   [&]() -> Status {
-                     for (uint32_t step = 0; step < steps; ++step) GOS_TRY_STATUS(extend_all(1));
-                     return {};
-                   });
+  Result<ModelRate> decode(uint32_t depth) {
+    return decode_together(1, depth, fmt::format("tg{}@{}", options_.decode_tokens, depth));
+  }
+
+  Result<ModelRate> decode_parallel(uint32_t num_sequences, uint32_t depth) {
+    return decode_together(num_sequences, depth,
+                           fmt::format("tg{}x{}@{}", options_.decode_tokens, num_sequences, depth));
   }
 
   bool stopped() const { return stopped_; }
 
  private:
+  Result<ModelRate> decode_together(uint32_t num_sequences, uint32_t depth, std::string name) {
+    const uint32_t steps = options_.decode_tokens;
+    GOS_TRY_STATUS(make_sequences(num_sequences, depth + steps));
+    GOS_TRY_STATUS(fill(depth));
+    return measure(std::move(name), double{1} * steps * num_sequences, depth, 1, [&]() -> Status {
+      for (uint32_t step = 0; step < steps; ++step) GOS_TRY_STATUS(extend_all(1));
+      return {};
+    });
+  }
+
   /// Warms up, then runs `pass` as often as asked, each time from `depth` on.
   template <class Pass>
   Result<ModelRate> measure(std::string name, double tokens, uint32_t depth, uint32_t warm_up_tokens, Pass pass) {
@@ -123,13 +130,33 @@ class Measurement {
 }  // namespace
 
 double ModelRate::median() const {
-  return tokens_per_second.empty() ? 0 : tokens_per_second[tokens_per_second.size() / 2];
+  if (tokens_per_second.empty()) return 0;
+  const size_t runs = tokens_per_second.size();
+  return (tokens_per_second[(runs - 1) / 2] + tokens_per_second[runs / 2]) / 2;
+}
+
+Status check_lengths(const RateOptions& options, const ModelConfig& config) {
+  const uint64_t context = config.max_context, steps = options.decode_tokens;
+  for (const uint64_t tokens : options.prefill_tokens)
+    if (tokens > context)
+      return make_error(ErrorCode::kInvalidInput,
+                        "a prompt of {} tokens (--pp) does not fit into the model's context of {}; make it shorter",
+                        tokens, context);
+  if (steps == 0) return {};
+  for (const uint64_t depth : options.depths)
+    if (depth + steps > context)
+      return make_error(ErrorCode::kInvalidInput,
+                        "decode from {} tokens (--depth) to {} (--tg {}) does not fit into the model's context of {}; "
+                        "make one of them smaller",
+                        depth, depth + steps, steps, context);
+  return {};
 }
 
 Result<std::vector<ModelRate>> measure_rates(LoadedModel& loaded, kernels::MeasuredBackend& backend,
                                              const RateOptions& options,
                                              const std::function<void(const ModelRate&)>& on_rate,
                                              const std::function<bool()>& keep_going) {
+  GOS_TRY_STATUS(check_lengths(options, loaded.model->config()));
   Measurement measurement(loaded, backend, options, keep_going);
   std::vector<ModelRate> rates;
   const auto add = [&](Result<ModelRate> rate) -> Status {
@@ -143,9 +170,9 @@ Result<std::vector<ModelRate>> measure_rates(LoadedModel& loaded, kernels::Measu
     if (!measurement.stopped()) GOS_TRY_STATUS(add(measurement.prefill(tokens)));
   if (options.decode_tokens == 0) return rates;
   for (const uint32_t depth : options.depths)
-    if (!measurement.stopped()) GOS_TRY_STATUS(add(measurement.decode(depth, 1)));
+    if (!measurement.stopped()) GOS_TRY_STATUS(add(measurement.decode(depth)));
   for (const uint32_t sequences : options.parallel)
-    if (!measurement.stopped()) GOS_TRY_STATUS(add(measurement.decode(options.depths.front(), sequences)));
+    if (!measurement.stopped()) GOS_TRY_STATUS(add(measurement.decode_parallel(sequences, options.depths.front())));
   return rates;
 }
 
