@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "base/json.h"
@@ -55,7 +56,7 @@ std::string table_row(const json::value& text) {
                      text.at("decode_mb_per_second").as_double());
 }
 
-int bench_tokenizer_command(const BenchOptions& options) {
+int measure_tokenizer(BenchOptions options) {
   Result<json::array> texts = bench_tokenizer(options);
   if (!texts.ok()) return fail(texts.error());
   Output out;
@@ -67,30 +68,78 @@ int bench_tokenizer_command(const BenchOptions& options) {
   return out.close();
 }
 
-int bench(BenchOptions options) {
+int measure_throughput(BenchOptions options) {
+  options.throughput.model.model = options.model;
+  options.throughput.json = options.json;
+  return bench_throughput(std::move(options.throughput));
+}
+
+int measure_model(BenchOptions options) {
+  options.rates.model = options.throughput.model;
+  options.rates.model.model = options.model.empty() ? kDemoModel : options.model;
+  options.rates.kv_dtype = options.throughput.engine.kv_dtype;
+  options.rates.json = options.json;
+  return bench_model(options.rates);
+}
+
+int measure_precision(BenchOptions options) {
+  options.precision.model = options.throughput.model;
+  options.precision.model.model = options.model.empty() ? kDemoModel : options.model;
+  options.precision.text = options.text_file;
+  options.precision.json = options.json;
+  return bench_precision(std::move(options.precision));
+}
+
+/// Something that can be measured.
+struct Measurement {
+  std::string_view name;
+  int (*run)(BenchOptions);
+  std::vector<std::string_view> options;  ///< that belong to it, besides --model and --json
+};
+
+const std::vector<Measurement>& measurements() {
+  static const std::vector<Measurement> all = {
+      {"model",
+       measure_model,
+       {"--threads", "--backend", "--no-repack", "--keep-packed", "--dense-dtype", "--precision", "--exact",
+        "--kv-dtype", "--pp", "--tg", "--depth", "--parallel", "--runs", "--chunk", "--stages", "--chart"}},
+      {"throughput",
+       measure_throughput,
+       {"--threads", "--backend", "--no-repack", "--keep-packed", "--dense-dtype", "--precision", "--exact",
+        "--kv-dtype", "--kv-memory", "--tpot-goal", "--requests", "--concurrency", "--input-len", "--output-len",
+        "--dataset", "--seed", "--config"}},
+      {"precision", measure_precision, {"--threads", "--backend", "--text", "--tokens", "--all-positions"}},
+      {"tokenizer", measure_tokenizer, {"--text"}}};
+  return all;
+}
+
+bool takes(const Measurement& measurement, std::string_view option) {
+  if (option == "--model" || option == "--json") return true;
+  return std::find(measurement.options.begin(), measurement.options.end(), option) != measurement.options.end();
+}
+
+/// "bench model and bench throughput": those that have `option`.
+std::string owners_of(std::string_view option) {
+  std::string owners;
+  for (const Measurement& measurement : measurements())
+    if (takes(measurement, option))
+      owners += fmt::format("{}bench {}", owners.empty() ? "" : " and ", measurement.name);
+  return owners;
+}
+
+int bench(BenchOptions options, const std::vector<std::string>& given) {
+  const std::string what = options.words.empty() ? "" : options.words[0];
+  const auto chosen =
+      std::find_if(measurements().begin(), measurements().end(), [&](const Measurement& m) { return m.name == what; });
+  if (chosen == measurements().end())
+    return fail_usage("bench", "what is to be measured: model, throughput, serve, precision or tokenizer?",
+                      "gossamer bench model");
+  for (const std::string& option : given)
+    if (!takes(*chosen, option))
+      return fail_usage("bench", fmt::format("bench {} has no option {}; it belongs to {}.", chosen->name, option,
+                                             owners_of(option)));
   if (options.words.size() == 2 && options.model.empty()) options.model = options.words[1];
-  if (!options.words.empty() && options.words[0] == "tokenizer") return bench_tokenizer_command(options);
-  if (!options.words.empty() && options.words[0] == "throughput") {
-    options.throughput.model.model = options.model;
-    options.throughput.json = options.json;
-    return bench_throughput(std::move(options.throughput));
-  }
-  if (!options.words.empty() && options.words[0] == "model") {
-    options.rates.model = options.throughput.model;
-    options.rates.model.model = options.model.empty() ? kDemoModel : options.model;
-    options.rates.kv_dtype = options.throughput.engine.kv_dtype;
-    options.rates.json = options.json;
-    return bench_model(options.rates);
-  }
-  if (!options.words.empty() && options.words[0] == "precision") {
-    options.precision.model = options.throughput.model;
-    options.precision.model.model = options.model.empty() ? kDemoModel : options.model;
-    options.precision.text = options.text_file;
-    options.precision.json = options.json;
-    return bench_precision(std::move(options.precision));
-  }
-  return fail_usage("bench", "what is to be measured: model, throughput, serve, precision or tokenizer?",
-                    "gossamer bench model");
+  return chosen->run(std::move(options));
 }
 
 }  // namespace
@@ -122,7 +171,7 @@ Command bench_command() {
             chosen->throughput.declare(options);
             chosen->rates.declare(options);
             options.flag("--json", chosen->json, "Print one JSON object");
-            return [chosen] { return bench(*chosen); };
+            return [chosen, &options] { return bench(*chosen, options.given()); };
           }};
 }
 

@@ -81,4 +81,11 @@ std::optional<std::string> Options::add_words(const std::vector<std::string>& af
   return std::nullopt;
 }
 
+std::vector<std::string> Options::given() const {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : command_.get_options())
+    if (option->count() > 0 && !option->get_lnames().empty()) names.push_back("--" + option->get_lnames().front());
+  return names;
+}
+
 }  // namespace gossamer::cli

@@ -40,6 +40,9 @@ class Options {
   /// any.
   std::optional<std::string> add_words(const std::vector<std::string>& after_dashes);
 
+  /// The options that stood on the command line: of each the first of its long names, with dashes ("--top-p").
+  std::vector<std::string> given() const;
+
  private:
   CLI::App& command_;
   std::vector<std::string>* words_ = nullptr;  // where words() puts them; null: the command takes none
