@@ -26,7 +26,8 @@ struct PrecisionReport {
   std::string model, backend, text_file;
   uint64_t texts = 0, tokens = 0;
   uint32_t window_tokens = 0;
-  std::vector<LogitDifference> modes;  // [kPrecisionModes]
+  std::vector<PrecisionMode> modes;
+  std::vector<LogitDifference> differences;  // [modes]
 };
 
 /// The file with the text: the one that was asked for, else the one beside the model at `model_path`.
@@ -54,6 +55,23 @@ Result<std::vector<ScoredTokens>> cut_texts(const std::string& file, const Token
                     report.text_file);
 }
 
+/// Whether the backend of `loaded` rounds what `mode` wants rounded: dense matrices become int8 in a copy of the
+/// weights, and some backends compute with those of the file.
+Result<bool> can_compute(const PrecisionMode& mode, const LoadedModel& loaded) {
+  if (mode.dense_dtype == DenseDtype::kAsStored) return true;
+  GOS_TRY(auto backend, kernels::make_backend(loaded.model->backend().name(), *loaded.threads, mode.products));
+  return Model(loaded.checkpoint, std::move(backend), mode.dense_dtype).packed_bytes() > 0;
+}
+
+Result<std::vector<PrecisionMode>> modes_of(const LoadedModel& loaded) {
+  std::vector<PrecisionMode> modes;
+  for (const PrecisionMode& mode : kPrecisionModes) {
+    GOS_TRY(const bool possible, can_compute(mode, loaded));
+    if (possible) modes.push_back(mode);
+  }
+  return modes;
+}
+
 Result<PrecisionReport> measure(PrecisionBenchOptions options) {
   PrecisionReport report;
   report.window_tokens = options.window_tokens;
@@ -69,8 +87,9 @@ Result<PrecisionReport> measure(PrecisionBenchOptions options) {
   report.model = loaded->checkpoint.name();
   report.backend = loaded->model->backend().name();
   GOS_TRY(const std::vector<ScoredTokens> windows, cut_texts(text, *loaded->tokenizer, options.all_positions, report));
+  GOS_TRY(report.modes, modes_of(*loaded));
   ProgressLine progress;
-  GOS_TRY(report.modes, measure_precision(*loaded, windows, kPrecisionModes, [&](uint64_t done, uint64_t all) {
+  GOS_TRY(report.differences, measure_precision(*loaded, windows, report.modes, [&](uint64_t done, uint64_t all) {
             progress.update("tokens computed", done, all);
           }));
   return report;
@@ -79,8 +98,8 @@ Result<PrecisionReport> measure(PrecisionBenchOptions options) {
 json::object to_json(const PrecisionReport& report) {
   json::array modes;
   for (size_t i = 0; i < report.modes.size(); ++i) {
-    const PrecisionMode& mode = kPrecisionModes[i];
-    const LogitDifference& difference = report.modes[i];
+    const PrecisionMode& mode = report.modes[i];
+    const LogitDifference& difference = report.differences[i];
     modes.push_back(json::object{{"name", mode.name},
                                  {"precision", kernels::precision_name(mode.products)},
                                  {"kv_dtype", kernels::kv_dtype_name(mode.kv_dtype)},
@@ -98,7 +117,7 @@ json::object to_json(const PrecisionReport& report) {
           {"texts", report.texts},
           {"tokens", report.tokens},
           {"window_tokens", report.window_tokens},
-          {"positions", report.modes.front().positions()},
+          {"positions", report.differences.front().positions()},
           {"modes", modes}};
 }
 
@@ -106,15 +125,15 @@ json::object to_json(const PrecisionReport& report) {
 std::string table_text(const PrecisionReport& report) {
   std::string text = fmt::format("{}, {}, {}: {} texts, {} tokens in windows of {}, {} positions compared\n\n",
                                  report.model, report.backend, report.text_file, report.texts, report.tokens,
-                                 report.window_tokens, report.modes.front().positions());
+                                 report.window_tokens, report.differences.front().positions());
   text += fmt::format("| {:<20} | {:>10} | {:>13} | {:>16} | {:>8} | {:>7} | {:>10} |\n", "computed with", "logit mean",
                       "logit largest", "log-prob. mean", "KL mean", "top-1 %", "perplexity");
   text += fmt::format("|{:-<22}|{:->11}:|{:->14}:|{:->17}:|{:->9}:|{:->8}:|{:->11}:|\n", "", "", "", "", "", "", "");
   for (size_t i = 0; i < report.modes.size(); ++i) {
-    const LogitDifference& difference = report.modes[i];
+    const LogitDifference& difference = report.differences[i];
     text +=
         fmt::format("| {:<20} | {:>10.1e} | {:>13.1e} | {:>16.1e} | {:>8.1e} | {:>7.3f} | {:>#10.6g} |\n",
-                    kPrecisionModes[i].name, difference.logit_mean(), difference.logit_max(), difference.logprob_mean(),
+                    report.modes[i].name, difference.logit_mean(), difference.logit_max(), difference.logprob_mean(),
                     difference.kl_mean(), difference.top1_percent(), difference.perplexity());
   }
   return text;

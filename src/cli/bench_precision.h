@@ -14,8 +14,8 @@ struct PrecisionBenchOptions {
   bool json = false;
 };
 
-/// Runs the model over a text in every mode of engine/precision_loss.h and prints how far each is from float32.
-/// Returns the exit code.
+/// Runs the model over a text in every mode of engine/precision_loss.h that its backend has and prints how far each is
+/// from float32. Returns the exit code.
 int bench_precision(PrecisionBenchOptions options);
 
 }  // namespace gossamer::cli
