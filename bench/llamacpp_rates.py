@@ -4,17 +4,17 @@ virtual environment that it makes."""
 import argparse
 import ctypes
 import json
+import os
 import statistics
 import time
 
 import llama_cpp as api
 
-PHYSICAL_BATCH_TOKENS = 512  # llama.cpp's own default
 LOGICAL_BATCH_TOKENS = 2048
 
 
 class Model:
-    def __init__(self, path: str, threads: int):
+    def __init__(self, path: str, threads: int, ubatch: int):
         self.silence = api.llama_log_callback(lambda level, text, data: None)
         api.llama_log_set(self.silence, ctypes.c_void_p(0))
         api.llama_backend_init()
@@ -25,7 +25,7 @@ class Model:
         if not self.handle:
             raise SystemExit(f"llama.cpp cannot load {path}")
         self.load_s = time.perf_counter() - start
-        self.threads = threads
+        self.threads, self.ubatch = threads, ubatch
         self.vocab = api.llama_vocab_n_tokens(api.llama_model_get_vocab(self.handle))
 
 
@@ -35,7 +35,8 @@ class Run:
     def __init__(self, model: Model, tokens: int, sequences: int):
         options = api.llama_context_default_params()
         options.n_ctx = -(-tokens * sequences // 256) * 256
-        options.n_batch, options.n_ubatch, options.n_seq_max = LOGICAL_BATCH_TOKENS, PHYSICAL_BATCH_TOKENS, sequences
+        self.batch_tokens = max(LOGICAL_BATCH_TOKENS, model.ubatch)
+        options.n_batch, options.n_ubatch, options.n_seq_max = self.batch_tokens, model.ubatch, sequences
         options.n_threads = options.n_threads_batch = model.threads
         options.flash_attn_type = api.LLAMA_FLASH_ATTN_TYPE_ENABLED
         options.swa_full = False
@@ -44,7 +45,7 @@ class Run:
         self.context = api.llama_init_from_model(model.handle, options)
         if not self.context:
             raise SystemExit("llama.cpp has no memory for its cache")
-        self.batch = api.llama_batch_init(LOGICAL_BATCH_TOKENS, 0, 1)
+        self.batch = api.llama_batch_init(self.batch_tokens, 0, 1)
         self.state = 1
 
     def __enter__(self):
@@ -66,8 +67,8 @@ class Run:
         api.llama_synchronize(self.context)
 
     def prompt(self, sequence: int, tokens: int) -> None:
-        for begin in range(0, tokens, LOGICAL_BATCH_TOKENS):
-            end = min(tokens, begin + LOGICAL_BATCH_TOKENS)
+        for begin in range(0, tokens, self.batch_tokens):
+            end = min(tokens, begin + self.batch_tokens)
             self.compute([(sequence, position, position == tokens - 1) for position in range(begin, end)])
 
     def step(self, position: int) -> None:
@@ -109,8 +110,9 @@ def decode(model: Model, steps: int, depth: int, sequences: int, runs: int) -> l
 
 
 def resident_mb(field: str) -> float:
+    """Of this process, in 10^6 bytes as gossamer's; Linux counts in KiB."""
     with open("/proc/self/status", encoding="ascii") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith(field)) / 1e3
+        return next(int(line.split()[1]) for line in status if line.startswith(field)) * 1024 / 1e6
 
 
 def counts(text: str) -> list[int]:
@@ -123,11 +125,12 @@ def main() -> None:
     options.add_argument("--threads", type=int, required=True)
     options.add_argument("--pp", type=counts, default=[])
     options.add_argument("--tg", type=int, default=32)
-    options.add_argument("--depth", type=counts, default=[])
+    options.add_argument("--depth", type=lambda text: counts(text) or [0], default=[0])
     options.add_argument("--parallel", type=counts, default=[])
     options.add_argument("--runs", type=int, default=1)
+    options.add_argument("--ubatch", type=int, default=512, help="llama.cpp's own default")
     chosen = options.parse_args()
-    model = Model(chosen.model, chosen.threads)
+    model = Model(chosen.model, chosen.threads, chosen.ubatch)
     figures = []
 
     def add(name: str, rates: list[float]) -> None:
@@ -138,9 +141,9 @@ def main() -> None:
     for depth in chosen.depth if chosen.tg else []:
         add(f"tg{chosen.tg}@{depth}", decode(model, chosen.tg, depth, 1, chosen.runs))
     for sequences in chosen.parallel if chosen.tg else []:
-        depth = (chosen.depth or [0])[0]
-        add(f"tg{chosen.tg}x{sequences}@{depth}", decode(model, chosen.tg, depth, sequences, chosen.runs))
-    print(json.dumps({"engine": "llama.cpp, llama-cpp-python " + api.__version__, "threads": chosen.threads, "load_s": model.load_s,
+        add(f"tg{chosen.tg}x{sequences}@{chosen.depth[0]}", decode(model, chosen.tg, chosen.depth[0], sequences, chosen.runs))
+    print(json.dumps({"engine": "llama.cpp, llama-cpp-python " + api.__version__, "model": os.path.basename(chosen.model),
+                      "model_bytes": os.path.getsize(chosen.model), "threads": chosen.threads, "ubatch": chosen.ubatch, "load_s": model.load_s,
                       "system_info": api.llama_print_system_info().decode().strip(), "rss_anon_mb": resident_mb("RssAnon"), "rss_mb": resident_mb("VmRSS"),
                       "figures": figures}))
 
