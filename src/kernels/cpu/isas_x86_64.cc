@@ -20,18 +20,19 @@ bool has_tiles() {
 }  // namespace
 
 std::vector<const IsaKernels*> available_isas() {
-  // __builtin_cpu_supports also checks that the operating system saves the wide registers.
+  // Everything that a folder is compiled with (cmake/isa.cmake). __builtin_cpu_supports also checks that the operating
+  // system saves the wide registers.
   __builtin_cpu_init();
-  const bool has_avx2 =
-      __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+  const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                        __builtin_cpu_supports("f16c") && __builtin_cpu_supports("bmi2");
   const bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
                           __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vnni");
+  const bool has_avx512bf16 = has_avx512 && __builtin_cpu_supports("avx512bf16");
+  static const bool has_amx = has_avx512bf16 && has_tiles();
   std::vector<const IsaKernels*> isas;
-  const bool has_bf16 = has_avx512 && __builtin_cpu_supports("avx512bf16");
-  static const bool tiles = has_bf16 && has_tiles();
-  if (tiles) isas.push_back(&amx::isa_kernels());
-  if (has_bf16) isas.push_back(&avx512bf16::isa_kernels());
+  if (has_amx) isas.push_back(&amx::isa_kernels());
+  if (has_avx512bf16) isas.push_back(&avx512bf16::isa_kernels());
   if (has_avx512) isas.push_back(&avx512::isa_kernels());
   if (has_avx2) isas.push_back(&avx2::isa_kernels());
   return isas;
