@@ -1,12 +1,16 @@
 /// Every backend against the plain loops of kernels/ref: real gpt-oss widths, tails, one token, an empty expert, all
 /// tokens to one expert; and the promise that a token has the same bits alone and in a batch.
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <memory>
 #include <random>
 
 #include "each_backend.h"
+#include "kernels/made_up_experts.h"
 #include "kernels/made_up_weights.h"
 #include "kernels/paged_kv.h"
 #include "kernels/read_row.h"
@@ -157,6 +161,105 @@ TEST_P(Products, FewTokensAreAsFineAsExactOnes) {
   }
 }
 
+std::vector<float> rounded_to_bf16(std::vector<float> x) {
+  for (float& value : x) value = bf16_to_f32(f32_to_bf16(value));
+  return x;
+}
+
+double root_mean_square(std::span<const float> x) {
+  double squares = 0;
+  for (const float value : x) squares += static_cast<double>(value) * value;
+  return std::sqrt(squares / static_cast<double>(x.size()));
+}
+
+/// The root of the mean square of what `got` is off by, of the size of the outputs.
+double relative_error(std::span<const float> got, std::span<const float> want) {
+  std::vector<float> off(want.size());
+  for (size_t i = 0; i < off.size(); ++i) off[i] = got[i] - want[i];
+  return root_mean_square(off) / root_mean_square(want);
+}
+
+/// A matrix of the real width and its products with `tokens` rows of inputs.
+struct WideProduct {
+  static constexpr uint32_t kRows = 512, kCols = 2880;
+  RandomMatrix w;
+  uint32_t tokens;
+
+  WideProduct(const Format& format, uint32_t num_tokens, std::mt19937& rng)
+      : w(format.dtype, format.layout, kRows, kCols, rng), tokens(num_tokens) {}
+  std::vector<float> with(Backend& backend, const std::vector<float>& x) const {
+    std::vector<float> out(size_t{tokens} * kRows);
+    backend.matmul({w.rows, nullptr, x.data(), tokens, out.data(), kRows, false});
+    return out;
+  }
+};
+
+/// What a token of an answer meets: one or two tokens a matrix. Whatever the activations are, bfloat16 of a reference
+/// model or float32, products are within 1e-3 (and here within a tenth of that) of the exact ones with these
+/// activations, each in terms of the row's largest. Rounding activations that are float32 to bfloat16 costs more than
+/// that by itself (WhatBfloat16InputsCost), so a product with the finer ones is further than 1e-3 from one with the
+/// rounded, as far as the exact product is. The figures are those of docs/forward.md.
+TEST_P(Products, DecodeIsFarFinerThanBfloat16) {
+  std::mt19937 rng(27);
+  RefBackend ref;
+  double worst = 0, largest_of_size = 0;
+  for (const Format& format : {Format{Dtype::kQ8_0}, kMxfp4Split, kMxfp4Ggml})
+    for (const uint32_t tokens : {1u, 2u}) {
+      const WideProduct product(format, tokens, rng);
+      const auto x = random_floats(size_t{tokens} * WideProduct::kCols, rng), of_bf16 = rounded_to_bf16(x);
+      for (const auto& activations : {x, of_bf16}) {
+        const auto want = product.with(ref, activations), got = product.with(*backend_, activations);
+        const double of_size = relative_error(got, want);
+        EXPECT_LE(of_size, rounded() ? 5e-5 : 1e-6) << dtype_name(format.dtype) << ", " << tokens << " tokens";
+        largest_of_size = std::max(largest_of_size, of_size);
+        for (uint32_t t = 0; t < tokens; ++t) {
+          double largest = 0, off = 0;
+          for (uint32_t i = t * WideProduct::kRows; i < (t + 1) * WideProduct::kRows; ++i) {
+            largest = std::max<double>(largest, std::fabs(want[i]));
+            off = std::max(off, std::fabs(static_cast<double>(got[i]) - want[i]));
+          }
+          EXPECT_LE(off, 1e-4 * largest) << dtype_name(format.dtype) << ", token " << t << " of " << tokens;
+          worst = std::max(worst, off / largest);
+        }
+      }
+      // From the product with rounded activations it is as far as the exact product is, give or take its own error.
+      const auto rounded_reference = product.with(ref, of_bf16);
+      EXPECT_NEAR(relative_error(product.with(*backend_, x), rounded_reference),
+                  relative_error(product.with(ref, x), rounded_reference), 5e-5);
+    }
+  RecordProperty("worst_of_largest", fmt::format("{:.2e}", worst));
+  RecordProperty("root_mean_square_of_size", fmt::format("{:.2e}", largest_of_size));
+}
+
+/// Where many tokens meet a matrix at the default precision: eight bits of each.
+TEST_P(Products, ManyTokensKeepEightBits) {
+  if (precision() != Precision::kDefault) return;
+  std::mt19937 rng(28);
+  RefBackend ref;
+  const WideProduct product(kMxfp4Split, 9, rng);
+  const auto x = random_floats(9 * WideProduct::kCols, rng);
+  const double of_size = relative_error(product.with(*backend_, x), product.with(ref, x));
+  RecordProperty("root_mean_square_of_size", fmt::format("{:.2e}", of_size));
+  if (backend_->name() == "amx") {
+    EXPECT_NEAR(of_size, 1.7e-3, 1.5e-4) << "bfloat16";
+  } else {
+    EXPECT_NEAR(of_size, 5.5e-3, 3e-4);
+  }
+}
+
+TEST(WideProducts, WhatBfloat16InputsCost) {
+  std::mt19937 rng(29);
+  RefBackend ref;
+  for (const Format& format : {Format{Dtype::kQ8_0}, kMxfp4Split}) {
+    const WideProduct product(format, 8, rng);
+    const auto x = random_floats(8 * WideProduct::kCols, rng);
+    const double of_size = relative_error(product.with(ref, rounded_to_bf16(x)), product.with(ref, x));
+    EXPECT_NEAR(of_size, 1.7e-3, 1.5e-4) << dtype_name(format.dtype);
+    RecordProperty(fmt::format("root_mean_square_of_size_{}", dtype_name(format.dtype)),
+                   fmt::format("{:.2e}", of_size));
+  }
+}
+
 TEST_P(Backends, OddColumnCountsFallBackToThePlainLoops) {
   std::mt19937 rng(3);
   RandomMatrix w(Dtype::kBf16, {}, 5, 50, rng);
@@ -168,108 +271,80 @@ TEST_P(Backends, OddColumnCountsFallBackToThePlainLoops) {
   EXPECT_EQ(backend_->counts(Op::kMatmul).fallback, GetParam() == "ref" ? 0u : 1u);
 }
 
-/// Which experts the tokens go to.
-enum class Routing { kRandom, kAllToOne, kLastExpertEmpty };
-
-struct ExpertsCase {
-  uint32_t hidden, width, experts, active, tokens;
-  Routing routing;
-};
-
-/// A whole experts layer with random weights, gate and up interleaved as in the published files.
-struct ExpertsLayer {
-  RandomMatrix gate_up, down;
-  std::vector<float> gate_bias, up_bias, down_bias, x, weights, residual;
-  std::vector<uint32_t> indices;
-  ExpertsArgs args{};
-
-  ExpertsLayer(const ExpertsCase& c, Mxfp4Layout layout, std::mt19937& rng)
-      : gate_up(Dtype::kMxfp4, layout, c.experts * 2 * c.width, c.hidden, rng),
-        down(Dtype::kMxfp4, layout, c.experts * c.hidden, c.width, rng) {
-    gate_bias = random_floats(c.experts * c.width, rng);
-    up_bias = random_floats(c.experts * c.width, rng);
-    down_bias = random_floats(c.experts * c.hidden, rng);
-    x = random_floats(static_cast<size_t>(c.tokens) * c.hidden, rng);
-    residual = random_floats(x.size(), rng);
-    for (uint32_t t = 0; t < c.tokens; ++t) {
-      std::vector<uint32_t> order(c.routing == Routing::kLastExpertEmpty ? c.experts - 1 : c.experts);
-      for (uint32_t e = 0; e < order.size(); ++e) order[e] = e;
-      if (c.routing != Routing::kAllToOne) std::shuffle(order.begin(), order.end(), rng);
-      for (uint32_t a = 0; a < c.active; ++a) {
-        indices.push_back(order[a]);
-        weights.push_back(1.f / static_cast<float>(a + 2));
-      }
-    }
-    const auto rows = [&](const RandomMatrix& m, uint32_t first, uint32_t step, uint32_t per_expert, uint32_t n) {
-      ExpertRows r{m.rows, c.experts, m.rows.row_stride_bytes * per_expert, m.rows.scale_stride_bytes * per_expert};
-      r.first.rows = n;
-      r.first.data += first * m.rows.row_stride_bytes;
-      if (r.first.scales) r.first.scales += first * m.rows.scale_stride_bytes;
-      r.first.row_stride_bytes *= step;
-      r.first.scale_stride_bytes *= step;
-      return r;
-    };
-    args = {x.data(),
-            c.tokens,
-            rows(gate_up, 0, 2, 2 * c.width, c.width),
-            rows(gate_up, 1, 2, 2 * c.width, c.width),
-            rows(down, 0, 1, c.hidden, c.hidden),
-            gate_bias.data(),
-            up_bias.data(),
-            down_bias.data(),
-            c.active,
-            indices.data(),
-            weights.data(),
-            7.f,
-            nullptr};
-  }
-
-  std::vector<float> run(Backend& backend, uint32_t first_token, uint32_t num_tokens) {
-    const uint32_t hidden = args.down.first.rows;
-    std::vector<float> out(residual.begin() + first_token * hidden,
-                           residual.begin() + (first_token + num_tokens) * hidden);
-    ExpertsArgs part = args;
-    part.x += first_token * hidden;
-    part.indices += first_token * args.active;
-    part.weights += first_token * args.active;
-    part.num_tokens = num_tokens;
-    part.out = out.data();
-    backend.experts(part);
-    return out;
-  }
-};
-
 constexpr ExpertsCase kExpertsCases[] = {
-    {2880, 2880, 4, 4, 1, Routing::kRandom},  // the real widths, decode
-    {96, 160, 16, 4, 13, Routing::kRandom},   // widths that are no multiple of a chunk
-    {64, 64, 8, 4, 9, Routing::kAllToOne},    // the same four experts for every token
-    {64, 96, 8, 4, 40, Routing::kLastExpertEmpty}, {32, 32, 2, 1, 1, Routing::kRandom},
+    {2880, 2880, 4, 4, 1, Routing::kRandom},  // the real widths: decode, and experts that meet 40 tokens and none
+    {2880, 2880, 2, 1, 40, Routing::kAllToOne, kMxfp4Ggml},
+    {2880, 2880, 3, 2, 40, Routing::kLastExpertEmpty},
+    {96, 160, 16, 4, 13, Routing::kRandom, kMxfp4Ggml},  // widths that are no multiple of a chunk
+    {64, 64, 8, 4, 9, Routing::kAllToOne},               // the same four experts for every token
+    {64, 96, 8, 4, 40, Routing::kLastExpertEmpty},
+    {96, 64, 8, 1, 70, Routing::kRandom, kMxfp4Ggml},  // one active: its weight is all there is
+    {32, 32, 2, 1, 1, Routing::kRandom},
 };
+
+/// A layer, and what the plain loops make of some of its tokens; the kernels compute them all together.
+struct JudgedExperts {
+  ExpertsLayer layer;
+  std::vector<uint32_t> tokens;
+  std::vector<float> want;  // [tokens, D]
+
+  JudgedExperts(const ExpertsCase& c, std::mt19937 rng) : layer(c, rng) {
+    const uint32_t step = c.width < 2880 ? 1 : kSanitized ? 39 : 13;  // of a wide layer a token takes the judge 0.2 s
+    for (uint32_t t = 0; t < c.tokens; t += step) tokens.push_back(t);
+    RefBackend ref;
+    for (const uint32_t t : tokens) {
+      const auto of_token = layer.run(ref, t, 1);
+      want.insert(want.end(), of_token.begin(), of_token.end());
+    }
+  }
+};
+
+/// Made once for all backends.
+const JudgedExperts& judged_experts(size_t index) {
+  static std::unique_ptr<JudgedExperts> all[std::size(kExpertsCases)];
+  if (!all[index])
+    all[index] = std::make_unique<JudgedExperts>(kExpertsCases[index], std::mt19937(4 + static_cast<unsigned>(index)));
+  return *all[index];
+}
 
 TEST_P(Products, ExpertsMatchRef) {
-  std::mt19937 rng(4);
-  RefBackend ref;
-  for (const ExpertsCase& c : kExpertsCases) {
-    for (Mxfp4Layout layout : {Mxfp4Layout::kSplit, Mxfp4Layout::kGgml}) {
-      ExpertsLayer layer(c, layout, rng);
-      const auto want = layer.run(ref, 0, c.tokens), got = layer.run(*backend_, 0, c.tokens);
-      double largest = 0, worst = 0;
-      for (size_t i = 0; i < want.size(); ++i) {
-        largest = std::max<double>(largest, std::fabs(want[i]));
-        worst = std::max(worst, std::fabs(static_cast<double>(want[i]) - got[i]));
+  for (size_t index = 0; index < std::size(kExpertsCases); ++index) {
+    const ExpertsCase& c = kExpertsCases[index];
+    const JudgedExperts& judged = judged_experts(index);
+    const auto got = judged.layer.run(*backend_, 0, c.tokens);
+    const auto tolerance = experts_tolerance(judged.layer, judged.tokens, *backend_, precision());
+    const std::string name = fmt::format("{}_{}_{}_of_{}_{}", c.hidden, c.width, c.active, c.experts, c.tokens);
+    double used = 0, loosest = 0;
+    for (size_t i = 0; i < judged.tokens.size(); ++i) {
+      const auto want = std::span(judged.want).subspan(i * c.hidden, c.hidden);
+      double largest = 0;
+      for (const float value : want) largest = std::max<double>(largest, std::fabs(value));
+      for (uint32_t d = 0; d < c.hidden; ++d) {
+        const double allowed = tolerance[i * c.hidden + d];
+        const double error = std::fabs(static_cast<double>(got[size_t{judged.tokens[i]} * c.hidden + d]) - want[d]);
+        ASSERT_LE(error, allowed) << name << ", token " << judged.tokens[i] << " output " << d;
+        used = std::max(used, error / allowed);
+        loosest = std::max(loosest, allowed / largest);
       }
-      // Two sums in a row: the inner one's error passes SwiGLU (slope below 8 on the clamped range) and the outer sum,
-      // whose random signs make it grow with the square root of F at most; both relative to the largest output.
-      // Inputs are rounded by a part of the largest of their block, which is below 8 of their mean size.
-      const double of_sum = sum_tolerance(c.hidden, 1.0) + 8 * largest_rounding(precision());
-      const double tolerance = 8 * std::sqrt(static_cast<double>(c.width)) * of_sum * largest;
-      EXPECT_LE(worst, tolerance) << c.hidden << "x" << c.width << " tokens " << c.tokens;
-      RecordProperty("tolerance_used_" + std::to_string(c.hidden) + "_" + std::to_string(c.tokens),
-                     std::to_string(worst / tolerance));
     }
+    EXPECT_LT(loosest, precision() == Precision::kDefault ? 0.2 : 0.002) << name << ": allows too much to say anything";
+    RecordProperty("tolerance_used_" + name, fmt::format("{:.3f}", used));
+    RecordProperty("tolerance_of_largest_" + name, fmt::format("{:.1e}", loosest));
   }
   expect_native(Op::kExperts);
   expect_rounded(Op::kExperts, true);
+}
+
+TEST_P(Products, PackedExpertsGiveTheSameBits) {
+  for (const Format format : {kMxfp4Split, kMxfp4Ggml, Format{Dtype::kQ8_0}, Format{Dtype::kBf16}}) {
+    std::mt19937 rng(15);
+    const ExpertsLayer layer({96, 160, 5, 2, 23, Routing::kLastExpertEmpty, format}, rng);
+    const PackedExperts packed(*backend_, layer);
+    EXPECT_EQ(packed.args.gate.first.packed, rounded() && of_8_bits(format.dtype));
+    for (const uint32_t tokens : {1u, 23u})
+      EXPECT_EQ(layer.run(*backend_, packed.args, 0, tokens), layer.run(*backend_, 0, tokens))
+          << dtype_name(format.dtype) << ", " << tokens << " tokens";
+  }
 }
 
 /// The largest, the smallest and no number at all: nothing traps, zeros stay zeros, a NaN does not get lost.
@@ -313,26 +388,18 @@ TEST(WholeNumbers, HaveTheSameBitsOnEveryInstructionSet) {
 /// Nobody publishes such a file, but a header may say it.
 TEST_P(Products, GateAndUpNeedNotBeStoredAlike) {
   std::mt19937 rng(10);
-  ExpertsLayer layer({96, 160, 4, 2, 9, Routing::kRandom}, Mxfp4Layout::kGgml, rng);
-  RandomMatrix up(Dtype::kQ8_0, {}, 4 * 160, 96, rng);
-  layer.args.up = {up.rows, 4, up.rows.row_stride_bytes * 160, 0};
-  layer.args.up.first.rows = 160;
+  const ExpertsLayer layer({96, 160, 4, 2, 9, Routing::kRandom, kMxfp4Ggml, {Dtype::kQ8_0}, kMxfp4Ggml}, rng);
+  const std::vector<uint32_t> tokens{0, 1, 2, 3, 4, 5, 6, 7, 8};
   RefBackend ref;
   const auto want = layer.run(ref, 0, 9), got = layer.run(*backend_, 0, 9);
-  double largest = 0, worst = 0;
-  for (size_t i = 0; i < want.size(); ++i) {
-    largest = std::max<double>(largest, std::fabs(want[i]));
-    worst = std::max(worst, std::fabs(static_cast<double>(want[i]) - got[i]));
-  }
-  // The inputs of down are rounded, their scales apart: 1e-4 was seen with 15 bits.
-  EXPECT_LE(worst, (precision() == Precision::kDefault ? 128 : 1) * 1e-3 * largest);
-  RecordProperty("worst_of_largest", std::to_string(worst / largest));
+  const auto tolerance = experts_tolerance(layer, tokens, *backend_, precision());
+  for (size_t i = 0; i < want.size(); ++i) ASSERT_NEAR(got[i], want[i], tolerance[i]) << i;
   EXPECT_EQ(backend_->counts(Op::kExperts).rounded, 0u) << "gate and up are products in float32";
 }
 
 TEST_P(InvariantProducts, ExpertsHaveTheSameBitsAloneAndInABatch) {
   std::mt19937 rng(5);
-  ExpertsLayer layer({96, 160, 16, 4, 13, Routing::kRandom}, Mxfp4Layout::kSplit, rng);
+  const ExpertsLayer layer({96, 160, 16, 4, 13, Routing::kRandom}, rng);
   const auto together = layer.run(*backend_, 0, 13);
   for (uint32_t t = 0; t < 13; ++t) {
     const auto alone = layer.run(*backend_, t, 1);
@@ -374,11 +441,6 @@ TEST_P(Backends, AttentionMatchesRef) {
       for (size_t i = 0; i < want.size(); ++i) ASSERT_NEAR(got[i], want[i], tolerance) << i;
     }
   expect_native(Op::kAttention);
-}
-
-std::vector<float> rounded_to_bf16(std::vector<float> x) {
-  for (float& value : x) value = bf16_to_f32(f32_to_bf16(value));
-  return x;
 }
 
 /// Queries that are bf16 already leave one rounding of 2^-9, that of a weight. Rows begin and end at even and odd

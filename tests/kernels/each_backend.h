@@ -4,21 +4,12 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <memory>
 #include <string>
 
-#include "kernels/backend.h"
-#include "kernels/cpu/cpu_backend.h"
-#include "support/emulated_amx.h"
+#include "kernels/machine_backends.h"
 
 namespace gossamer::testing {
-
-/// Whether the kernels of AMX can be run here on tiles in plain loops.
-inline bool can_emulate_amx() {
-  const auto names = kernels::available_backends();
-  return std::find(names.begin(), names.end(), "avx512bf16") != names.end();
-}
 
 class EachBackend : public ::testing::TestWithParam<std::string> {
  protected:
@@ -31,12 +22,7 @@ class EachBackend : public ::testing::TestWithParam<std::string> {
   }
   static bool rounded() { return precision() != kernels::Precision::kF32; }
   std::unique_ptr<kernels::Backend> make() {
-    const std::string name = GetParam().substr(0, GetParam().find('_'));
-    auto made = kernels::make_backend(name, threads_, precision());
-    if (made.ok()) return std::move(made).value();
-    // Without AMX its kernels are run all the same, on tiles in plain loops.
-    if (name != "amx" || !can_emulate_amx()) return nullptr;
-    return std::make_unique<kernels::CpuBackend>(*emulated_amx_kernels(), threads_, precision());
+    return backend_of_this_machine(GetParam().substr(0, GetParam().find('_')), threads_, precision());
   }
 
   void SetUp() override {

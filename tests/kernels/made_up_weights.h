@@ -26,7 +26,10 @@ struct RandomMatrix {
     const uint64_t stride = split ? k / 2 : row_bytes(dtype, k);
     data.resize(stride * n);
     rows = {dtype, layout, n, k, data.data(), stride, nullptr, 0};
-    for (auto& byte : data) byte = static_cast<std::byte>(rng());
+    for (size_t i = 0; i < data.size(); i += 4) {
+      const uint32_t four = rng();
+      std::memcpy(data.data() + i, &four, std::min<size_t>(4, data.size() - i));
+    }
     const auto scale_byte = [&] { return static_cast<std::byte>(120 + rng() % 5); };
     if (split) {
       scales.resize(static_cast<size_t>(n) * k / 32);
