@@ -26,13 +26,23 @@ std::string stage_name(const Stage& stage, const ModelConfig& config) {
 }
 
 double limit_seconds(const kernels::MeasuredBackend::Work& work, const MachineLimits& limits) {
+  if (limits.memory_bytes_per_s <= 0) return 0;
   const auto at = [](double amount, double rate) { return rate > 0 ? amount / rate : 0; };
-  return std::max(
-      at(work.bytes, limits.memory_bytes_per_s),
-      at(work.float_flops, limits.arithmetic.float_flops) + at(work.rounded_flops, limits.arithmetic.rounded_flops));
+  return std::max(work.bytes / limits.memory_bytes_per_s, at(work.float_flops, limits.arithmetic.float_flops) +
+                                                              at(work.rounded_flops, limits.arithmetic.rounded_flops));
 }
 
 }  // namespace
+
+std::optional<double> StageRow::of_limit() const {
+  if (limit_seconds <= 0 || seconds <= 0) return std::nullopt;
+  return limit_seconds / seconds;
+}
+
+std::optional<double> Roofline::of_limit(double tokens_per_s) const {
+  if (limit_tokens_per_s <= 0) return std::nullopt;
+  return tokens_per_s / limit_tokens_per_s;
+}
 
 Roofline make_roofline(const ModelRate& rate, const ModelConfig& config, const MachineLimits& limits) {
   std::map<std::string, StageRow> by_name;
