@@ -195,10 +195,11 @@ class Converter {
     const size_t end = text_.find('}', at_);
     const std::string_view count = text_.substr(at_, end == std::string_view::npos ? 0 : end - at_ + 1);
     const bool fits = count.size() >= 3 && count.size() <= 12 &&
-                      count.find_first_not_of("0123456789,", 1) == count.size() - 1 && count[1] != ',' &&
+                      count.find_first_not_of("0123456789,", 1) == count.size() - 1 && count != "{,}" &&
                       std::count(count.begin(), count.end(), ',') <= 1;
-    if (!fits) return error("a count is written {2}, {2,} or {2,5}");
+    if (!fits) return error("a count is written {2}, {2,}, {,5} or {2,5}");
     at_ = end + 1;
+    if (count[1] == ',') return emit(fmt::format("{{0{}", count.substr(1)));
     return emit(count);
   }
 
@@ -211,6 +212,22 @@ class Converter {
 };
 
 }  // namespace
+
+bool is_gbnf(std::string_view text) {
+  const auto skip = [&](auto belongs) {
+    while (!text.empty() && belongs(text.front())) text.remove_prefix(1);
+  };
+  const auto is_space = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
+  skip(is_space);
+  while (text.starts_with('#') || text.starts_with("//")) {
+    skip([](char c) { return c != '\n'; });
+    skip(is_space);
+  }
+  if (text.empty() || !is_name_byte(text.front())) return false;
+  skip(is_name_byte);
+  skip(is_space);
+  return text.starts_with("::=");
+}
 
 Result<std::string> lark_from_gbnf(std::string_view text) {
   return Converter(text).convert();

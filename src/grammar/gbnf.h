@@ -11,4 +11,7 @@ namespace gossamer::grammar {
 /// rule that is used and not defined; no root.
 Result<std::string> lark_from_gbnf(std::string_view text);
 
+/// Whether a grammar that may be Lark or GBNF is GBNF: its first rule is a name and "::=".
+bool is_gbnf(std::string_view text);
+
 }  // namespace gossamer::grammar

@@ -153,15 +153,10 @@ GrammarEngine::Compiled GrammarEngine::compile_now(const GrammarSpec& spec,
 GrammarEngine::Compiled GrammarEngine::explain(const GrammarSpec& spec,
                                                const std::shared_ptr<const Vocabulary>& vocabulary, Error error) const {
   if (spec.kind != GrammarSpec::Kind::kJsonSchema) return error;
-  const Result<json::value> schema = parse_schema(spec.text);
+  const Result<json::value> schema = parse_schema(spec.source);
   if (!schema.ok()) return error;
   const Result<CheckedSchema> checked = check_schema(*schema);
   if (!checked.ok()) return checked.error();
-  if (error.message.find("oneOf") != std::string::npos && !checked->first_one_of.empty())
-    return make_error(ErrorCode::kInvalidInput,
-                      "the schema's keyword \"oneOf\" at {} is not supported where its alternatives may overlap: use "
-                      "anyOf, or give each a const of its own",
-                      checked->first_one_of);
   for (const auto& [place, pattern] : checked->patterns)
     if (const Compiled compiled = compile_now(schema_of_pattern(pattern), vocabulary); !compiled.ok())
       return make_error(ErrorCode::kInvalidInput, "the schema's pattern at {}: {}", place, compiled.error().message);

@@ -10,6 +10,7 @@ namespace gossamer::grammar {
 namespace {
 
 constexpr size_t kMaxTextBytes = 64 << 10;
+constexpr size_t kMaxCompiledBytes = 1 << 20;  // of a schema with its formats as expressions
 constexpr int kMaxNesting = 64;
 constexpr size_t kMaxChoices = 10'000;
 
@@ -53,14 +54,20 @@ std::string without_anchors(std::string_view expression) {
 }  // namespace
 
 GrammarSpec GrammarSpec::json_object() {
-  return {Kind::kJsonSchema, R"({"type":"object"})"};
+  return {Kind::kJsonSchema, R"({"type":"object"})", R"({"type":"object"})"};
 }
 
 Result<GrammarSpec> GrammarSpec::json_schema(const json::value& schema) {
   GOS_TRY(const CheckedSchema checked, check_schema(schema));
   // The options of the compiler (how much white space) travel inside the schema: true has no inside.
   const bool is_true = checked.schema.is_bool() && checked.schema.get_bool();
-  return GrammarSpec{Kind::kJsonSchema, is_true ? "{}" : json::serialize(checked.schema)};
+  std::string text = is_true ? "{}" : json::serialize(checked.schema);
+  if (text.size() > kMaxCompiledBytes)
+    return make_error(ErrorCode::kInvalidInput,
+                      "the schema has {} bytes when its formats and references are written out, "
+                      "and {} are the most",
+                      text.size(), kMaxCompiledBytes);
+  return GrammarSpec{Kind::kJsonSchema, std::move(text), json::serialize(schema)};
 }
 
 Result<GrammarSpec> GrammarSpec::regex(const std::string& expression) {

@@ -18,11 +18,12 @@ struct GrammarSpec {
   };
   Kind kind = Kind::kJsonSchema;
   std::string text;
-  bool operator==(const GrammarSpec&) const = default;
+  std::string source = {};  ///< of kJsonSchema: the schema as it came, so that errors name places in it
+  bool operator==(const GrammarSpec& other) const { return kind == other.kind && text == other.text; }
 
   /// Any JSON object.
   static GrammarSpec json_object();
-  /// Errors: as check_schema().
+  /// Errors: as check_schema(); more than 1 MiB with its formats and references written out.
   static Result<GrammarSpec> json_schema(const json::value& schema);
   /// Errors: no expression, one above 64 KiB or nested deeper than 64.
   static Result<GrammarSpec> regex(const std::string& expression);

@@ -19,15 +19,16 @@ inline constexpr size_t kMaxPointerBytes = 2048;       ///< of the names that le
 
 /// A schema that was looked through.
 struct CheckedSchema {
-  json::value schema;  ///< without keywords that only describe
+  /// For the compiler: without keywords that only describe, and nowhere wider than the schema that was checked.
+  json::value schema;
   /// Expressions by the JSON pointers of their keywords ("/properties/zip/pattern"), for those who find one wrong.
   std::vector<std::pair<std::string, std::string>> patterns;
-  std::string first_one_of;  ///< the pointer of a oneOf; empty: there is none
 };
 
 /// Looks through a schema: every keyword is known and honoured, or the error names it and where it stands, as a JSON
-/// pointer. Errors: an unknown or unsupported keyword, one with a value of another type, a $ref to elsewhere or to
-/// itself, a schema above the bounds.
+/// pointer. Errors: an unknown or unsupported keyword, one with a value of another type or a number that cannot be kept
+/// exactly, a $ref to elsewhere or to itself, alternatives of a oneOf that may overlap, keywords that contradict each
+/// other, a schema above the bounds.
 Result<CheckedSchema> check_schema(const json::value& schema);
 
 /// Of a text: also errors of its JSON. For people; servers have a value already.

@@ -14,6 +14,18 @@ TEST(Gbnf, BecomesLarkRuleByRule) {
             "start: /\\u{61}\\u{A}/ ( r2 | r3)* | /[^\\u{61}-\\u{63}\\u{5D}]/{2,5}\nr2: /(?s:.)/ \"\"\nr3: start?");
 }
 
+TEST(Gbnf, ACountMayLackEitherEnd) {
+  EXPECT_EQ(*lark_from_gbnf("root ::= \"a\"{,5} \"b\"{2,}"), "start: /\\u{61}/{0,5} /\\u{62}/{2,}");
+}
+
+TEST(Gbnf, IsToldFromLarkByItsFirstRule) {
+  EXPECT_TRUE(is_gbnf("# x ::= y\n\nroot ::= \"a\""));
+  EXPECT_TRUE(is_gbnf(" root-1\n  ::= \"a\""));
+  EXPECT_FALSE(is_gbnf("start: \"x ::= y\""));
+  EXPECT_FALSE(is_gbnf("// a ::= b\n%import common.WORD\nstart: WORD"));
+  EXPECT_FALSE(is_gbnf(""));
+}
+
 TEST(Gbnf, SaysWhereItIsWrong) {
   const std::pair<const char*, const char*> rows[] = {
       {"root ::= x", "\"x\" is not defined"},
@@ -28,6 +40,7 @@ TEST(Gbnf, SaysWhereItIsWrong) {
       {"root ::= [a\\xZZ]", "escape"},
       {"root ::= \"a\"{x}", "count"},
       {"root ::= \"a\"{", "count"},
+      {"root ::= \"a\"{,}", "count"},
       {"\"a\"", "begins with its name"},
       {"root ::= \xFF", "UTF-8"},
       {"root ::= \"\\uD800\"", "escape"},
