@@ -1,8 +1,11 @@
 #include "server/output_format.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "grammar/gbnf.h"
 #include "harmony/json_text.h"
+#include "server/shown_text.h"
 
 namespace gossamer::server {
 namespace {
@@ -51,7 +54,7 @@ OutputFormat text_grammar_format(const std::string& text, bool is_gbnf, const st
 OutputFormat schema_of_any_spelling(const json::value& value, const std::string& place, JsonReader& reader) {
   const json::string* text = value.if_string();
   if (!text) return json_schema_format(value, place, reader);
-  const Result<json::value> schema = parse_json(*text, "it");
+  const Result<json::value> schema = harmony::parse_json_like_serde(*text, "it");
   if (schema.ok()) return json_schema_format(*schema, place, reader);
   refuse(place, schema.error(), reader);
   return {};
@@ -86,8 +89,23 @@ class GrammarFields {
     const std::string name = prefix_ + std::string(key);
     const std::optional<std::string> text = reader_.text(name);
     if (!text) return;
-    const bool is_gbnf = is_always_gbnf || text->find("::=") != std::string::npos;
-    take(name, text_grammar_format(*text, is_gbnf, reader_.place(name), reader_));
+    take(name, text_grammar_format(*text, is_always_gbnf || grammar::is_gbnf(*text), reader_.place(name), reader_));
+  }
+  /// What JSON looks like between its parts is not for requests to say.
+  void refuse_white_space() {
+    for (std::string_view key : {"disable_any_whitespace", "disable_additional_properties"}) {
+      const std::string name = prefix_ + std::string(key);
+      if (reader_.boolean(name).value_or(false))
+        reader_.fail(name, fmt::format("\"{}\" is not supported: {}", reader_.place(name),
+                                       key == "disable_any_whitespace"
+                                           ? "JSON has at most 8 characters of white space between its parts"
+                                           : "write \"additionalProperties\": false into the schema"));
+    }
+    const std::string pattern = prefix_ + "whitespace_pattern";
+    if (reader_.any(pattern))
+      reader_.fail(pattern, fmt::format("\"{}\" is not supported: JSON has at most 8 characters of white space between "
+                                        "its parts",
+                                        reader_.place(pattern)));
   }
   void refuse_structural_tag() {
     const std::string name = prefix_ + "structural_tag";
@@ -112,6 +130,27 @@ class GrammarFields {
   const std::string prefix_;
   OutputFormat& format_;
 };
+
+/// The keys of "structured_outputs". It never falls back to an answer without a form, so "disable_fallback" is no news.
+void refuse_strange_keys(const json::object& structured, JsonReader& inner) {
+  constexpr std::string_view kKeys[] = {"json",
+                                        "json_object",
+                                        "regex",
+                                        "choice",
+                                        "grammar",
+                                        "structural_tag",
+                                        "disable_fallback",
+                                        "disable_any_whitespace",
+                                        "disable_additional_properties",
+                                        "whitespace_pattern"};
+  for (const auto& member : structured) {
+    const std::string key(member.key());
+    if (!member.value().is_null() && std::find(std::begin(kKeys), std::end(kKeys), key) == std::end(kKeys))
+      inner.fail(key,
+                 fmt::format("\"{}\" is not supported: a form is one of json, json_object, regex, choice and grammar",
+                             inner.place(shown(key))));
+  }
+}
 
 }  // namespace
 
@@ -139,8 +178,19 @@ OutputFormat read_output_format(const json::object* format, const std::string& p
   if (!format) return {};
   JsonReader fields = reader.inside(*format, place);
   const std::string type = fields.text("type").value_or("");
-  if (type == "text") return {};
-  if (type == "json_object") return json_object_format(place);
+  const bool is_text = type == "text", is_object = type == "json_object";
+  for (const char* key : {"json_schema", "schema"}) {
+    const bool takes_it = !is_text && (!is_object || std::string_view(key) == "schema");
+    if (!takes_it && fields.any(key))
+      fields.fail(key, fmt::format("{} stands beside the type \"{}\", which takes none: the type for it is "
+                                   "\"json_schema\"",
+                                   fields.place(key), type));
+  }
+  if (is_text) return {};
+  if (is_object) {  // with a schema, as llama.cpp has it
+    const json::value* schema = fields.any("schema");
+    return schema ? json_schema_format(*schema, fields.place("schema"), fields) : json_object_format(place);
+  }
   if (type != "json_schema") {
     fields.fail("type", fmt::format("{}.type is \"{}\", it must be text, json_object or json_schema", place,
                                     type.substr(0, 40)));
@@ -165,6 +215,7 @@ void read_grammar_fields(JsonReader& reader, OutputFormat& format) {
     fields.regex();
     fields.choice();
     fields.grammar("grammar", false);
+    fields.refuse_white_space();
   }
   GrammarFields(reader, "", format).json_schema("json_schema");
   GrammarFields(reader, "", format).grammar("ebnf", true);
@@ -173,12 +224,14 @@ void read_grammar_fields(JsonReader& reader, OutputFormat& format) {
   GrammarFields(reader, "guided_", format).json_object();
   if (const json::object* structured = reader.object("structured_outputs")) {
     JsonReader inner = reader.inside(*structured, reader.place("structured_outputs"));
+    refuse_strange_keys(*structured, inner);
     GrammarFields fields(inner, "", format);
     fields.json_schema("json");
     fields.json_object();
     fields.regex();
     fields.choice();
     fields.grammar("grammar", false);
+    fields.refuse_white_space();
     fields.refuse_structural_tag();
   }
 }
