@@ -1,6 +1,7 @@
 #include "server/chat_request.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "harmony/json_text.h"
@@ -46,6 +47,10 @@ std::vector<PastCall> read_calls(JsonReader& message) {
     JsonReader fields = message.inside(function->get_object(), here + ".function");
     PastCall past{call.text("id").value_or(""), fields.text("name").value_or(""), arguments_of(fields)};
     if (past.name.empty()) fields.fail("name", fmt::format("{}.function.name is missing", here));
+    if (!past.id.empty() && std::ranges::find(calls, past.id, &PastCall::id) != calls.end())
+      call.fail("id", fmt::format("{}.id is \"{}\", as that of a call before it in the same message: give each call an "
+                                  "id of its own",
+                                  here, shown(past.id)));
     calls.push_back(std::move(past));
   }
   return calls;
@@ -152,25 +157,83 @@ void refuse_what_is_not_there(JsonReader& reader) {
     reader.fail("use_beam_search", "\"use_beam_search\" is not supported; ask for \"n\" and choose");
 }
 
-ToolChoice read_tool_choice(JsonReader& reader) {
+/// "tool_choice", read.
+struct ChosenTools {
+  ToolChoice choice;
+  std::optional<std::vector<std::string>> allowed;  ///< names of tools that may be called; nothing: all
+};
+
+/// {"mode": "auto" | "required", "tools": [{"type": "function", "function": {"name"}}, ...]}.
+ChosenTools read_allowed_tools(JsonReader& reader) {
+  ChosenTools chosen;
+  const std::string mode = reader.text("mode").value_or("auto");
+  if (mode != "auto" && mode != "required")
+    reader.fail("mode",
+                fmt::format("{} is \"{}\", it must be \"auto\" or \"required\"", reader.place("mode"), shown(mode)));
+  if (mode == "required") chosen.choice.kind = ToolChoice::Kind::kRequired;
+  const json::array* tools = reader.array("tools");
+  if (!tools || tools->size() > fields::kMostTools) {
+    reader.fail("tools",
+                fmt::format("{} must be a list of at most {} tools", reader.place("tools"), fields::kMostTools));
+    return chosen;
+  }
+  chosen.allowed.emplace();
+  for (size_t i = 0; i < tools->size(); ++i) {
+    const std::string here = fmt::format("{}[{}]", reader.place("tools"), i);
+    const json::object* tool = (*tools)[i].if_object();
+    if (!tool) {
+      reader.fail("tools", fmt::format("{} must be an object", here));
+      break;
+    }
+    JsonReader fields = reader.inside(*tool, here);
+    chosen.allowed->push_back(chosen_function(fields));
+  }
+  return chosen;
+}
+
+ChosenTools read_tool_choice(JsonReader& reader) {
   const json::value* value = reader.any("tool_choice");
   if (!value) return {};
   const auto unknown = [&] {
-    reader.fail("tool_choice",
-                "\"tool_choice\" must be \"auto\", \"none\", \"required\" or {\"type\": \"function\", \"function\": "
-                "{\"name\": ...}}");
-    return ToolChoice();
+    reader.fail(
+        "tool_choice",
+        "\"tool_choice\" must be \"auto\", \"none\", \"required\", {\"type\": \"function\", \"function\": "
+        "{\"name\": ...}} or {\"type\": \"allowed_tools\", \"allowed_tools\": {\"mode\": ..., \"tools\": [...]}}");
+    return ChosenTools();
   };
   if (const json::string* word = value->if_string()) {
     if (*word == "auto") return {};
-    if (*word == "none") return {ToolChoice::Kind::kNone, {}};
+    if (*word == "none") return {{ToolChoice::Kind::kNone, {}}, {}};
     if (*word != "required" && *word != "any") return unknown();
-    return {ToolChoice::Kind::kRequired, {}};
+    return {{ToolChoice::Kind::kRequired, {}}, {}};
   }
   if (!value->is_object()) return unknown();
   JsonReader fields = reader.inside(value->get_object(), reader.place("tool_choice"));
-  if (fields.text("type").value_or("") != "function") return unknown();
-  return {ToolChoice::Kind::kNamed, chosen_function(fields)};
+  const std::string type = fields.text("type").value_or("");
+  if (type == "function") return {{ToolChoice::Kind::kNamed, chosen_function(fields)}, {}};
+  const json::object* allowed = type == "allowed_tools" ? fields.object("allowed_tools") : nullptr;
+  if (!allowed) return unknown();
+  JsonReader inner = fields.inside(*allowed, fields.place("allowed_tools"));
+  return read_allowed_tools(inner);
+}
+
+/// Leaves of the tools those that one of `names` means: a function of the client, else a tool of the server.
+void keep_allowed(const std::vector<std::string>& names, JsonReader& reader, ChatRequest& request) {
+  std::set<std::string, std::less<>> functions, of_server;
+  for (const std::string& name : names) {
+    const auto means = [&](const std::string& recipient) { return names_recipient(name, recipient); };
+    if (std::ranges::find(request.functions, model_tool_name(name)) != request.functions.end())
+      functions.insert(model_tool_name(name));
+    else if (std::ranges::any_of(request.built_ins, means))
+      of_server.insert(name);
+    else
+      return reader.fail("tool_choice",
+                         fmt::format("\"tool_choice\" allows \"{}\", which is none of the \"tools\"", shown(name)));
+  }
+  std::erase_if(request.functions, [&](const std::string& function) { return !functions.contains(function); });
+  std::erase_if(request.built_ins, [&](const std::string& recipient) {
+    return std::ranges::none_of(of_server, [&](const auto& name) { return names_recipient(name, recipient); });
+  });
 }
 
 /// Whose tool it names: the client's, else the server's.
@@ -181,9 +244,7 @@ void resolve_tool_choice(JsonReader& reader, ChatRequest& request) {
   if (choice.kind != ToolChoice::Kind::kNamed) return;
   const std::string function = model_tool_name(choice.name);
   const bool is_function = std::ranges::find(request.functions, function) != request.functions.end();
-  const auto means = [&](const std::string& recipient) {
-    return recipient == choice.name || recipient.starts_with(choice.name + ".");
-  };
+  const auto means = [&](const std::string& recipient) { return names_recipient(choice.name, recipient); };
   choice.is_of_server = !is_function && std::ranges::any_of(request.built_ins, means);
   if (is_function) choice.name = function;
   if (!is_function && !choice.is_of_server)
@@ -199,7 +260,8 @@ ChatCompletion read_chat_completion(JsonReader& reader, const ServedModel& model
   ChatPrompt prompt;
   prompt.turns = read_turns(reader);
   prompt.functions = read_tools(reader, request);
-  request.tool_choice = read_tool_choice(reader);
+  const ChosenTools chosen = read_tool_choice(reader);
+  request.tool_choice = chosen.choice;
   if (request.tool_choice.kind == ToolChoice::Kind::kNone) prompt.functions.clear();
   request.parallel_tool_calls = reader.boolean("parallel_tool_calls").value_or(true);
   prompt.format = read_output_format(reader.object("response_format"), "response_format", reader);
@@ -231,6 +293,7 @@ ChatCompletion read_chat_completion(JsonReader& reader, const ServedModel& model
   body.stream_options = read_stream_options(reader);
   refuse_what_is_not_there(reader);
   if (reader.ok() && complete) complete(prompt, request);
+  if (reader.ok() && chosen.allowed) keep_allowed(*chosen.allowed, reader, request);
   if (reader.ok()) resolve_tool_choice(reader, request);
   if (reader.ok()) request.conversation = make_conversation(prompt, model.today(), reader);
   return body;

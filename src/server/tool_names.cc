@@ -26,4 +26,9 @@ std::string client_tool_name(std::string_view model_name) {
   return std::string(is_marked ? model_name.substr(kMark.size()) : model_name);
 }
 
+bool names_recipient(std::string_view name, std::string_view recipient) {
+  if (!recipient.starts_with(name)) return false;
+  return recipient.size() == name.size() || recipient[name.size()] == '.';
+}
+
 }  // namespace gossamer::server

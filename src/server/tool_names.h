@@ -11,4 +11,7 @@ namespace gossamer::server {
 std::string model_tool_name(std::string_view client_name);
 std::string client_tool_name(std::string_view model_name);
 
+/// True where `name` is `recipient`, or the tool of the server whose function that is: "browser" of "browser.open".
+bool names_recipient(std::string_view name, std::string_view recipient);
+
 }  // namespace gossamer::server
