@@ -2,12 +2,15 @@
 ///
 ///   gossamer-sandbox MEMORY_BYTES FILE_BYTES THREADS CPU_SECONDS PROGRAM [ARGUMENT...]
 ///
-/// Descriptors 0, 1 and 2 are the program's. What could not be isolated is written to descriptor 3, one sentence, and
-/// then nothing is run; when the program runs, 3 is closed. Killing this process kills the program. The exit code is
-/// the program's, or 128 and the number of the signal that ended it.
+/// Descriptors 0, 1 and 2 are the program's; 0 is a socket or a pipe, and when its other side closes the program ends.
+/// What could not be isolated is written to descriptor 3, one sentence, and then nothing is run; when the program runs,
+/// 3 is closed. Killing this process kills the program; SIGTERM does too, and this process then waits for its end, so
+/// that whoever waits for this one learns what processor time both took. The exit code is the program's, or 128 and the
+/// number of the signal that ended it.
 
 #include <fcntl.h>
-#include <sys/prctl.h>
+#include <poll.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -35,7 +38,8 @@ int report(const Error& error) {
 }
 
 /// The process that becomes the program, number 1 of its own world. Gives an exit code only where that failed.
-int run_inside(const ResourceLimits& limits, char** program, int parent_alive_fd) {
+int run_inside(const ResourceLimits& limits, char** program, int parent_alive_fd, const sigset_t& signals) {
+  sigprocmask(SIG_SETMASK, &signals, nullptr);
   Status done = set_limits(limits);
   if (done.ok()) done = enter_new_root(program[0], limits.file_bytes);
   if (done.ok()) done = drop_capabilities();
@@ -63,21 +67,54 @@ Status isolate() {
   return enter_namespaces();
 }
 
+/// Blocks what the launcher waits for: the program's end, and the order to end it. Gives a descriptor for these.
+int block_signals(sigset_t& before) {
+  sigset_t awaited;
+  sigemptyset(&awaited);
+  sigaddset(&awaited, SIGTERM);
+  sigaddset(&awaited, SIGCHLD);
+  sigprocmask(SIG_BLOCK, &awaited, &before);
+  return signalfd(-1, &awaited, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/// True after SIGTERM, and where the other side of descriptor 0 has closed, as it does when the server ends. (The
+/// system's own signal at a parent's death comes with the end of the thread that started this process.)
+bool shall_end(int signals) {
+  pollfd news[2] = {{signals, POLLIN, 0}, {STDIN_FILENO, POLLRDHUP, 0}};
+  if (poll(news, 2, -1) < 0) return errno != EINTR;
+  signalfd_siginfo signal{};
+  const bool has_signal = read(signals, &signal, sizeof signal) == static_cast<ssize_t>(sizeof signal);
+  return news[1].revents != 0 || (has_signal && signal.ssi_signo == SIGTERM);
+}
+
+/// Waits for the program, or ends it. Gives its status.
+int wait_for(pid_t program, int signals) {
+  int status = 0;
+  while (waitpid(program, &status, WNOHANG) == 0) {
+    if (!shall_end(signals)) continue;
+    kill(program, SIGKILL);
+    while (waitpid(program, &status, 0) < 0 && errno == EINTR) continue;
+    break;
+  }
+  return status;
+}
+
 int run(const ResourceLimits& limits, char** program) {
   if (const Status isolated = isolate(); !isolated.ok()) return report(isolated.error());
-  (void)prctl(PR_SET_PDEATHSIG, SIGKILL);  // changes of user undo it, so it comes after them
   int alive[2];
   if (pipe2(alive, O_CLOEXEC) != 0)
     return report(make_error(ErrorCode::kIo, "cannot make a pipe: {}", std::strerror(errno)));
+  sigset_t before;
+  const int signals = block_signals(before);
+  if (signals < 0) return report(make_error(ErrorCode::kIo, "cannot wait for signals: {}", std::strerror(errno)));
   const pid_t child = fork();
   if (child < 0) return report(make_error(ErrorCode::kUnsupported, "cannot make a process: {}", std::strerror(errno)));
   if (child == 0) {
     close(alive[1]);
-    _exit(run_inside(limits, program, alive[0]));
+    _exit(run_inside(limits, program, alive[0], before));
   }
-  for (int fd = 0; fd <= kReportFd; ++fd) close(fd);  // the program's alone: whoever reads sees its end
-  int status = 0;
-  while (waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
+  for (int fd = STDOUT_FILENO; fd <= kReportFd; ++fd) close(fd);  // the program's alone: whoever reads sees its end
+  const int status = wait_for(child, signals);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 

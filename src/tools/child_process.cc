@@ -3,7 +3,9 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -179,16 +181,29 @@ std::string ChildProcess::report(Clock::time_point deadline, const Cancellation&
   return text;
 }
 
-int ChildProcess::end() {
-  if (process_ < 0) return 0;
+ChildProcess::Ending ChildProcess::end_asked(double most_seconds) {
+  if (process_ < 0) return {};
+  const http::UniqueFd process(static_cast<int>(syscall(SYS_pidfd_open, process_, 0)));
+  const auto patience = std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(most_seconds));
+  if (process.ok() && ::kill(process_, SIGTERM) == 0)
+    (void)wait_for(process.get(), POLLIN, Clock::now() + patience, Cancellation());
+  return end();
+}
+
+ChildProcess::Ending ChildProcess::end() {
+  if (process_ < 0) return {};
   const pid_t process = std::exchange(process_, -1);
   // It leads a session: what it has started goes with it. Not a process of our own meanwhile: it is not waited
   // for yet, so nobody else can have its number.
   ::kill(-process, SIGKILL);
   ::kill(process, SIGKILL);
   int status = 0;
-  while (waitpid(process, &status, 0) < 0 && errno == EINTR) continue;
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  rusage used{};
+  while (wait4(process, &status, 0, &used) < 0 && errno == EINTR) continue;
+  constexpr double kMicro = 1e-6;
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
+          static_cast<double>(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+              kMicro * static_cast<double>(used.ru_utime.tv_usec + used.ru_stime.tv_usec)};
 }
 
 }  // namespace gossamer::tools

@@ -36,8 +36,14 @@ class ChildProcess {
   /// What it wrote to descriptor 3 until it closed that; waits for it.
   std::string report(Clock::time_point deadline, const Cancellation& cancelled);
 
-  /// Ends it, if it has not ended, and gives its exit code, or 128 and the number of its signal.
-  int end();
+  struct Ending {
+    int exit_code = 0;       ///< or 128 and the number of its signal
+    double cpu_seconds = 0;  ///< its own, and of those of its children that it has waited for
+  };
+  /// Ends it at once, if it has not ended.
+  Ending end();
+  /// As end(), but it is asked first (SIGTERM), so that it can end its children and wait for them.
+  Ending end_asked(double most_seconds);
 
  private:
   ChildProcess() = default;

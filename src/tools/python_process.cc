@@ -11,6 +11,7 @@ namespace {
 
 constexpr size_t kMarkBytes = 16;
 constexpr uint64_t kMostCutBytes = 256 << 20;  // who prints more without end is not waited for
+constexpr double kEndSeconds = 2;              // until the system has taken back an interpreter's memory
 
 /// Reads pieces of code from what was its stdin, a line with the length before each, and writes a mark behind the
 /// output of each. The value of a last expression is shown, as notebooks do.
@@ -105,7 +106,9 @@ PythonProcess::Outcome PythonProcess::run(std::string_view code, size_t most_out
                                           const Cancellation& cancelled) {
   Outcome outcome;
   const auto died = [&](Outcome::End end) {
-    outcome.exit_code = process_.end();
+    const ChildProcess::Ending ending = process_.end_asked(kEndSeconds);
+    outcome.exit_code = ending.exit_code;
+    outcome.cpu_seconds = ending.cpu_seconds;
     outcome.end = end;
   };
   const bool sent = process_.write(fmt::format("{}\n", code.size()), deadline, cancelled) &&

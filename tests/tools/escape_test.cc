@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -198,6 +199,23 @@ TEST_F(Escape, NothingIsLeftBehind) {
   ASSERT_FALSE(run("1").failed);
   EXPECT_GE(count_processes("gossamer-sandbox"), 1);
   session_.reset();
+  const auto deadline = in_seconds(5);
+  while (count_processes("os.write(1, b") > 0 && Clock::now() < deadline)
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_EQ(count_processes("os.write(1, b"), 0);
+}
+
+TEST_F(Escape, TheServersEndIsTheirs) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(
+      {
+        std::thread killer([] {
+          std::this_thread::sleep_for(std::chrono::milliseconds(500));
+          kill(getpid(), SIGKILL);
+        });
+        run("while True:\n    pass");
+      },
+      ::testing::KilledBySignal(SIGKILL), "");
   const auto deadline = in_seconds(5);
   while (count_processes("os.write(1, b") > 0 && Clock::now() < deadline)
     std::this_thread::sleep_for(std::chrono::milliseconds(20));

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <thread>
+
 #include "tools/sandboxed.h"
 
 namespace gossamer::tools {
@@ -42,6 +44,46 @@ TEST_F(Python, SaysThatItBeganAnew) {
   const ToolResult result = run("1");
   EXPECT_THAT(result.text, HasSubstr("started anew"));
   EXPECT_THAT(run("2").text, StartsWith("2\n"));
+}
+
+TEST_F(Python, OutlivesTheThreadThatBeganIt) {
+  std::thread([&] { EXPECT_FALSE(run("x = 5").failed); }).join();
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  EXPECT_EQ(run("x").text, "5\n");
+}
+
+TEST_F(Python, InterpretersAreBounded) {
+  PythonOptions options = python_options();
+  options.most_interpreters = 2;
+  begin(options);
+  const std::unique_ptr<ToolSession> second = tool_->begin(), third = tool_->begin();
+  const auto six = [&](ToolSession& session, double seconds) {
+    return session.call("python", "6", {in_seconds(seconds), 1000}, cancelled_).text;
+  };
+  EXPECT_EQ(six(*session_, 30), "6\n");
+  EXPECT_EQ(six(*second, 30), "6\n");
+  EXPECT_THAT(six(*third, 0.3), HasSubstr("all 2 interpreters"));
+  EXPECT_EQ(six(*session_, 30), "6\n");  // who has one keeps it
+  std::thread leaver([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    session_.reset();
+  });
+  EXPECT_EQ(six(*third, 30), "6\n");
+  leaver.join();
+}
+
+TEST_F(Python, ANewInterpreterBringsNoNewProcessorTime) {
+  PythonOptions options = python_options();
+  options.cpu_seconds = 2;
+  begin(options);
+  const std::string burn = "import os, time\nwhile time.process_time() < 1.3:\n    pass\n";
+  for (const std::string end : {"os._exit(1)", "os.close(1)\nos.close(2)\ntime.sleep(60)"}) {
+    session_ = tool_->begin();
+    EXPECT_TRUE(run(burn + end, 60).failed);
+    EXPECT_THAT(run("1").text, HasSubstr("2 seconds of processor time")) << end;
+  }
+  session_ = tool_->begin();
+  EXPECT_EQ(run("1").text, "1\n");
 }
 
 TEST_F(Python, OutputIsTextWhateverIsWritten) {
