@@ -156,7 +156,8 @@ Result<std::shared_ptr<Tool>> make_browser_tool(BrowserOptions options) {
   if (!search.empty() && resolve_link("", search).empty())
     return make_error(ErrorCode::kInvalidInput,
                       "{} is no address of a search service; give http://HOST/search?q={{query}}&format=json", search);
-  if (!options.pages.allows_address) options.pages.allows_address = is_public_address;
+  if (!options.pages.allows_address)
+    options.pages.allows_address = [](const sockaddr_storage& address) { return is_public_elsewhere(address); };
   return std::shared_ptr<Tool>(std::make_shared<BrowserTool>(std::move(options)));
 }
 

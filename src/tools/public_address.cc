@@ -1,10 +1,15 @@
 #include "tools/public_address.h"
 
 #include <arpa/inet.h>
+#include <ifaddrs.h>
 #include <netinet/in.h>
 
+#include <algorithm>
+#include <array>
+#include <cerrno>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 
 namespace gossamer::tools {
 namespace {
@@ -29,9 +34,10 @@ bool is_public_v4(uint32_t address) {
   return true;
 }
 
+constexpr uint8_t kMapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
 bool is_public_v6(const in6_addr& address) {
   const uint8_t* b = address.s6_addr;
-  constexpr uint8_t kMapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
   if (std::memcmp(b, kMapped, sizeof kMapped) == 0) {
     uint32_t v4;
     std::memcpy(&v4, b + sizeof kMapped, sizeof v4);
@@ -43,6 +49,26 @@ bool is_public_v6(const in6_addr& address) {
   if (b[0] == 0x20 && b[1] == 0x01 && b[2] == 0x0d && b[3] == 0xb8) return false;  // documentation
   if (b[0] == 0x3f && b[1] == 0xff) return false;                                  // documentation
   return true;
+}
+
+struct FreeAddresses {
+  void operator()(ifaddrs* list) const { freeifaddrs(list); }
+};
+
+/// As IPv6, an IPv4 address mapped into it; all zeros where it is neither.
+std::array<uint8_t, 16> as_v6(const sockaddr_storage& address) {
+  std::array<uint8_t, 16> bytes{};
+  if (address.ss_family == AF_INET) {
+    sockaddr_in v4;
+    std::memcpy(&v4, &address, sizeof v4);
+    std::copy(std::begin(kMapped), std::end(kMapped), bytes.begin());
+    std::memcpy(bytes.data() + sizeof kMapped, &v4.sin_addr, sizeof v4.sin_addr);
+  } else if (address.ss_family == AF_INET6) {
+    sockaddr_in6 v6;
+    std::memcpy(&v6, &address, sizeof v6);
+    std::memcpy(bytes.data(), &v6.sin6_addr, bytes.size());
+  }
+  return bytes;
 }
 
 }  // namespace
@@ -59,6 +85,34 @@ bool is_public_address(const sockaddr_storage& address) {
     return is_public_v6(v6.sin6_addr);
   }
   return false;
+}
+
+Result<std::vector<sockaddr_storage>> machine_addresses() {
+  ifaddrs* first = nullptr;
+  if (getifaddrs(&first) != 0)
+    return make_error(ErrorCode::kIo, "cannot list this machine's addresses: {}", std::strerror(errno));
+  const std::unique_ptr<ifaddrs, FreeAddresses> list(first);
+  std::vector<sockaddr_storage> addresses;
+  for (const ifaddrs* entry = list.get(); entry; entry = entry->ifa_next) {
+    if (!entry->ifa_addr) continue;
+    const sa_family_t family = entry->ifa_addr->sa_family;
+    if (family != AF_INET && family != AF_INET6) continue;
+    sockaddr_storage address{};
+    std::memcpy(&address, entry->ifa_addr, family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6));
+    addresses.push_back(address);
+  }
+  return addresses;
+}
+
+bool is_public_elsewhere(const sockaddr_storage& address, const std::vector<sockaddr_storage>& machine) {
+  return is_public_address(address) && std::none_of(machine.begin(), machine.end(), [&](const sockaddr_storage& own) {
+           return as_v6(own) == as_v6(address);
+         });
+}
+
+bool is_public_elsewhere(const sockaddr_storage& address) {
+  const Result<std::vector<sockaddr_storage>> machine = machine_addresses();
+  return machine.ok() && is_public_elsewhere(address, *machine);
 }
 
 }  // namespace gossamer::tools

@@ -1,5 +1,14 @@
+#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
 
 #include "tools/browser_tool.h"
 #include "tools/search_results.h"
@@ -86,6 +95,49 @@ TEST_F(Browser, ThisMachineIsRefused) {
     EXPECT_TRUE(result.failed) << host;
     EXPECT_EQ(result.text.find("secret"), std::string::npos) << host;
   }
+}
+
+constexpr int kRefused = 0, kReached = 1, kNoNetwork = 2;
+
+/// In a network of its own, where 8.8.4.4 is this machine.
+[[noreturn]] void open_a_public_address_of_this_machine() {
+  if (unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0) std::_Exit(kNoNetwork);
+  const int device = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  ifreq up{}, own{};
+  std::strcpy(up.ifr_name, "lo");
+  up.ifr_flags = IFF_UP | IFF_RUNNING;
+  std::strcpy(own.ifr_name, "lo:1");
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  inet_pton(AF_INET, "8.8.4.4", &address.sin_addr);
+  std::memcpy(&own.ifr_addr, &address, sizeof address);
+  if (ioctl(device, SIOCSIFFLAGS, &up) != 0 || ioctl(device, SIOCSIFADDR, &own) != 0) std::_Exit(kNoNetwork);
+  close(device);
+
+  WebSite site("0.0.0.0");
+  site.add("/", "secret", "text/plain");
+  const std::string page = "http://8.8.4.4" + site.address().substr(site.address().rfind(':')) + "/";
+  const auto open = [&](BrowserOptions options) {
+    CallLimits limits;
+    limits.deadline = Clock::now() + std::chrono::seconds(20);
+    const Result<std::shared_ptr<Tool>> tool = make_browser_tool(std::move(options));
+    return (*tool)->begin()->call("browser.open", R"({"id": ")" + page + R"("})", limits, Cancellation()).text;
+  };
+  BrowserOptions anywhere;
+  anywhere.pages.allows_address = [](const sockaddr_storage&) { return true; };
+  if (open(anywhere).find("secret") == std::string::npos) std::_Exit(kNoNetwork);
+  std::_Exit(open({}).find("secret") == std::string::npos ? kRefused : kReached);
+}
+
+TEST(BrowserDeathTest, APublicAddressOfThisMachineIsRefused) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");  // a process of one thread, which may have a network of its own
+  int code = -1;
+  const auto ended = [&](int status) {
+    code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    return code == kRefused || code == kNoNetwork;
+  };
+  EXPECT_EXIT(open_a_public_address_of_this_machine(), ended, "");
+  if (code == kNoNetwork) GTEST_SKIP() << "no network of its own here (user namespaces)";
 }
 
 /// A page that may be opened leads to one that may not: each address is looked at.

@@ -14,8 +14,9 @@ namespace gossamer::tools {
 /// A web site on this machine.
 class WebSite {
  public:
-  WebSite() {
+  explicit WebSite(const std::string& host = "127.0.0.1") {
     http::ServerOptions options;
+    options.host = host;
     options.port = 0;
     Result<std::unique_ptr<http::HttpServer>> server =
         http::HttpServer::start(options, [this](std::shared_ptr<http::Exchange> exchange) { answer(*exchange); });
