@@ -1,64 +1,58 @@
 #include "tools/mcp_client.h"
 
-#include <algorithm>
-
 namespace gossamer::tools {
 namespace {
 
 constexpr int kMostListPages = 20;
+constexpr int kMostTries = 2;
+constexpr auto kLongestBeginning = std::chrono::seconds(30);
 
-}  // namespace
-
-Result<json::value> McpClient::exchange(std::string_view method, const json::value& params, Clock::time_point deadline,
-                                        const Cancellation& cancelled) {
-  const int64_t id = next_id_++;
-  GOS_TRY(McpMessage message, transport_->ask(id, mcp_request(id, method, params), deadline, cancelled));
+Result<json::value> result_of(McpMessage message) {
   if (message.kind == McpMessage::Kind::kError)
     return make_error(ErrorCode::kInvalidInput, "the server refuses: {}", message.error);
   return std::move(message.result);
 }
 
-Status McpClient::begin(Clock::time_point deadline, const Cancellation& cancelled) {
-  GOS_TRY_STATUS(transport_->open(deadline, cancelled));
-  const Result<json::value> greeted = exchange("initialize", mcp_initialize_params(), deadline, cancelled);
-  if (!greeted.ok()) return greeted.error();
-  return transport_->tell(mcp_notification("notifications/initialized"), deadline, cancelled);
+}  // namespace
+
+McpClient::Begun McpClient::begin() const {
+  const Clock::time_point deadline = Clock::now() + kLongestBeginning;
+  GOS_TRY(std::shared_ptr<McpConnection> connection, connect_());
+  GOS_TRY(McpMessage message, connection->ask("initialize", mcp_initialize_params(), deadline, closing_));
+  GOS_TRY(const json::value greeting, result_of(std::move(message)));
+  GOS_TRY(const std::string version, mcp_agreed_version(greeting));
+  connection->agree_on(version);
+  GOS_TRY_STATUS(connection->tell("notifications/initialized", deadline, closing_));
+  return connection;
 }
 
-bool McpClient::take_turn(Clock::time_point deadline, const Cancellation& cancelled) {
+std::shared_future<McpClient::Begun> McpClient::latest() {
+  std::shared_future<Begun> previous;  // goes after the lock: a process may take a moment to end
+  const std::lock_guard lock(mutex_);
+  const bool is_over = latest_.valid() && latest_.wait_for(std::chrono::seconds(0)) == std::future_status::ready &&
+                       !(latest_.get().ok() && latest_.get().value()->is_open());
+  if (!latest_.valid() || is_over)
+    previous = std::exchange(latest_, std::async(std::launch::async, [this] { return begin(); }).share());
+  return latest_;
+}
+
+McpClient::Begun McpClient::connection(Clock::time_point deadline, const Cancellation& cancelled) {
   constexpr auto kLook = std::chrono::milliseconds(50);
-  std::unique_lock lock(mutex_);
-  while (!turn_is_free_.wait_for(lock, kLook, [this] { return !busy_; }))
-    if (cancelled.requested() || Clock::now() >= deadline) return false;
-  busy_ = true;
-  return true;
-}
-
-void McpClient::give_turn() {
-  {
-    const std::lock_guard lock(mutex_);
-    busy_ = false;
-  }
-  turn_is_free_.notify_one();
+  const std::shared_future<Begun> begun = latest();
+  while (begun.wait_for(kLook) != std::future_status::ready)
+    if (cancelled.requested() || Clock::now() >= deadline)
+      return make_error(ErrorCode::kBusy, "the server was still being started when the time was over");
+  return begun.get();
 }
 
 Result<json::value> McpClient::request(std::string_view method, const json::value& params, Clock::time_point deadline,
                                        const Cancellation& cancelled) {
-  if (!take_turn(deadline, cancelled))
-    return make_error(ErrorCode::kBusy, "the server was busy with other calls until the time was over");
-  Result<json::value> result = request_in_turn(method, params, deadline, cancelled);
-  give_turn();
-  return result;
-}
-
-Result<json::value> McpClient::request_in_turn(std::string_view method, const json::value& params,
-                                               Clock::time_point deadline, const Cancellation& cancelled) {
-  const bool was_closed = transport_->is_closed();
-  if (was_closed) GOS_TRY_STATUS(begin(deadline, cancelled));
-  Result<json::value> result = exchange(method, params, deadline, cancelled);
-  if (result.ok() || was_closed || !transport_->may_repeat()) return result;
-  GOS_TRY_STATUS(begin(deadline, cancelled));
-  return exchange(method, params, deadline, cancelled);
+  for (int tries = 1;; ++tries) {
+    GOS_TRY(const std::shared_ptr<McpConnection> open, connection(deadline, cancelled));
+    Result<McpMessage> message = open->ask(method, params, deadline, cancelled);
+    if (message.ok()) return result_of(std::move(*message));
+    if (message.error().code != ErrorCode::kNotFound || tries == kMostTries) return std::move(message).error();
+  }
 }
 
 Result<std::vector<harmony::ToolDescription>> McpClient::list_tools(Clock::time_point deadline,

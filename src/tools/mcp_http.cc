@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
@@ -6,12 +7,13 @@
 
 #include "http/http_client.h"
 #include "http/sse_parser.h"
-#include "tools/mcp_client.h"
+#include "tools/mcp_connection.h"
 
 namespace gossamer::tools {
 namespace {
 
 constexpr size_t kMostBytes = 16 << 20;
+constexpr double kFarewellSeconds = 5;
 
 /// One POST and what comes back, on the client's thread: the answer to a request, as soon as it is there.
 class Post {
@@ -26,7 +28,7 @@ class Post {
     return sink;
   }
 
-  /// Until there is an answer, or none will come.
+  /// Until there is an answer, or none will come, or nobody waits.
   void wait(const Cancellation& cancelled) {
     constexpr auto kLook = std::chrono::milliseconds(50);
     std::unique_lock lock(mutex_);
@@ -66,10 +68,13 @@ class Post {
   }
   void take_message(std::string_view text) {
     if (!request_ || text.empty()) return;
-    Result<McpMessage> message = parse_mcp_message(text);
-    if (!message.ok() || !message->answers(*request_)) return;
-    answer_ = std::move(*message);
-    finish("");
+    Result<std::vector<McpMessage>> messages = parse_mcp_messages(text);
+    if (!messages.ok()) return;
+    for (McpMessage& message : *messages) {
+      if (message.answered_id() != request_) continue;
+      answer_ = std::move(message);
+      return finish("");
+    }
   }
   void finish(std::string failure) {
     failure_ = std::move(failure);
@@ -88,29 +93,36 @@ class Post {
   std::optional<McpMessage> answer_;
 };
 
-class McpHttp final : public McpTransport {
+class McpHttp final : public McpConnection {
  public:
-  explicit McpHttp(std::string url) : url_(std::move(url)) {}
+  McpHttp(std::string url, std::string path, std::unique_ptr<http::HttpClient> farewells)
+      : url_(std::move(url)), path_(std::move(path)), farewells_(std::move(farewells)) {}
 
-  Status open(Clock::time_point, const Cancellation&) override {
-    session_.clear();
-    is_open_ = true;
-    return {};
+  bool is_open() override {
+    const std::lock_guard lock(mutex_);
+    return is_open_;
   }
-  bool is_closed() const override { return !is_open_; }
-  bool may_repeat() const override { return !is_open_; }  // the session was over
 
-  Result<McpMessage> ask(int64_t id, const std::string& text, Clock::time_point deadline,
+  Result<McpMessage> ask(std::string_view method, const json::value& params, Clock::time_point deadline,
                          const Cancellation& cancelled) override {
+    const int64_t id = next_id_++;
     Post post(id);
-    GOS_TRY_STATUS(send(post, text, deadline, cancelled));
-    if (post.answer()) return *post.answer();
+    const Status sent = send(post, mcp_request(id, method, params), deadline, cancelled);
+    if (sent.ok() && post.answer()) return *post.answer();
+    const bool gave_up = cancelled.requested() || Clock::now() >= deadline;
+    if (gave_up && method != "initialize") say_farewell(id);  // that one must not be cancelled
+    if (!sent.ok()) return sent.error();
     return no_answer(post.failure().empty() ? "its time was over" : post.failure());
   }
 
-  Status tell(const std::string& text, Clock::time_point deadline, const Cancellation& cancelled) override {
+  Status tell(std::string_view method, Clock::time_point deadline, const Cancellation& cancelled) override {
     Post post(std::nullopt);
-    return send(post, text, deadline, cancelled);
+    return send(post, mcp_notification(method), deadline, cancelled);
+  }
+
+  void agree_on(const std::string& version) override {
+    const std::lock_guard lock(mutex_);
+    version_ = version;
   }
 
  private:
@@ -118,20 +130,28 @@ class McpHttp final : public McpTransport {
     return make_error(ErrorCode::kIo, "the server has no answer: {}", why);
   }
 
-  Status send(Post& post, const std::string& text, Clock::time_point deadline, const Cancellation& cancelled) {
-    // A query stays with the path; the client's own address has none.
-    const size_t host = url_.find("://");
-    const size_t path = std::min(url_.find('/', host == std::string::npos ? 0 : host + 3), url_.size());
-    GOS_TRY(std::unique_ptr<http::HttpClient> client, http::HttpClient::create(url_.substr(0, path)));
+  http::ClientRequest request_of(std::string text, double seconds) {
     http::ClientRequest request;
-    request.path = path < url_.size() ? url_.substr(path) : "/";
+    request.path = path_;
     request.headers.add("Accept", "application/json, text/event-stream");
-    request.headers.add("MCP-Protocol-Version", kMcpVersion);
+    const std::lock_guard lock(mutex_);
+    if (!version_.empty()) request.headers.add("MCP-Protocol-Version", version_);
     if (!session_.empty()) request.headers.add("Mcp-Session-Id", session_);
-    request.body = text;
-    request.timeout_seconds =
-        std::clamp(std::chrono::duration<double>(deadline - Clock::now()).count(), 0.001, 24 * 3600.0);
-    const auto call = client->send(std::move(request), post.sink());
+    request.body = std::move(text);
+    request.timeout_seconds = seconds;
+    return request;
+  }
+
+  /// Nobody waits for what comes of it.
+  void say_farewell(int64_t id) {
+    farewells_->send(request_of(mcp_cancelled(id, "nobody waits for it any more"), kFarewellSeconds), {});
+  }
+
+  Status send(Post& post, std::string text, Clock::time_point deadline, const Cancellation& cancelled) {
+    GOS_TRY(std::unique_ptr<http::HttpClient> client, http::HttpClient::create(url_));
+    const double seconds = std::chrono::duration<double>(deadline - Clock::now()).count();
+    constexpr double kLeast = 0.001, kMost = 24 * 3600;
+    const auto call = client->send(request_of(std::move(text), std::clamp(seconds, kLeast, kMost)), post.sink());
     post.wait(cancelled);
     client->cancel(call);
     client.reset();  // waits for its last word: `post` is ours again
@@ -140,22 +160,37 @@ class McpHttp final : public McpTransport {
 
   Status settle(const Post& post, const Cancellation& cancelled) {
     if (cancelled.requested()) return no_answer("nobody waits for it any more");
+    const std::lock_guard lock(mutex_);
+    if (post.status() == 404 && !session_.empty()) {
+      is_open_ = false;
+      return make_error(ErrorCode::kNotFound, "the server has no answer: the session is over");
+    }
     if (!post.session().empty()) session_ = post.session();
-    if (post.status() == 404 && !session_.empty()) is_open_ = false;  // the session is over
     if (post.status() >= 400) return no_answer(fmt::format("status {}", post.status()));
     if (post.status() == 0) return no_answer(post.failure());
     return {};
   }
 
-  const std::string url_;
-  std::string session_;
-  bool is_open_ = false;
+  const std::string url_, path_;
+  std::atomic<int64_t> next_id_ = 1;
+  std::mutex mutex_;
+  std::string session_, version_;  // empty: none yet
+  bool is_open_ = true;
+  const std::unique_ptr<http::HttpClient> farewells_;
 };
 
 }  // namespace
 
-std::unique_ptr<McpTransport> make_mcp_http(std::string url) {
-  return std::make_unique<McpHttp>(std::move(url));
+McpConnector make_mcp_http(std::string url) {
+  return [url = std::move(url)]() -> Result<std::shared_ptr<McpConnection>> {
+    // A query stays with the path; the client's own address has none.
+    const size_t host = url.find("://");
+    const size_t split = std::min(url.find('/', host == std::string::npos ? 0 : host + 3), url.size());
+    std::string server = url.substr(0, split), path = split < url.size() ? url.substr(split) : "/";
+    GOS_TRY(std::unique_ptr<http::HttpClient> farewells, http::HttpClient::create(server));
+    return std::shared_ptr<McpConnection>(
+        std::make_shared<McpHttp>(std::move(server), std::move(path), std::move(farewells)));
+  };
 }
 
 }  // namespace gossamer::tools

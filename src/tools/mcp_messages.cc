@@ -1,6 +1,7 @@
 #include "tools/mcp_messages.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "base/utf8.h"
 
@@ -8,6 +9,8 @@ namespace gossamer::tools {
 namespace {
 
 constexpr size_t kMostTools = 128, kLongestName = 100, kLongestError = 1000;
+/// What differs between them (how a connection is made, batches, the header over HTTP) is understood in each way.
+constexpr std::string_view kSpokenVersions[] = {kMcpVersion, "2025-03-26", "2024-11-05"};
 
 std::string text_of(const json::value& object, const char* key) {
   const json::value* value = find_member(object, key);
@@ -34,34 +37,7 @@ std::string part_text(const json::value& part) {
   return fmt::format("({} content, which cannot be read here)", type.empty() ? "unknown" : type);
 }
 
-}  // namespace
-
-std::string mcp_request(int64_t id, std::string_view method, const json::value& params) {
-  return json::serialize(json::object{{"jsonrpc", "2.0"}, {"id", id}, {"method", method}, {"params", params}});
-}
-
-std::string mcp_notification(std::string_view method) {
-  return json::serialize(json::object{{"jsonrpc", "2.0"}, {"method", method}});
-}
-
-std::string mcp_answer(const json::value& id, std::string_view method) {
-  json::object answer{{"jsonrpc", "2.0"}, {"id", id}};
-  if (method == "ping")
-    answer["result"] = json::object();
-  else
-    answer["error"] = json::object{{"code", -32601}, {"message", "method not found"}};
-  return json::serialize(answer);
-}
-
-bool McpMessage::answers(int64_t request) const {
-  if (kind != Kind::kResult && kind != Kind::kError) return false;
-  if (id.is_int64()) return id.get_int64() == request;
-  if (id.is_string()) return id.get_string() == std::to_string(request);  // some servers make texts of numbers
-  return false;
-}
-
-Result<McpMessage> parse_mcp_message(std::string_view text) {
-  GOS_TRY(json::value value, parse_json(text, "the message"));
+Result<McpMessage> message_of(const json::value& value) {
   if (!value.is_object()) return make_error(ErrorCode::kInvalidInput, "the message is no JSON-RPC object");
   McpMessage message;
   if (const json::value* id = find_member(value, "id")) message.id = *id;
@@ -83,6 +59,57 @@ Result<McpMessage> parse_mcp_message(std::string_view text) {
   return message;
 }
 
+}  // namespace
+
+std::string mcp_request(int64_t id, std::string_view method, const json::value& params) {
+  return json::serialize(json::object{{"jsonrpc", "2.0"}, {"id", id}, {"method", method}, {"params", params}});
+}
+
+std::string mcp_notification(std::string_view method) {
+  return json::serialize(json::object{{"jsonrpc", "2.0"}, {"method", method}});
+}
+
+std::string mcp_answer(const json::value& id, std::string_view method) {
+  json::object answer{{"jsonrpc", "2.0"}, {"id", id}};
+  if (method == "ping")
+    answer["result"] = json::object();
+  else
+    answer["error"] = json::object{{"code", -32601}, {"message", "method not found"}};
+  return json::serialize(answer);
+}
+
+std::string mcp_cancelled(int64_t request, std::string_view why) {
+  return json::serialize(json::object{{"jsonrpc", "2.0"},
+                                      {"method", "notifications/cancelled"},
+                                      {"params", json::object{{"requestId", request}, {"reason", why}}}});
+}
+
+std::optional<int64_t> McpMessage::answered_id() const {
+  if (kind != Kind::kResult && kind != Kind::kError) return std::nullopt;
+  if (id.is_int64()) return id.get_int64();
+  if (!id.is_string()) return std::nullopt;
+  // Some servers make texts of numbers.
+  const std::string_view digits(id.get_string());
+  int64_t number = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
+  return number;
+}
+
+Result<std::vector<McpMessage>> parse_mcp_messages(std::string_view text) {
+  GOS_TRY(const json::value value, parse_json(text, "the message"));
+  std::vector<McpMessage> messages;
+  if (!value.is_array()) {
+    GOS_TRY(McpMessage message, message_of(value));
+    messages.push_back(std::move(message));
+    return messages;
+  }
+  for (const json::value& entry : value.get_array())
+    if (Result<McpMessage> message = message_of(entry); message.ok()) messages.push_back(std::move(*message));
+  if (messages.empty()) return make_error(ErrorCode::kInvalidInput, "the batch holds no JSON-RPC message");
+  return messages;
+}
+
 json::value mcp_initialize_params() {
   return json::object{{"protocolVersion", kMcpVersion},
                       {"capabilities", json::object()},
@@ -91,6 +118,16 @@ json::value mcp_initialize_params() {
 
 json::value mcp_call_params(std::string_view tool, const json::object& arguments) {
   return json::object{{"name", tool}, {"arguments", arguments}};
+}
+
+Result<std::string> mcp_agreed_version(const json::value& result) {
+  std::string version = text_of(result, "protocolVersion");
+  if (std::find(std::begin(kSpokenVersions), std::end(kSpokenVersions), version) != std::end(kSpokenVersions))
+    return version;
+  return make_error(
+      ErrorCode::kUnsupported,
+      "the server speaks version \"{}\" of the protocol; gossamer speaks {}: use another release of the server",
+      cut_text(std::move(version), kLongestName), fmt::join(kSpokenVersions, ", "));
 }
 
 std::vector<harmony::ToolDescription> mcp_tools(const json::value& result) {

@@ -1,6 +1,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <future>
+#include <mutex>
 #include <thread>
 
 #include "base/utf8.h"
@@ -80,6 +83,65 @@ TEST_F(McpStdio, LongResultsAreCutAtACharacter) {
   EXPECT_THAT(result.text, HasSubstr("more were cut"));
 }
 
+TEST_F(McpStdio, CallsOfSeveralGoSideBySide) {
+  std::vector<std::future<ToolResult>> calls;
+  for (const std::string name : {"a", "b", "c"})  // each is answered when all are there
+    calls.push_back(std::async(std::launch::async,
+                               [&, name] { return call(*tool_, "meet", R"({"name": ")" + name + R"("})", 30); }));
+  EXPECT_EQ(calls[0].get().text, "a");
+  EXPECT_EQ(calls[1].get().text, "b");
+  EXPECT_EQ(calls[2].get().text, "c");
+}
+
+TEST_F(McpStdio, WhoGoesAwayTakesNothingFromOthers) {
+  call(*tool_, "keep", R"({"word": "remembered"})");
+  std::future<ToolResult> other =
+      std::async(std::launch::async, [&] { return call(*tool_, "sleep", R"({"seconds": 1})", 30); });
+  Cancellation cancelled;
+  cancelled.request();
+  EXPECT_TRUE(tool_->begin()->call("test.late", "{}", {in_seconds(30), 100}, cancelled).failed);
+  EXPECT_EQ(call(*tool_, "cancelled", "{}", 30).text, "1");
+  EXPECT_TRUE(call(*tool_, "late", "{}", 0.2).failed);
+  EXPECT_EQ(other.get().text, "slept");
+  EXPECT_EQ(call(*tool_, "kept", "{}").text, "remembered");  // and no late answer instead
+}
+
+TEST(McpServers, AreBegunAnewWhenTheyAreSilentOnly) {
+  const json::object word{{"word", "remembered"}}, one_second{{"seconds", 1}}, none;
+  const auto text = [](const Result<json::value>& result) {
+    return result.ok() ? mcp_call_result(*result, 100).text : result.error().message;
+  };
+  const Cancellation never;
+  McpClient slow(make_mcp_stdio(kServer + " 'one at a time'", std::chrono::seconds(30)));
+  EXPECT_EQ(text(slow.call("keep", word, in_seconds(20), never)), "kept");
+  EXPECT_FALSE(slow.call("sleep", one_second, in_seconds(0.2), never).ok());
+  EXPECT_EQ(text(slow.call("kept", none, in_seconds(20), never)), "remembered");
+
+  McpClient silent(make_mcp_stdio(kServer + " 'one at a time'", std::chrono::milliseconds(200)));
+  EXPECT_EQ(text(silent.call("keep", word, in_seconds(20), never)), "kept");
+  EXPECT_FALSE(silent.call("sleep", none, in_seconds(0.2), never).ok());
+  EXPECT_THAT(text(silent.call("kept", none, in_seconds(20), never)), HasSubstr("it is silent"));
+  EXPECT_EQ(text(silent.call("kept", none, in_seconds(20), never)), "nothing");
+}
+
+TEST(McpServers, OfAnotherVersionAreRefused) {
+  const Result<std::shared_ptr<Tool>> tool = make_mcp_tool("test=" + kServer + " old");
+  ASSERT_FALSE(tool.ok());
+  EXPECT_THAT(tool.error().message, HasSubstr("\"1999-01-01\""));
+  EXPECT_THAT(tool.error().message, HasSubstr("2025-06-18"));
+  EXPECT_FALSE(mcp_agreed_version(json::object()).ok());
+}
+
+TEST(McpMessages, ComeInBatchesToo) {
+  const auto batch = parse_mcp_messages(
+      R"([{"jsonrpc": "2.0", "id": 1, "result": 5}, 3, {"jsonrpc": "2.0", "id": "2", "error": {"message": "no"}}])");
+  ASSERT_TRUE(batch.ok());
+  ASSERT_EQ(batch->size(), 2u);
+  EXPECT_EQ((*batch)[0].answered_id(), 1);
+  EXPECT_EQ((*batch)[1].answered_id(), 2);
+  EXPECT_FALSE(parse_mcp_messages("[1, 2]").ok());
+}
+
 TEST(McpServers, ThatMisbehaveAreErrors) {
   for (const std::string how : {"ends", "garbage", "silent"}) {
     McpClient client(make_mcp_stdio(kServer + " " + how));
@@ -98,6 +160,10 @@ class HttpMcp {
     auto server = http::HttpServer::start(options, [this](std::shared_ptr<http::Exchange> exchange) {
       const Result<json::value> request = parse_json(exchange->request().body, "the request");
       ASSERT_TRUE(request.ok());
+      {
+        const std::lock_guard lock(mutex_);
+        exchanges_.push_back(exchange);
+      }
       answer_(*exchange, request->as_object());
     });
     EXPECT_TRUE(server.ok());
@@ -107,11 +173,21 @@ class HttpMcp {
 
  private:
   const Answer answer_;
+  std::mutex mutex_;
+  std::vector<std::shared_ptr<http::Exchange>> exchanges_;  // streams stay open
   std::unique_ptr<http::HttpServer> server_;
 };
 
 std::string result_text(const json::object& request, const json::value& result) {
   return json::serialize(json::object{{"jsonrpc", "2.0"}, {"id", request.at("id")}, {"result", result}});
+}
+
+json::value greeting(const char* version) {
+  return json::object{{"protocolVersion", version}};
+}
+
+json::value says(std::string_view text) {
+  return json::object{{"content", json::array{json::object{{"type", "text"}, {"text", text}}}}};
 }
 
 const json::value kOneTool = json::object{{"tools", json::array{json::object{{"name", "echo"}}}}};
@@ -127,7 +203,7 @@ TEST(McpHttp, SessionsJsonAndEvents) {
       return exchange.respond(
           {200,
            {{"Content-Type", "application/json"}, {"Mcp-Session-Id", "s" + std::to_string(++num_sessions)}},
-           result_text(request, json::object())});
+           result_text(request, greeting(kMcpVersion))});
     EXPECT_TRUE(session);
     if (std::exchange(forgets, false)) return exchange.respond({404, {}, ""});
     if (method == "notifications/initialized") return exchange.respond({202, {}, ""});
@@ -135,10 +211,8 @@ TEST(McpHttp, SessionsJsonAndEvents) {
       return exchange.respond({200, {{"Content-Type", "application/json"}}, result_text(request, kOneTool)});
     exchange.begin_stream(200, {{"Content-Type", "text/event-stream"}}, {});
     exchange.write("data: {\"jsonrpc\": \"2.0\", \"method\": \"notifications/progress\"}\n\n");
-    const json::value said = json::object{
-        {"content",
-         json::array{json::object{{"type", "text"}, {"text", request.at("params").at("arguments").at("x")}}}}};
-    exchange.write("data: " + result_text(request, said) + "\n\n");
+    const json::string& said = request.at("params").at("arguments").at("x").as_string();
+    exchange.write("data: " + result_text(request, says(said)) + "\n\n");
     // The stream stays open: the answer is taken as soon as it is there.
   });
   Result<std::shared_ptr<Tool>> tool = make_mcp_tool("web=" + server.url());
@@ -147,6 +221,54 @@ TEST(McpHttp, SessionsJsonAndEvents) {
   forgets = true;
   EXPECT_EQ(call(**tool, "echo", R"({"x": "again"})").text, "again");
   EXPECT_EQ(num_sessions, 2);
+}
+
+TEST(McpHttp, TheVersionIsAgreedOn) {
+  std::atomic<int> num_right = 0;
+  HttpMcp server([&](http::Exchange& exchange, const json::object& request) {
+    const std::string* version = exchange.request().headers.find("MCP-Protocol-Version");
+    if (request.at("method") == "initialize") {
+      EXPECT_EQ(version, nullptr);
+      return exchange.respond(
+          {200, {{"Content-Type", "application/json"}}, result_text(request, greeting("2025-03-26"))});
+    }
+    if (version && *version == "2025-03-26") ++num_right;
+    if (!request.contains("id")) return exchange.respond({202, {}, ""});
+    exchange.respond({200, {{"Content-Type", "application/json"}}, result_text(request, kOneTool)});
+  });
+  const Result<std::shared_ptr<Tool>> tool = make_mcp_tool("web=" + server.url());
+  ASSERT_TRUE(tool.ok()) << tool.error().message;
+  EXPECT_EQ(num_right, 2);  // notifications/initialized and tools/list
+}
+
+TEST(McpHttp, WhoWaitsHoldsNobodyUpAndSaysWhenItGoes) {
+  std::promise<int64_t> endless_begun, cancelled_id;
+  HttpMcp server([&](http::Exchange& exchange, const json::object& request) {
+    const std::string method = std::string(request.at("method").as_string());
+    if (method == "notifications/cancelled") cancelled_id.set_value(request.at("params").at("requestId").as_int64());
+    if (!request.contains("id")) return exchange.respond({202, {}, ""});
+    if (method == "tools/call" && request.at("params").at("arguments").as_object().contains("endless")) {
+      exchange.begin_stream(200, {{"Content-Type", "text/event-stream"}}, {});
+      return endless_begun.set_value(request.at("id").as_int64());
+    }
+    const json::value result = method == "initialize"   ? greeting(kMcpVersion)
+                               : method == "tools/list" ? kOneTool
+                                                        : says("at once");
+    exchange.respond({200, {{"Content-Type", "application/json"}}, result_text(request, result)});
+  });
+  const Result<std::shared_ptr<Tool>> tool = make_mcp_tool("web=" + server.url());
+  ASSERT_TRUE(tool.ok()) << tool.error().message;
+  Cancellation cancelled;
+  std::future<ToolResult> endless = std::async(std::launch::async, [&] {
+    return (*tool)->begin()->call("web.echo", R"({"endless": true})", {in_seconds(60), 100}, cancelled);
+  });
+  const int64_t id = endless_begun.get_future().get();
+  EXPECT_EQ(call(**tool, "echo", "{}").text, "at once");
+  cancelled.request();
+  EXPECT_TRUE(endless.get().failed);
+  std::future<int64_t> told = cancelled_id.get_future();
+  ASSERT_EQ(told.wait_for(std::chrono::seconds(10)), std::future_status::ready);
+  EXPECT_EQ(told.get(), id);
 }
 
 TEST(McpHttp, BadAnswersAreErrors) {
