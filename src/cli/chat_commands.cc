@@ -42,6 +42,16 @@ auto with_file(Work work, const char* done) {
   };
 }
 
+Status use_tools(ChatSession& session, const std::string& file_or_words, Output& out) {
+  if (file_or_words.empty()) {
+    out.write(session.describe_tools());
+    return {};
+  }
+  GOS_TRY_STATUS(session.load_tools(file_or_words));
+  out.line(fmt::format("The model's tools are those of {}.", file_or_words));
+  return {};
+}
+
 const std::vector<ChatCommand>& chat_commands() {
   static const std::vector<ChatCommand> commands = {
       {"reset", "", "forget the conversation",
@@ -58,8 +68,9 @@ const std::vector<ChatCommand>& chat_commands() {
          out.line(text.empty() ? "There are no instructions." : "The instructions hold from the next message on.");
          return Status();
        }},
-      {"tools", "FILE|TOOL", "functions that the model may call, or tools that run here: python, browser, mcp:...",
-       with_file(&ChatSession::load_tools, "The model's tools are those of {}.")},
+      {"tools", "FILE|TOOL",
+       "functions that the model may call, or tools that run here: python, browser, mcp:...; alone: those it has",
+       use_tools},
       {"save", "FILE", "write the conversation to a file", with_file(&ChatSession::save, "The conversation is in {}.")},
       {"load", "FILE", "take up a conversation from a file",
        with_file(&ChatSession::load, "The conversation from {} goes on.")},

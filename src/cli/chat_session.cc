@@ -123,6 +123,19 @@ Status ChatSession::start_tools(const std::vector<std::string>& words) {
   return {};
 }
 
+std::string ChatSession::describe_tools() const {
+  std::string text;
+  const auto add = [&](const std::string& recipient) {
+    text += fmt::format("{:<26}{}\n", recipient, tools_.answers_to(recipient) ? "runs here" : "you give its results");
+  };
+  for (const harmony::ToolNamespace& space : setup_.built_ins) {
+    if (space.tools.empty()) add(space.name);
+    for (const harmony::ToolDescription& tool : space.tools) add(space.name + "." + tool.name);
+  }
+  for (const harmony::ToolDescription& function : setup_.functions) add("functions." + function.name);
+  return text.empty() ? "The model has no tools.\n" : text;
+}
+
 Status ChatSession::save(const std::string& path) const {
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
   file << harmony::compact_json(json::object{{"messages", messages_json(conversation().messages)}}) << '\n';

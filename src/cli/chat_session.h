@@ -33,6 +33,8 @@ class ChatSession {
   void set_show_reasoning(bool show) { show_reasoning_ = show; }
   /// A file of functions, or words for tools that run here. Errors: as read_tools_file(), LocalToolOptions::start().
   Status load_tools(const std::string& file_or_words);
+  /// What the model may call, a line each, and who answers.
+  std::string describe_tools() const;
 
   /// The conversation so far, as openai-harmony's JSON. Errors: the file cannot be written, or read, or holds something
   /// else.

@@ -51,6 +51,16 @@ class Lines(unittest.TestCase):
         self.assertEqual(code, 0)
         self.assertIn("(test.fail: ", err)
 
+    def test_tools_alone_lists_them(self):
+        Path(self.folder.name, "tools.json").write_text(json.dumps(WEATHER))
+        server = f"mcp:test=python3 {ROOT / 'tests/tools/mcp_server.py'}"
+        code, out, err = chat("/tools", f"/tools {self.folder.name}/tools.json", f"/tools {server}", "/tools")
+        self.assertEqual((code, err), (0, ""))
+        self.assertEqual(out.splitlines()[0], "The model has no tools.")
+        listed = [line.split(maxsplit=1) for line in out.splitlines()[3:]]
+        self.assertIn(["test.add", "runs here"], listed)
+        self.assertIn(["functions.get_weather", "you give its results"], listed)
+
     def test_what_was_saved_renders(self):
         chat(FRANCE, f"/save {self.file}", options=["--system", "Be brief."])
         (answer,) = exchange("render", rows=[{"conversation": {"messages": self.saved()}}])
