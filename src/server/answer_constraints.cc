@@ -66,6 +66,19 @@ class AnswerConstraints::Bodies {
     return body;
   }
 
+  /// Null where missing(), and where it cannot be had, which is no error: `refused` says whether it ever can.
+  Constraint try_get(const PlacedGrammar& wanted, bool& refused) {
+    Constraint body = find(wanted);
+    if (body || missing_) return body;
+    if (error_) {  // it is late: the next request compiles what is left
+      error_.reset();
+      return nullptr;
+    }
+    Result<Constraint> compiled = grammars_.compile(wanted.spec);
+    refused = !compiled.ok();
+    return refused ? nullptr : std::move(*compiled);
+  }
+
   bool missing() const { return missing_; }
   const std::optional<ApiError>& error() const { return error_; }
 
@@ -154,15 +167,35 @@ HeldTo AnswerConstraints::hold(const CompletionRequest& request, Bodies& bodies)
   return {std::move(text), bodies.error()};
 }
 
-/// Built-in tools take what they take.
 void AnswerConstraints::add_call_bodies(const ChatRequest& request, Bodies& bodies, harmony::FrameRules& rules) const {
   for (const std::string& recipient : rules.recipients) {
-    if (!recipient.starts_with(kFunctions)) continue;
-    const auto strict = request.arguments.find(recipient.substr(sizeof kFunctions - 1));
-    rules.call_bodies[recipient] =
-        strict == request.arguments.end() ? bodies.get_json_object() : bodies.get(strict->second);
+    if (recipient.starts_with(kFunctions)) {
+      const auto strict = request.arguments.find(recipient.substr(sizeof kFunctions - 1));
+      rules.call_bodies[recipient] =
+          strict == request.arguments.end() ? bodies.get_json_object() : bodies.get(strict->second);
+    } else if (const auto schema = request.built_in_arguments.find(recipient);
+               schema != request.built_in_arguments.end()) {
+      rules.call_bodies[recipient] = body_of_built_in(schema->second, bodies);
+    }
     if (bodies.missing() || bodies.error()) return;
   }
+}
+
+/// No request is refused for what the operator's tools ask for: what cannot be compiled is any JSON object.
+Constraint AnswerConstraints::body_of_built_in(const PlacedGrammar& wanted, Bodies& bodies) const {
+  Constraint any = bodies.get_json_object();
+  if (!any) return nullptr;
+  {
+    const std::lock_guard lock(refused_mutex_);
+    if (refused_.contains(wanted.spec.text)) return any;
+  }
+  bool refused = false;
+  Constraint body = bodies.try_get(wanted, refused);
+  if (refused) {
+    const std::lock_guard lock(refused_mutex_);
+    refused_.insert(wanted.spec.text);
+  }
+  return body || bodies.missing() ? body : any;
 }
 
 }  // namespace gossamer::server

@@ -56,7 +56,10 @@ ChatReader::ChatReader(harmony::StreamParser parser, const ChatRequest& request)
       functions_(request.tool_choice.kind == ToolChoice::Kind::kNone ? std::vector<std::string>() : request.functions),
       built_ins_(request.tool_choice.kind == ToolChoice::Kind::kNone ? std::vector<std::string>() : request.built_ins),
       one_call_only_(!request.parallel_tool_calls),
-      final_(request.limits.stop) {}
+      final_(request.limits.stop) {
+  for (const auto& [function, arguments] : request.arguments)
+    if (arguments.spec.kind != grammar::GrammarSpec::Kind::kJsonSchema) text_functions_.push_back(function);
+}
 
 /// The function that a recipient means, as the model was told it; empty: none, whatever the model made up. It may also
 /// fall back to the client's own name.
@@ -153,6 +156,7 @@ void ChatReader::open_message(size_t idx, const Emit& emit) {
   call_id_ = make_id("call_");
   const std::string function = declared_function(*message.recipient);
   calls_server_ = is_built_in(*message.recipient);
+  call_is_text_ = calls_server_ || std::ranges::find(text_functions_, function) != text_functions_.end();
   call_name_ = calls_server_ ? *message.recipient : client_tool_name(function);
   call_channel_ = message.channel.value_or("commentary");
   AnswerEvent event = event_of(use_);
@@ -165,8 +169,7 @@ void ChatReader::close_message(const Emit& emit) {
   if (!open_) return;
   open_.reset();
   if (std::exchange(use_, Use::kNothing) != Use::kCall) return;
-  if (!has_text_ &&
-      !calls_server_) {  // a function without parameters, called with nothing: clients parse arguments as JSON
+  if (!has_text_ && !call_is_text_) {  // a function without parameters, called with nothing: clients parse JSON
     AnswerEvent empty = event_of(Use::kCall);
     empty.text = "{}";
     emit(std::move(empty));

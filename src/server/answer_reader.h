@@ -89,6 +89,7 @@ class ChatReader final : public AnswerReader {
 
   harmony::StreamParser parser_;
   const std::vector<std::string> functions_, built_ins_;
+  std::vector<std::string> text_functions_;  // those whose arguments are no JSON
   const bool one_call_only_;
   std::vector<TokenId> ids_;  // since the last event
   TextWithTokens reasoning_{{}}, preamble_{{}}, final_, arguments_{{}};
@@ -100,7 +101,7 @@ class ChatReader final : public AnswerReader {
   bool said_[3] = {};      // reasoning, preamble, text: something came before, so a blank line parts the next message
   uint32_t num_calls_ = 0;
   std::string call_id_, call_name_, call_channel_;
-  bool calls_server_ = false;
+  bool calls_server_ = false, call_is_text_ = false;
   uint32_t reasoning_tokens_ = 0;
 };
 

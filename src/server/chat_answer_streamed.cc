@@ -60,6 +60,7 @@ class StreamedChatAnswer final : public ChatAnswer {
       case AnswerEvent::Kind::kCallEnd:
       case AnswerEvent::Kind::kServerTools:
       case AnswerEvent::Kind::kServerCall:
+      case AnswerEvent::Kind::kApprovalRequest:
         break;
       case AnswerEvent::Kind::kEnd:
         return take_end(event);

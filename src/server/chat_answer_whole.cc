@@ -66,6 +66,7 @@ class WholeChatAnswer final : public ChatAnswer {
       case AnswerEvent::Kind::kCallEnd:
       case AnswerEvent::Kind::kServerTools:
       case AnswerEvent::Kind::kServerCall:
+      case AnswerEvent::Kind::kApprovalRequest:
         return;
       case AnswerEvent::Kind::kEnd:
         choice.finish = openai_finish(event.finish);

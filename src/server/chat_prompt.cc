@@ -77,23 +77,23 @@ class TurnWriter {
     if (!turn.text.empty()) out_.push_back(in_channel(turn.calls.empty() ? "final" : "commentary", turn.text));
     for (const PastCall& call : turn.calls) {
       Message message = in_channel("commentary", call.arguments);
-      message.recipient = kFunctions + model_tool_name(call.name);
-      message.content_type = "<|constrain|>json";
+      const std::string recipient = call.is_of_server ? call.name : kFunctions + model_tool_name(call.name);
+      message.recipient = recipient;
+      if (!call.is_text) message.content_type = "<|constrain|>json";
       out_.push_back(std::move(message));
-      last_called_ = call.name;
-      if (!call.id.empty()) called_by_id_[call.id] = call.name;
+      last_called_ = recipient;
+      if (!call.id.empty()) called_by_id_[call.id] = recipient;
     }
   }
 
   void write_result(const ChatTurn& turn) {
-    const std::string name = tool_of(turn);
-    out_.push_back(Message::from_tool(kFunctions + model_tool_name(name), "commentary", turn.text));
+    out_.push_back(Message::from_tool(recipient_of(turn), "commentary", turn.text));
   }
 
-  /// By the id of its call; else by the name that the client gives; else the last call.
-  std::string tool_of(const ChatTurn& turn) {
+  /// Whom the call was made to: by its id; else by the name that the client gives; else the last call.
+  std::string recipient_of(const ChatTurn& turn) {
     if (const auto call = called_by_id_.find(turn.call_id); call != called_by_id_.end()) return call->second;
-    if (!turn.tool_name.empty()) return turn.tool_name;
+    if (!turn.tool_name.empty()) return kFunctions + model_tool_name(turn.tool_name);
     if (turn.call_id.empty() && last_called_) return *last_called_;
     reader_.fail(bad_request(turn.place, fmt::format("{} is the result of a call \"{}\" that no message before it made",
                                                      turn.place, turn.call_id.substr(0, 80))));
@@ -102,7 +102,7 @@ class TurnWriter {
 
   std::vector<Message>& out_;
   JsonReader& reader_;
-  std::unordered_map<std::string, std::string> called_by_id_;  // names of functions; of two calls the later one
+  std::unordered_map<std::string, std::string> called_by_id_;  // recipients; of two calls the later one
   std::optional<std::string> last_called_;
 };
 

@@ -15,9 +15,11 @@ namespace gossamer::server {
 
 /// A call that the assistant made in an earlier turn.
 struct PastCall {
-  std::string id;         ///< as the client knows it; empty where the API has none
-  std::string name;       ///< of the function, without "functions."
-  std::string arguments;  ///< JSON as text
+  std::string id;             ///< as the client knows it; empty where the API has none
+  std::string name;           ///< of the function, without "functions."
+  std::string arguments;      ///< JSON as text
+  bool is_of_server = false;  ///< `name` is a recipient of a tool of the server: "files.read"
+  bool is_text = false;       ///< `arguments` is text as it is
 };
 
 /// One turn of a conversation, as every interface can say it.

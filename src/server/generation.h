@@ -42,6 +42,12 @@ struct ToolChoice {
   bool is_of_server = false;  ///< kNamed: `name` is a tool of the server instead (any function of it), or one of those
 };
 
+/// A call of a tool of the server that the client was asked about, and approved.
+struct ApprovedCall {
+  std::string request_id;  ///< of the item that asked
+  std::string recipient, arguments;
+};
+
 /// How tokens are chosen and when an answer ends: what all interfaces have in common.
 struct AnswerLimits {
   SamplingParams sampling;
@@ -63,9 +69,15 @@ struct ChatRequest {
   harmony::Conversation conversation;  ///< complete: system and developer messages with tools, then the turns
   std::vector<std::string> functions;  ///< names that may be called, as the model knows them (tool_names.h)
   std::vector<std::string> built_ins;  ///< who else may be called, as the model writes it: "python", "browser.search"
-  /// What the arguments of some of the functions must be; those of the others are any JSON object.
+  /// What the arguments of some of the functions must be; those of the others are any JSON object. Where it is no JSON,
+  /// the function takes the text itself.
   std::map<std::string, PlacedGrammar> arguments;
-  std::vector<TokenId> continuation;  ///< what follows the prompt: an answer so far, up to <|start|>assistant
+  /// The same of `built_ins`, as far as the grammars can be had, else any JSON object; the others take any text.
+  std::map<std::string, PlacedGrammar> built_in_arguments;
+  std::vector<std::string> asks_before;  ///< of `built_ins`: a call of these ends the answer with kApprovalRequest
+  std::optional<ApprovedCall> approved;  ///< made before anything is generated; the conversation ends with this call
+  std::optional<uint32_t> most_server_calls;  ///< of `built_ins`, all together; nothing: as many as the server allows
+  std::vector<TokenId> continuation;          ///< what follows the prompt: an answer so far, up to <|start|>assistant
   ToolChoice tool_choice;
   bool parallel_tool_calls = true;
   OutputFormat format;
@@ -119,9 +131,10 @@ struct AnswerEvent {
     kCallEnd,
     kEnd,
     // Of calls that the server answers itself (tool_loop.h), which a generation of one turn tells as calls `by_server`:
-    kServerTools,   ///< name: of a tool; details: what it offers
-    kServerCall,    ///< call_id, name, text: the arguments; it begins
-    kServerResult,  ///< call_id, name, text: what it gave; failed, details
+    kServerTools,      ///< name: of a tool; details: what it offers
+    kServerCall,       ///< call_id, name, text: the arguments; it begins. details: of one that the client approved
+    kServerResult,     ///< call_id, name, text: what it gave; failed, details
+    kApprovalRequest,  ///< call_id, name, text: the arguments; the client is asked whether it may be made
   };
   /// Why a choice ended. kToolCalls: it waits for the results of its calls.
   enum class Finish : uint8_t { kStop, kLength, kToolCalls, kCancelled, kDeadline, kError };

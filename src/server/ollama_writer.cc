@@ -123,6 +123,7 @@ std::string OllamaWriter::add(const AnswerEvent& event) {
     case AnswerEvent::Kind::kServerTools:
     case AnswerEvent::Kind::kServerCall:
     case AnswerEvent::Kind::kServerResult:
+    case AnswerEvent::Kind::kApprovalRequest:
       return {};
   }
   if (!options_.stream) return {};

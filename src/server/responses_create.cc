@@ -16,6 +16,7 @@
 #include "server/served_model.h"
 #include "server/server_tools.h"
 #include "server/shown_text.h"
+#include "server/tool_names.h"
 #include "server/tool_service.h"
 #include "server/turn_memory.h"
 
@@ -173,6 +174,7 @@ ChatRequest chat_request(const ResponsesRequest& request, const Call& call) {
   chat.arguments = request.tools.arguments;
   chat.tool_choice = request.tool_choice.choice;
   chat.parallel_tool_calls = request.parallel_tool_calls;
+  chat.most_server_calls = request.max_tool_calls;
   chat.format = request.format;
   chat.limits = request.limits;
   call.complete(chat.limits);
@@ -194,18 +196,31 @@ Result<std::shared_ptr<Generation>> start(Creation& creation, JsonReader& reader
   }
 }
 
-bool may_call(const ServerToolUse& use, const std::string& function) {
-  return use.functions.empty() || std::ranges::find(use.functions, function) != use.functions.end();
-}
-
 void offer_server_tools(Creation& creation) {
   for (const ServerToolUse& use : creation.request.tools.by_server) {
     harmony::ToolNamespace space = use.tool->description();
     const size_t num_removed =
-        std::erase_if(space.tools, [&](const harmony::ToolDescription& tool) { return !may_call(use, tool.name); });
+        std::erase_if(space.tools, [&](const harmony::ToolDescription& tool) { return !use.may_call(tool.name); });
     if (num_removed > 0 && space.tools.empty()) continue;  // none of its functions may be called
+    for (const harmony::ToolDescription& tool : space.tools)
+      if (use.asks_about(tool.name)) creation.chat.asks_before.push_back(space.name + "." + tool.name);
     offer_tool(std::move(space), creation.prompt, creation.chat);
   }
+  if (const auto& allowed = creation.request.tool_choice.allowed_of_server)
+    std::erase_if(creation.chat.built_ins, [&](const std::string& recipient) {
+      return std::ranges::none_of(*allowed, [&](const auto& name) { return names_recipient(name, recipient); });
+    });
+}
+
+/// The call that the input approves, if it does: one of a tool that this request may call.
+void take_approved_call(std::optional<ApprovedCall> approved, Creation& creation, JsonReader& reader) {
+  creation.chat.approved = std::move(approved);
+  if (!creation.chat.approved) return;
+  const std::string& recipient = creation.chat.approved->recipient;
+  if (std::ranges::find(creation.chat.built_ins, recipient) == creation.chat.built_ins.end())
+    reader.fail("input", fmt::format("the input approves a call of \"{}\", which this request's tools, tool_choice and "
+                                     "max_tool_calls do not allow",
+                                     shown(recipient)));
 }
 
 /// The first items of a response with MCP servers: what they offer.
@@ -214,7 +229,7 @@ void list_mcp_tools(const ResponsesTools& tools, ResponsesRun& run) {
     if (use.tool->kind() != tools::Tool::Kind::kMcp) continue;
     json::array offered;
     for (const harmony::ToolDescription& tool : use.tool->description().tools)
-      if (may_call(use, tool.name))
+      if (use.may_call(tool.name))
         offered.push_back(json::object{{"name", tool.name},
                                        {"description", tool.description},
                                        {"input_schema", tool.parameters.value_or(json::object())},
@@ -250,6 +265,16 @@ void count_input(const Creation& creation, JsonReader& reader) {
   creation.call->respond(json::object{{"object", "response.input_tokens"}, {"input_tokens", tokens->size()}});
 }
 
+/// Past calls of tools that take the text of a grammar, as the model writes them.
+void write_as_text(const ResponsesTools& tools, std::vector<ChatTurn>& turns) {
+  for (ChatTurn& turn : turns) {
+    for (PastCall& call : turn.calls) {
+      call.is_text = !call.is_of_server && tools.kind_of(model_tool_name(call.name)) == ResponsesToolKind::kCustomText;
+      if (call.is_text) call.arguments = custom_input(call.arguments);
+    }
+  }
+}
+
 /// From the items of the conversation on.
 void answer(const std::shared_ptr<Creation>& created, const std::vector<PlacedItem>& items) {
   Creation& creation = *created;
@@ -261,11 +286,14 @@ void answer(const std::shared_ptr<Creation>& created, const std::vector<PlacedIt
   warn(creation, "tools", request.tools.ignored_types);
   warn(creation, "items", read.ignored_types);
   if (read.unread_reasoning > 0) warn(creation, "reasoning", {"not-sealed-here"});
+  write_as_text(request.tools, read.turns);
   creation.prompt = {request.instructions, std::move(read.turns), {}, request.effort, request.format};
   if (request.tool_choice.choice.kind != ToolChoice::Kind::kNone) creation.prompt.functions = request.tools.functions;
   creation.call->app.turn_memory().recall(creation.call->tenant, creation.prompt.turns);
   creation.chat = chat_request(request, *creation.call);
-  if (request.tool_choice.choice.kind != ToolChoice::Kind::kNone) offer_server_tools(creation);
+  if (request.tool_choice.choice.kind != ToolChoice::Kind::kNone && request.max_tool_calls != 0)
+    offer_server_tools(creation);
+  take_approved_call(std::move(read.approved), creation, reader);
   if (!reader.ok()) return creation.call->respond(*reader.problem());
   if (creation.counts_only) return count_input(creation, reader);
   constrain(creation.call, creation.model, std::shared_ptr<ChatRequest>(created, &creation.chat),

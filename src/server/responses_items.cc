@@ -15,12 +15,20 @@ std::string item_id(std::string_view prefix, std::string_view stem, char side, s
 /// The prefix of the ids of items of that type.
 std::string_view id_prefix(std::string_view type) {
   constexpr std::pair<std::string_view, std::string_view> kPrefixes[] = {
-      {"message", "msg_"},          {"reasoning", "rs_"},
-      {"function_call", "fc_"},     {"function_call_output", "fco_"},
-      {"custom_tool_call", "ctc_"}, {"custom_tool_call_output", "ctco_"},
-      {"apply_patch_call", "apc_"}, {"apply_patch_call_output", "apco_"},
-      {"web_search_call", "ws_"},   {"code_interpreter_call", "ci_"},
-      {"mcp_call", "mcp_"},         {"mcp_list_tools", "mcpl_"},
+      {"message", "msg_"},
+      {"reasoning", "rs_"},
+      {"function_call", "fc_"},
+      {"function_call_output", "fco_"},
+      {"custom_tool_call", "ctc_"},
+      {"custom_tool_call_output", "ctco_"},
+      {"apply_patch_call", "apc_"},
+      {"apply_patch_call_output", "apco_"},
+      {"web_search_call", "ws_"},
+      {"code_interpreter_call", "ci_"},
+      {"mcp_call", "mcp_"},
+      {"mcp_list_tools", "mcpl_"},
+      {"mcp_approval_request", "mcpr_"},
+      {"mcp_approval_response", "mcpa_"},
   };
   for (const auto& [name, prefix] : kPrefixes)
     if (name == type) return prefix;

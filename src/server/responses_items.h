@@ -38,10 +38,13 @@ struct ItemTurns {
   std::vector<ChatTurn> turns;
   std::vector<std::string> ignored_types;  ///< items of tools that this server does not have, each once
   uint32_t unread_reasoning = 0;           ///< items whose encrypted content is not of this server
+  /// The call that the last of the items approves: the last turn makes it, and has no result yet.
+  std::optional<ApprovedCall> approved;
 };
 
-/// `open_reasoning`: encrypted_content back to text; nothing where it is not ours. Problems: types that are none, items
-/// without what they need.
+/// `open_reasoning`: encrypted_content back to text; nothing where it is not ours. Calls of MCP servers that the client
+/// was asked about are calls and results, as far as it has answered. Problems: types that are none, items without what
+/// they need, an approval of this request that is not the last of the items, or of what nobody asked for.
 ItemTurns turns_from_items(const std::vector<PlacedItem>& items,
                            const std::function<std::optional<std::string>(std::string_view)>& open_reasoning,
                            JsonReader& reader);

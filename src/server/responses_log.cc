@@ -10,7 +10,7 @@ namespace {
 // A line is an array: the kind's number, then
 //   texts: text, and tokens where there are any: [id, bytes as Latin-1, logprob, [[id, bytes, logprob], ...]]
 //   kCallBegin: index, call id, name
-//   kServerTools, kServerCall, kServerResult: call id, name, text, failed, details
+//   kServerTools, kServerCall, kServerResult, kApprovalRequest: call id, name, text, failed, details
 //   kEnd: an object.
 
 /// Bytes as a text that JSON can hold: each byte becomes the character of that number.
@@ -129,7 +129,7 @@ bool is_of_server(AnswerEvent::Kind kind) {
 }
 
 void replay_line(const json::array& line, ResponsesWriter& writer) {
-  constexpr auto kLast = static_cast<uint32_t>(AnswerEvent::Kind::kServerResult);
+  constexpr auto kLast = static_cast<uint32_t>(AnswerEvent::Kind::kApprovalRequest);
   const uint32_t kind = count_of(at(line, 0));
   if (kind > kLast) return;
   AnswerEvent event;

@@ -155,8 +155,8 @@ ResponsesRequest read_responses_request(JsonReader& reader, const ServedModel& m
   request.parallel_tool_calls = reader.boolean("parallel_tool_calls").value_or(true);
   request.echo["parallel_tool_calls"] = request.parallel_tool_calls;
   read_metadata(reader, request.echo);
-  const auto max_tool_calls = reader.whole(fields::kMaxToolCalls);
-  request.echo["max_tool_calls"] = max_tool_calls ? json::value(*max_tool_calls) : json::value(nullptr);
+  if (const auto most = reader.whole(fields::kMaxToolCalls)) request.max_tool_calls = static_cast<uint32_t>(*most);
+  request.echo["max_tool_calls"] = request.max_tool_calls ? json::value(*request.max_tool_calls) : json::value(nullptr);
   for (const char* key : {"user", "prompt_cache_key", "safety_identifier"})
     request.echo[key] = text_or_null(reader.text(key));
   if (reader.ok() && request.input.empty() && !request.previous_response_id && !request.instructions)

@@ -21,6 +21,7 @@ struct ResponsesRequest {
   ResponsesTools tools;
   ResponsesToolChoice tool_choice;
   bool parallel_tool_calls = true;
+  std::optional<uint32_t> max_tool_calls;  ///< of tools of the server
   std::optional<harmony::ReasoningEffort> effort;
   OutputFormat format;
   AnswerLimits limits;

@@ -225,7 +225,7 @@ ResponsesWriterOptions writer_options_of(const json::object& body, const Reasoni
       const json::value* name = find_member(tool, "name");
       if (type && *type == "apply_patch") options.tool_kinds.emplace("apply_patch", ResponsesToolKind::kApplyPatch);
       if (type && *type == "custom" && name && name->is_string())
-        options.tool_kinds.emplace(model_tool_name(name->get_string()), ResponsesToolKind::kCustom);
+        options.tool_kinds.emplace(model_tool_name(name->get_string()), custom_kind(tool.get_object()));
     }
   }
   if (has_sealed_reasoning(body))

@@ -1,4 +1,5 @@
-/// Items of calls that the server answers itself: web_search_call, code_interpreter_call, mcp_list_tools, mcp_call.
+/// Items of calls that the server answers itself: web_search_call, code_interpreter_call, mcp_list_tools, mcp_call,
+/// mcp_approval_request.
 #include <string_view>
 #include <utility>
 
@@ -24,6 +25,15 @@ json::object planned_action(std::string_view recipient, std::string_view argumen
   if (function == "open") return {{"type", "open_page"}, {"url", text_of("id")}};
   if (function == "find") return {{"type", "find_in_page"}, {"url", ""}, {"pattern", text_of("pattern")}};
   return {{"type", "search"}, {"query", text_of("query")}};
+}
+
+struct McpFunction {
+  std::string label, name;
+};
+
+McpFunction mcp_function(const std::string& recipient) {
+  const size_t dot = std::min(recipient.find('.'), recipient.size());
+  return {recipient.substr(0, dot), recipient.substr(std::min(dot + 1, recipient.size()))};
 }
 
 /// "response.mcp_call": what the events of an item's type begin with.
@@ -83,16 +93,17 @@ void ResponsesWriter::open_code(const AnswerEvent& event) {
 
 void ResponsesWriter::open_mcp_call(const AnswerEvent& event) {
   open_.id = output_item_id("mcp_", options_.stem, output_.size());
-  const size_t dot = std::min(event.name.find('.'), event.name.size());
+  McpFunction function = mcp_function(event.name);
+  const json::value* approval = event.details ? event.details->if_contains("approval_request_id") : nullptr;
   open_.server_item = {{"id", open_.id},
                        {"type", "mcp_call"},
                        {"status", "in_progress"},
-                       {"server_label", event.name.substr(0, dot)},
-                       {"name", event.name.substr(std::min(dot + 1, event.name.size()))},
+                       {"server_label", std::move(function.label)},
+                       {"name", std::move(function.name)},
                        {"arguments", ""},
                        {"output", nullptr},
                        {"error", nullptr},
-                       {"approval_request_id", nullptr}};
+                       {"approval_request_id", approval ? *approval : json::value(nullptr)}};
   emit_item("response.output_item.added", open_.server_item);
   emit("response.mcp_call.in_progress", [&] { return item_members(); });
   open_.server_item["arguments"] = event.text;
@@ -101,6 +112,22 @@ void ResponsesWriter::open_mcp_call(const AnswerEvent& event) {
   };
   emit("response.mcp_call_arguments.delta", [&] { return with("delta"); });
   emit("response.mcp_call_arguments.done", [&] { return with("arguments"); });
+}
+
+/// Its "call_id" is ours: by it the server remembers what was done before the call (turn_memory.h).
+void ResponsesWriter::ask_for_approval(const AnswerEvent& event) {
+  close_item(true);
+  open_.id = output_item_id("mcpr_", options_.stem, output_.size());
+  McpFunction function = mcp_function(event.name);
+  json::object item{{"id", open_.id},
+                    {"type", "mcp_approval_request"},
+                    {"call_id", event.call_id},
+                    {"server_label", std::move(function.label)},
+                    {"name", std::move(function.name)},
+                    {"arguments", event.text}};
+  emit_item("response.output_item.added", item);
+  finish_item(std::move(item));
+  open_ = OpenItem();
 }
 
 void ResponsesWriter::close_server_call(const AnswerEvent& event) {

@@ -26,17 +26,47 @@ json::object one_text_parameter() {
           {"additionalProperties", false}};
 }
 
-/// What the model reads about a tool that takes free text; a grammar that the text must follow is part of it.
-std::string custom_description(JsonReader& tool) {
+/// A custom tool's {"type": "text"} or {"type": "grammar", "syntax": "lark" | "regex", "definition"}.
+struct CustomFormat {
+  std::string syntax, definition;
+  std::optional<PlacedGrammar> grammar;  ///< nothing: free text
+};
+
+CustomFormat read_custom_format(JsonReader& tool) {
+  const json::object* object = tool.object("format");
+  if (!object) return {};
+  JsonReader reader = tool.inside(*object, tool.place("format"));
+  const std::string type = reader.text("type").value_or("text");
+  if (type == "text") return {};
+  CustomFormat format{reader.text("syntax").value_or(""), reader.text("definition").value_or(""), {}};
+  if (type != "grammar") {
+    reader.fail("type",
+                fmt::format("{} is \"{}\", it must be \"text\" or \"grammar\"", reader.place("type"), shown(type)));
+    return format;
+  }
+  if (format.syntax != "lark" && format.syntax != "regex") {
+    reader.fail("syntax", fmt::format("{} is \"{}\", it must be \"lark\" or \"regex\"", reader.place("syntax"),
+                                      shown(format.syntax)));
+    return format;
+  }
+  const bool is_regex = format.syntax == "regex";
+  const Result<grammar::GrammarSpec> spec =
+      is_regex ? grammar::GrammarSpec::regex(format.definition) : grammar::GrammarSpec::lark(format.definition);
+  const std::string place = reader.place("definition");
+  if (spec.ok())
+    format.grammar = PlacedGrammar{*spec, place};
+  else
+    reader.fail("definition", fmt::format("{}: {}", place, spec.error().message));
+  return format;
+}
+
+/// What the model reads about it; a grammar that the text must follow is part of it.
+std::string custom_description(JsonReader& tool, const CustomFormat& format) {
   std::string text = tool.text("description").value_or("");
-  const json::object* format = tool.object("format");
-  if (!format) return text;
-  JsonReader reader = tool.inside(*format, tool.place("format"));
-  const std::optional<std::string> definition = reader.text("definition");
-  if (!definition) return text;
+  if (!format.grammar) return text;
   if (!text.empty()) text += "\n";
-  return text +
-         fmt::format("The input follows this {} grammar:\n{}", reader.text("syntax").value_or("lark"), *definition);
+  return text + fmt::format("The input is the whole body of the call, without JSON. It follows this {}:\n{}",
+                            format.syntax == "regex" ? "regular expression" : "lark grammar", format.definition);
 }
 
 harmony::ToolDescription apply_patch_function() {
@@ -106,6 +136,41 @@ std::vector<std::string> allowed_functions(JsonReader& reader) {
   return functions;
 }
 
+/// {"tool_names": [...]} under `key`; nothing: it is absent.
+std::optional<std::vector<std::string>> read_tool_filter(JsonReader& filters, std::string_view key) {
+  const json::object* filter = filters.object(key);
+  if (!filter) return std::nullopt;
+  JsonReader reader = filters.inside(*filter, filters.place(key));
+  if (reader.any("read_only"))
+    reader.fail("read_only",
+                fmt::format("{} is not supported: name the tools in \"tool_names\"", reader.place("read_only")));
+  return reader.texts("tool_names", fields::kMostTools);
+}
+
+/// "require_approval" of an MCP server: "never", "always", or {"always": {"tool_names"}, "never": {"tool_names"}},
+/// where those that "never" leaves out are asked about. Absent: never, for the operator chose the server.
+void read_approval(JsonReader& tool, ServerToolUse& use) {
+  const json::value* value = tool.any("require_approval");
+  if (!value) return;
+  const json::string* word = value->if_string();
+  if (word && *word == "never") return;
+  use.asks_before = true;
+  if (word && *word == "always") return;
+  if (!value->is_object())
+    return tool.fail("require_approval", fmt::format("{} must be \"always\", \"never\" or an object with the lists "
+                                                     "\"always\" and \"never\"",
+                                                     tool.place("require_approval")));
+  JsonReader filters = tool.inside(value->get_object(), tool.place("require_approval"));
+  const auto always = read_tool_filter(filters, "always");
+  const auto never = read_tool_filter(filters, "never");
+  use.asks_before = never.has_value();
+  use.exceptions = never ? *never : always.value_or(std::vector<std::string>());
+  // One that stands in both is asked about.
+  if (never && always)
+    std::erase_if(use.exceptions,
+                  [&](const std::string& name) { return std::ranges::find(*always, name) != always->end(); });
+}
+
 /// False: it is no tool of the server.
 bool read_server_tool(const json::object& tool, std::string_view type, JsonReader& reader, const tools::Toolset* set,
                       ResponsesTools& tools) {
@@ -113,11 +178,30 @@ bool read_server_tool(const json::object& tool, std::string_view type, JsonReade
   if (!found) return false;
   for (const ServerToolUse& use : tools.by_server)
     if (use.tool == found) return true;
-  tools.by_server.push_back({std::move(found), allowed_functions(reader)});
+  ServerToolUse use{std::move(found), allowed_functions(reader)};
   json::object echo = tool;
+  if (type == "mcp") {
+    read_approval(reader, use);
+    if (!reader.any("require_approval")) echo["require_approval"] = "never";
+  }
+  tools.by_server.push_back(std::move(use));
   for (const char* secret : {"headers", "authorization"}) echo.erase(secret);
   tools.echo.push_back(std::move(echo));
   return true;
+}
+
+void read_custom_tool(const json::object& tool, const std::string& place, JsonReader& parent, ResponsesTools& tools) {
+  JsonReader reader = parent.inside(tool, place);
+  CustomFormat format = read_custom_format(reader);
+  json::object function{{"name", member_or(tool, "name", nullptr)},
+                        {"description", custom_description(reader, format)}};
+  if (!format.grammar) function["parameters"] = one_text_parameter();
+  harmony::ToolDescription custom = read_function(function, place, parent);
+  if (format.grammar)
+    tools.arguments.insert_or_assign(custom.name, std::move(*format.grammar));
+  else
+    make_strict(tools, custom, place, parent);
+  add_tool(tools, std::move(custom), custom_kind(tool), echo_of_custom(tool), reader);
 }
 
 void read_tool(const json::object& tool, const std::string& place, JsonReader& parent, const tools::Toolset* set,
@@ -131,12 +215,7 @@ void read_tool(const json::object& tool, const std::string& place, JsonReader& p
       tools.arguments.insert_or_assign(function.name, std::move(*arguments));
     add_tool(tools, std::move(function), ResponsesToolKind::kFunction, echo_of_function(tool), reader);
   } else if (*type == "custom") {
-    json::object function{{"name", member_or(tool, "name", nullptr)},
-                          {"description", custom_description(reader)},
-                          {"parameters", one_text_parameter()}};
-    harmony::ToolDescription custom = read_function(function, place, parent);
-    make_strict(tools, custom, place, parent);
-    add_tool(tools, std::move(custom), ResponsesToolKind::kCustom, echo_of_custom(tool), reader);
+    read_custom_tool(tool, place, parent, tools);
   } else if (*type == kApplyPatch) {
     make_strict(tools, apply_patch_function(), place, parent);
     add_tool(tools, apply_patch_function(), ResponsesToolKind::kApplyPatch, json::object{{"type", kApplyPatch}},
@@ -168,6 +247,10 @@ std::optional<std::string> named_server_tool(const ResponsesTools& tools, JsonRe
   return function ? tool->name() + "." + *function : tool->name();
 }
 
+bool is_of_kind(ResponsesToolKind kind, ResponsesToolKind wanted) {
+  return kind == wanted || (kind == ResponsesToolKind::kCustomText && wanted == ResponsesToolKind::kCustom);
+}
+
 /// The name of the function in force that {"type", "name"?} means; nothing, and a problem, where there is none.
 std::optional<std::string> named_tool(const ResponsesTools& tools, JsonReader& reader) {
   const std::string type = reader.text("type").value_or("");
@@ -180,7 +263,7 @@ std::optional<std::string> named_tool(const ResponsesTools& tools, JsonReader& r
   const std::string name = *kind == ResponsesToolKind::kApplyPatch ? std::string(kApplyPatch)
                                                                    : model_tool_name(reader.text("name").value_or(""));
   const auto found = tools.kinds.find(name);
-  if (found != tools.kinds.end() && found->second == *kind) return name;
+  if (found != tools.kinds.end() && is_of_kind(found->second, *kind)) return name;
   reader.fail("name", fmt::format("tool_choice asks for the {} \"{}\", which is not among the tools", shown(type),
                                   shown(name)));
   return std::nullopt;
@@ -192,6 +275,7 @@ void choose_allowed(const ResponsesTools& tools, JsonReader& reader, ResponsesTo
     return reader.fail("mode", fmt::format("the mode is \"{}\", it must be \"auto\" or \"required\"", shown(mode)));
   out.choice.kind = mode == "required" ? ToolChoice::Kind::kRequired : ToolChoice::Kind::kAuto;
   out.allowed.clear();
+  out.allowed_of_server.emplace();
   const json::array* allowed = reader.array("tools");
   if (!allowed) return reader.fail("tools", "tool_choice of the type \"allowed_tools\" lacks \"tools\"");
   if (allowed->size() > fields::kMostTools)
@@ -202,6 +286,10 @@ void choose_allowed(const ResponsesTools& tools, JsonReader& reader, ResponsesTo
     const json::object* entry = (*allowed)[i].if_object();
     if (!entry) return reader.fail("tools", fmt::format("{} must be an object", place));
     JsonReader tool = reader.inside(*entry, place);
+    if (std::optional<std::string> name = named_server_tool(tools, tool)) {
+      out.allowed_of_server->push_back(std::move(*name));
+      continue;
+    }
     // What allows a tool that is ignored allows nothing, and harms nothing.
     if (!kind_from_type(tool.text("type").value_or(""))) continue;
     if (std::optional<std::string> name = named_tool(tools, tool)) out.allowed.push_back(std::move(*name));
@@ -225,6 +313,14 @@ void choose_by_word(std::string_view word, const ResponsesTools& tools, JsonRead
 }
 
 }  // namespace
+
+bool ServerToolUse::may_call(const std::string& function) const {
+  return functions.empty() || std::ranges::find(functions, function) != functions.end();
+}
+
+bool ServerToolUse::asks_about(const std::string& function) const {
+  return asks_before != (std::ranges::find(exceptions, function) != exceptions.end());
+}
 
 ResponsesToolKind ResponsesTools::kind_of(std::string_view name) const {
   const auto found = kinds.find(name);
@@ -271,6 +367,12 @@ ResponsesToolChoice read_responses_tool_choice(const ResponsesTools& tools, Json
     reader.fail("tool_choice", "tool_choice must be a text or an object");
   }
   return out;
+}
+
+ResponsesToolKind custom_kind(const json::object& tool) {
+  const json::value* format = tool.if_contains("format");
+  const json::value* type = format ? find_member(*format, "type") : nullptr;
+  return type && *type == "grammar" ? ResponsesToolKind::kCustomText : ResponsesToolKind::kCustom;
 }
 
 std::string custom_arguments(std::string_view input) {

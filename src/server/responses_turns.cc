@@ -1,7 +1,9 @@
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "harmony/json_text.h"
+#include "harmony/text_words.h"
 #include "server/responses_items.h"
 #include "server/responses_tools.h"
 #include "server/shown_text.h"
@@ -21,8 +23,6 @@ constexpr std::string_view kForeignTypes[] = {"web_search_call",
                                               "shell_call",
                                               "shell_call_output",
                                               "mcp_list_tools",
-                                              "mcp_approval_request",
-                                              "mcp_approval_response",
                                               "mcp_call",
                                               "tool_search_call",
                                               "tool_search_output",
@@ -34,6 +34,8 @@ constexpr std::string_view kForeignTypes[] = {"web_search_call",
                                               "program_output",
                                               "configuration_update",
                                               "ghost_snapshot"};
+
+constexpr std::string_view kPast = "previous_response_id";  // the place of items of earlier responses
 
 /// Builds turns from items as they come. The assistant's turn that is open takes reasoning, then a text, then calls;
 /// what would come before what it has begins another.
@@ -52,6 +54,11 @@ class TurnBuilder {
   void add_reasoning(JsonReader& item, const std::string& place);
   void add_call(JsonReader& item, const std::string& place, std::string name, std::string arguments);
   void add_result(JsonReader& item, const std::string& place, std::string text);
+  void add_approval_request(JsonReader& item, const std::string& place);
+  void add_approval_response(JsonReader& item, const std::string& place);
+  bool takes_approved_call(JsonReader& item, const std::string& place);
+  void give_up_approved_call(const std::string& place);
+  void add_server_result(const std::string& place, std::string text);
   std::string result_text(const json::value* output, const std::string& place);
   /// The assistant's turn for something of that stage.
   ChatTurn& assistant(Stage stage, const std::string& place);
@@ -62,6 +69,8 @@ class TurnBuilder {
   ItemTurns out_;
   ChatTurn open_;
   Stage stage_ = Stage::kNone;
+  std::map<std::string, PastCall, std::less<>> asked_;  // calls that approval was asked for, by the items' ids
+  std::string approved_place_;                          // of the response that approved `out_.approved`
 };
 
 void append_paragraph(std::string& text, const std::string& more) {
@@ -162,9 +171,75 @@ void TurnBuilder::add_result(JsonReader& item, const std::string& place, std::st
   out_.turns.push_back(std::move(turn));
 }
 
+void TurnBuilder::add_approval_request(JsonReader& item, const std::string& place) {
+  PastCall call;
+  const std::string id = item.text("id").value_or("");
+  call.id = item.text("call_id").value_or(id);
+  call.name = item.text("server_label").value_or("") + "." + item.text("name").value_or("");
+  call.arguments = item.text("arguments").value_or("{}");
+  call.is_of_server = true;
+  if (harmony::first_word(call.name) != call.name || call.name.find('<') != std::string::npos)
+    item.fail("name", fmt::format("{} asks for a call of \"{}\", which is no name of a tool", place, shown(call.name)));
+  asked_.insert_or_assign(id, std::move(call));
+}
+
+void TurnBuilder::add_approval_response(JsonReader& item, const std::string& place) {
+  const std::string id = item.text("approval_request_id").value_or("");
+  const auto asked = asked_.find(id);
+  if (asked == asked_.end())
+    return item.fail("approval_request_id",
+                     fmt::format("{} answers \"{}\", but no mcp_approval_request before it has this id, or it is "
+                                 "answered already",
+                                 place, shown(id)));
+  const PastCall call = std::move(asked->second);
+  asked_.erase(asked);
+  assistant(Stage::kCalls, place).calls.push_back(call);
+  out_.approved = ApprovedCall{id, call.name, call.arguments};
+  approved_place_ = place;
+  if (item.boolean("approve").value_or(false)) return;
+  const std::string reason = item.text("reason").value_or("");
+  add_server_result(place, reason.empty() ? "The user did not approve this call."
+                                          : fmt::format("The user did not approve this call: {}", reason));
+}
+
+/// True where the item is the approved call, with what it gave.
+bool TurnBuilder::takes_approved_call(JsonReader& item, const std::string& place) {
+  if (!out_.approved || item.text("approval_request_id") != out_.approved->request_id) return false;
+  const json::value* text = item.any("output");
+  if (!text) text = item.any("error");
+  add_server_result(place, text ? result_text(text, place) : "The call was not completed.");
+  return true;
+}
+
+/// Something follows an approval that no call has followed.
+void TurnBuilder::give_up_approved_call(const std::string& place) {
+  const bool is_of_past = approved_place_ == kPast;
+  if (!is_of_past)
+    reader_.fail(
+        bad_request(approved_place_, fmt::format("{} approves a call, which is made now: it must be the last item, "
+                                                 "but {} follows",
+                                                 approved_place_, place)));
+  add_server_result(place, "The call was approved, but not made.");
+}
+
+void TurnBuilder::add_server_result(const std::string& place, std::string text) {
+  const std::string id = open_.calls.back().id;
+  flush();
+  ChatTurn turn;
+  turn.role = ChatTurn::Role::kTool;
+  turn.text = std::move(text);
+  turn.call_id = id;
+  turn.place = place;
+  out_.turns.push_back(std::move(turn));
+  out_.approved.reset();
+}
+
 void TurnBuilder::add(const PlacedItem& placed) {
   JsonReader item = reader_.inside(*placed.item, placed.place);
   const std::string type = item.text("type").value_or("");
+  if (type == "mcp_call" && takes_approved_call(item, placed.place)) return;
+  const bool is_ignored = std::ranges::find(kForeignTypes, type) != std::end(kForeignTypes);
+  if (out_.approved && !is_ignored) give_up_approved_call(placed.place);
   if (type == "message") {
     add_message(item, placed.place);
   } else if (type == "reasoning") {
@@ -182,7 +257,11 @@ void TurnBuilder::add(const PlacedItem& placed) {
     std::string text = result_text(item.any("output"), placed.place);
     if (text.empty()) text = item.text("status").value_or("completed");
     add_result(item, placed.place, std::move(text));
-  } else if (std::ranges::find(kForeignTypes, type) != std::end(kForeignTypes)) {
+  } else if (type == "mcp_approval_request") {
+    add_approval_request(item, placed.place);
+  } else if (type == "mcp_approval_response") {
+    add_approval_response(item, placed.place);
+  } else if (is_ignored) {
     if (std::ranges::find(out_.ignored_types, type) == out_.ignored_types.end()) out_.ignored_types.push_back(type);
   } else {
     item.fail("type", fmt::format("{}.type is \"{}\", which is no item of a response", placed.place, shown(type)));

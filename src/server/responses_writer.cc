@@ -16,6 +16,7 @@ using harmony::compact_json;
 std::string_view call_id_prefix(ResponsesToolKind kind) {
   switch (kind) {
     case ResponsesToolKind::kCustom:
+    case ResponsesToolKind::kCustomText:
       return "ctc_";
     case ResponsesToolKind::kApplyPatch:
       return "apc_";
@@ -77,6 +78,8 @@ void ResponsesWriter::add(const AnswerEvent& event) {
       return open_server_call(event);
     case AnswerEvent::Kind::kServerResult:
       return close_server_call(event);
+    case AnswerEvent::Kind::kApprovalRequest:
+      return ask_for_approval(event);
     case AnswerEvent::Kind::kEnd:
       return;
   }
@@ -125,6 +128,9 @@ void ResponsesWriter::add_text(const AnswerEvent& event) {
     case ItemKind::kCall:
       if (open_.tool == ResponsesToolKind::kFunction)
         emit("response.function_call_arguments.delta",
+             [&] { return fmt::format("{},\"delta\":{}", item_members(), json_string(event.text)); });
+      if (open_.tool == ResponsesToolKind::kCustomText)
+        emit("response.custom_tool_call_input.delta",
              [&] { return fmt::format("{},\"delta\":{}", item_members(), json_string(event.text)); });
       return;
     case ItemKind::kNone:
@@ -177,6 +183,10 @@ void ResponsesWriter::close_call(bool complete) {
            [&] { return fmt::format("{},\"input\":{}", item_members(), input); });
       break;
     }
+    case ResponsesToolKind::kCustomText:
+      emit("response.custom_tool_call_input.done",
+           [&] { return fmt::format("{},\"input\":{}", item_members(), json_string(open_.text)); });
+      break;
     case ResponsesToolKind::kApplyPatch:
       if (!complete) return;  // half of an operation is none
       emit_item("response.output_item.added", call_object("in_progress"));
@@ -185,6 +195,7 @@ void ResponsesWriter::close_call(bool complete) {
   json::object item = call_object(complete ? "completed" : "incomplete");
   if (open_.tool == ResponsesToolKind::kFunction) item["arguments"] = open_.text;
   if (open_.tool == ResponsesToolKind::kCustom) item["input"] = custom_input(open_.text);
+  if (open_.tool == ResponsesToolKind::kCustomText) item["input"] = open_.text;
   finish_item(std::move(item));
 }
 
@@ -261,6 +272,7 @@ json::object ResponsesWriter::call_object(std::string_view status) const {
       item["arguments"] = "";
       break;
     case ResponsesToolKind::kCustom:
+    case ResponsesToolKind::kCustomText:
       item["type"] = "custom_tool_call";
       item["name"] = open_.name;
       item["input"] = "";

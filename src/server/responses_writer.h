@@ -77,6 +77,7 @@ class ResponsesWriter {
   void open_server_call(const AnswerEvent& event);
   void open_code(const AnswerEvent& event);
   void open_mcp_call(const AnswerEvent& event);
+  void ask_for_approval(const AnswerEvent& event);
   void close_server_call(const AnswerEvent& event);
 
   json::object item_object(std::string_view status) const;

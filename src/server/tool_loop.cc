@@ -8,7 +8,10 @@
 #include <thread>
 #include <utility>
 
+#include "base/check.h"
 #include "server/answer_constraints.h"
+#include "server/chat_prompt.h"
+#include "server/ids.h"
 #include "server/served_model.h"
 #include "server/tool_service.h"
 #include "server/tool_turn.h"
@@ -39,6 +42,7 @@ class ToolLoop : public std::enable_shared_from_this<ToolLoop> {
         num_open_(request_.num_choices) {}
 
   Status start(ServedModel& model) {
+    if (request_.approved) return start_with_approved_call(model);
     GOS_TRY(std::shared_ptr<Generation> first,
             start_generation(model, request_, [self = shared_from_this()](const AnswerEvent& event) {
               self->take(event.choice, event);
@@ -78,6 +82,23 @@ class ToolLoop : public std::enable_shared_from_this<ToolLoop> {
     bool ended = false;
   };
 
+  /// Errors: the prompt is too long even without what the call will give.
+  Status start_with_approved_call(const ServedModel& model) {
+    GOS_CHECK(service_ && request_.num_choices == 1);
+    GOS_TRY(const std::vector<TokenId> prompt, server::prompt_tokens(*model.tokenizer(), request_.conversation));
+    if (prompt.size() >= model.max_sequence_tokens())
+      return make_error(ErrorCode::kTooLong,
+                        "the prompt has {} tokens, without the result of the call that is approved", prompt.size());
+    prompt_tokens_ = static_cast<uint32_t>(prompt.size());
+    service_->run([self = shared_from_this()](bool stopping) {
+      if (stopping)
+        self->end(0, Finish::kCancelled);
+      else
+        self->answer_approved_call();
+    });
+    return {};
+  }
+
   /// On the engine's thread.
   void take(uint32_t index, const AnswerEvent& event) {
     Choice& choice = choices_[index];
@@ -91,8 +112,15 @@ class ToolLoop : public std::enable_shared_from_this<ToolLoop> {
     count(choice, event);
     if (!goes_on(choice, event)) return end(index, ended(choice, event));
     const ServerCall call = *choice.turn.last_call();
-    AnswerEvent begun = call_event(index, call, AnswerEvent::Kind::kServerCall);
+    const bool asks = std::ranges::find(request_.asks_before, call.recipient) != request_.asks_before.end();
+    AnswerEvent begun =
+        call_event(index, call, asks ? AnswerEvent::Kind::kApprovalRequest : AnswerEvent::Kind::kServerCall);
     begun.text = call.arguments;
+    if (asks) {
+      tell(begun);
+      if (memory_) memory_->keep(request_.limits.tenant, call.id, choice.turn.messages());
+      return end(index, ended(choice, event));
+    }
     begun.ids = std::exchange(choice.untold_ids, {});
     begun.ids.insert(begun.ids.end(), event.ids.begin(), event.ids.end());
     tell(begun);
@@ -134,8 +162,34 @@ class ToolLoop : public std::enable_shared_from_this<ToolLoop> {
 
   /// On one of the service's threads.
   void answer_call(uint32_t index, const ServerCall& call) {
-    Choice& choice = choices_[index];
     if (is_cancelled()) return end(index, Finish::kCancelled);
+    const std::string result = run_and_tell(index, call);
+    const std::shared_ptr<ServedModel> model = model_.lock();
+    if (is_cancelled() || !model) return end(index, Finish::kCancelled);
+    if (const Status added = choices_[index].turn.add_result(*model->tokenizer(), result); !added.ok())
+      return end(index, Finish::kError, added.error().message);
+    begin_round(index, *model);
+  }
+
+  /// On one of the service's threads, before the first round.
+  void answer_approved_call() {
+    if (is_cancelled()) return end(0, Finish::kCancelled);
+    const ServerCall call{make_id("call_"), request_.approved->recipient, "commentary", request_.approved->arguments};
+    AnswerEvent begun = call_event(0, call, AnswerEvent::Kind::kServerCall);
+    begun.text = call.arguments;
+    begun.details =
+        std::make_shared<const json::object>(json::object{{"approval_request_id", request_.approved->request_id}});
+    tell(begun);
+    const std::string result = run_and_tell(0, call);
+    request_.conversation.messages.push_back(harmony::Message::from_tool(call.recipient, call.channel, result));
+    const std::shared_ptr<ServedModel> model = model_.lock();
+    if (is_cancelled() || !model) return end(0, Finish::kCancelled);
+    begin_round(0, *model);
+  }
+
+  /// The call's result, which is told.
+  std::string run_and_tell(uint32_t index, const ServerCall& call) {
+    Choice& choice = choices_[index];
     ++choice.num_calls;
     const tools::ToolResult result = run_tool(choice, call);
     AnswerEvent told = call_event(index, call, AnswerEvent::Kind::kServerResult);
@@ -143,12 +197,7 @@ class ToolLoop : public std::enable_shared_from_this<ToolLoop> {
     told.failed = result.failed;
     if (!result.action.empty()) told.details = std::make_shared<const json::object>(result.action);
     tell(told);
-    if (is_cancelled()) return end(index, Finish::kCancelled);
-    const std::shared_ptr<ServedModel> model = model_.lock();
-    if (!model) return end(index, Finish::kCancelled);
-    if (const Status added = choice.turn.add_result(*model->tokenizer(), result.text); !added.ok())
-      return end(index, Finish::kError, added.error().message);
-    begin_round(index, *model);
+    return result.text;
   }
 
   tools::ToolResult run_tool(Choice& choice, const ServerCall& call) {
@@ -168,8 +217,11 @@ class ToolLoop : public std::enable_shared_from_this<ToolLoop> {
     request.num_choices = 1;
     request.continuation = choice.turn.continuation();
     request.limits.min_tokens = 0;
+    std::optional<uint32_t>& reasoning_budget = request.limits.reasoning_budget_tokens;
+    if (reasoning_budget) *reasoning_budget -= std::min(*reasoning_budget, choice.usage.reasoning_tokens);
     // A call that was asked for has been made; and calls end one day.
     if (request.tool_choice.kind != ToolChoice::Kind::kNone) request.tool_choice = {};
+    if (request.most_server_calls && choice.num_calls >= *request.most_server_calls) request.built_ins.clear();
     if (choice.num_calls >= service_->options().most_rounds) request.tool_choice.kind = ToolChoice::Kind::kNone;
     HeldTo held = model.constraints().make(request);
     if (held.error) return end(index, Finish::kError, held.error->message);
@@ -263,7 +315,7 @@ class ToolLoop : public std::enable_shared_from_this<ToolLoop> {
   const std::weak_ptr<ServedModel> model_;  // answers must not own it
   ToolService* const service_;
   TurnMemory* const memory_;
-  const ChatRequest request_;
+  ChatRequest request_;  // as it was, but that the result of an approved call follows its conversation
   const Clock::time_point begun_ = Clock::now();
   tools::Cancellation cancellation_;
   std::atomic<uint32_t> prompt_tokens_{0};

@@ -7,6 +7,7 @@
 #include "server/asked_app.h"
 #include "server/chat_request.h"
 #include "server/completion_request.h"
+#include "server/fake_tool.h"
 #include "server/test_app.h"
 
 #ifdef GOSSAMER_WITH_GRAMMAR
@@ -67,6 +68,14 @@ std::vector<Row> chat_rows() {
       {tools + R"(, "tool_choice": "none")", {no}, {strict, lax}},
       {tools + R"(, "tool_choice": "required")", {strict, preamble + lax, thought("Hm.") + lax}, {no}},
       {tools + R"(, "tool_choice": {"type": "function", "function": {"name": "lax"}})", {lax}, {no, strict}},
+      {tools + R"(, "tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [
+         {"type": "function", "function": {"name": "lax"}}, {"type": "function", "function": {"name": "lax"}}]}})",
+       {no, lax},
+       {strict}},
+      {tools + R"(, "tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [
+         {"type": "function", "function": {"name": "strict"}}]}})",
+       {strict},
+       {no, lax}},
       {schema_in(R"("response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": )", "}}"),
        {yes, thought("Free text.") + yes},
        {no, final_answer(R"({"a":1})"), preamble + yes}},
@@ -175,6 +184,13 @@ TEST(AnswerConstraints, OfResponsesAndOllama) {
            "tool_choice": {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "g"}]}})",
        {no, call_of("g", "{}")},
        {call_of("f", "{}")}},
+      {"/v1/responses",
+       R"({"input": "x", "tools": [
+         {"type": "custom", "name": "abc", "format": {"type": "grammar", "syntax": "regex", "definition": "^[a-c]+$"}},
+         {"type": "custom", "name": "xes", "format": {"type": "grammar", "syntax": "lark", "definition": "start: /x+/"}},
+         {"type": "custom", "name": "free", "format": {"type": "text"}}]})",
+       {no, call_of("abc", "abcabc"), call_of("xes", "xx"), call_of("free", R"({"input": "anything"})")},
+       {call_of("abc", "abd"), call_of("abc", R"({"input": "abc"})"), call_of("xes", "xyx"), call_of("free", "abc")}},
       {"/api/chat",
        schema_in(R"({"model": "gpt-oss-20b", "messages": [{"role": "user", "content": "x"}], "format": )", "}"),
        {yes},
@@ -195,6 +211,87 @@ TEST(AnswerConstraints, OfResponsesAndOllama) {
     for (const std::string& text : row.legal)
       EXPECT_EQ(how_far(*constraint, *app.model()->tokenizer(), text), "whole") << text;
     for (const std::string& text : row.illegal)
+      EXPECT_TRUE(how_far(*constraint, *app.model()->tokenizer(), text).starts_with("not ")) << text;
+  }
+}
+
+TEST(AnswerConstraints, GrammarsOfCustomToolsAreUsableOrRefused) {
+  AskedApp app({final_answer("x")});
+  const struct {
+    const char *format, *param;
+  } rows[] = {
+      {R"({"type": "grammar", "syntax": "regex", "definition": "("})", "tools[0].format.definition"},
+      {R"({"type": "grammar", "syntax": "regex"})", "tools[0].format.definition"},
+      {R"({"type": "grammar", "syntax": "lark", "definition": "start: nowhere"})", "tools[0].format.definition"},
+      {R"({"type": "grammar", "syntax": "gbnf", "definition": "root ::= [0-9]"})", "tools[0].format.syntax"},
+      {R"({"type": "picture"})", "tools[0].format.type"},
+  };
+  for (const auto& row : rows) {
+    SCOPED_TRACE(row.format);
+    const Answer answer = app.ask(
+        "POST", "/v1/responses",
+        fmt::format(R"({{"input": "x", "tools": [{{"type": "custom", "name": "c", "format": {}}}]}})", row.format));
+    ASSERT_EQ(answer.status, 400u) << answer.body;
+    EXPECT_EQ(answer.json().at("error").at("param"), row.param);
+  }
+}
+
+std::string server_call_of(const std::string& recipient, const std::string& arguments) {
+  return "<|channel|>commentary to=" + recipient + " <|constrain|>json<|message|>" + arguments + "<|call|>";
+}
+
+/// Of the server's own tools too; no schema of an operator's tool refuses anybody's request.
+TEST(AnswerConstraints, OfToolsOfTheServer) {
+  const FakeTool::Give nothing = [](std::string_view, const tools::Cancellation&) { return tools::ToolResult(); };
+  const auto schema = [](const char* text) { return *parse_json(text, "the schema"); };
+  harmony::ToolNamespace files{
+      "files",
+      std::nullopt,
+      {{"read", "", schema(R"({"type": "object", "properties": {"path": {"type": "string"}, "head": {"type": "integer"},
+          "tail": {"type": "integer"}}, "required": ["path"], "additionalProperties": false})")},
+       {"refers", "", schema(R"({"type": "object", "properties": {"a": {"type": "integer"}, "b": {"$ref":
+          "#/properties/a"}}, "additionalProperties": false})")},
+       {"unknown", "", schema(R"({"type": "object", "properties": {"a": {"not": {"type": "string"}}}})")},
+       {"impossible", "", schema(R"({"type": "object", "properties": {"a": {"type": "integer", "minimum": 5, "maximum":
+          1}}, "required": ["a"]})")},
+       {"bare", "", {}}}};
+  AskedApp app({final_answer("x")}, {},
+               with_tools({fake_python(nothing), fake_browser(nothing),
+                           std::make_shared<FakeTool>(tools::Tool::Kind::kMcp, std::move(files), nothing)}));
+  const std::vector<std::string> legal = {
+      "<|channel|>analysis to=python code<|message|>print(1)<|call|>",
+      server_call_of("browser.search", R"({"query": "x", "source": "y", "topn": 3})"),
+      server_call_of("browser.open", R"({"cursor": 1, "id": "https://a.b", "num_lines": 4})"),
+      server_call_of("browser.open", R"({"id": 7, "cursor": 1})"),
+      server_call_of("browser.open", "{}"),
+      server_call_of("files.read", R"({"path": "a", "tail": 1, "head": 2})"),
+      server_call_of("files.refers", R"({"a": 1, "b": 2})"),
+      server_call_of("files.unknown", R"({"b": "x"})"),
+      server_call_of("files.impossible", R"({"a": 3})"),
+      server_call_of("files.bare", R"({"b": "x"})"),
+  };
+  const std::vector<std::string> illegal = {
+      server_call_of("browser.search", "cats"),
+      server_call_of("browser.search", "{}"),
+      server_call_of("browser.search", R"({"query": 1})"),
+      server_call_of("browser.open", R"({"cursor": "1"})"),
+      server_call_of("files.read", R"({"path": "a", "other": 1})"),
+      server_call_of("files.read", R"({"head": 1})"),
+      server_call_of("files.refers", R"({"b": "x"})"),
+      server_call_of("files.unknown", "x"),
+      server_call_of("files.impossible", "[1]"),
+      server_call_of("files.bare", ""),
+  };
+  for (const char* again : {"compiled", "known"}) {
+    SCOPED_TRACE(again);
+    const Answer answer =
+        app.ask("POST", "/v1/chat/completions", R"({"messages": [{"role": "user", "content": "x"}]})");
+    ASSERT_EQ(answer.status, 200u) << answer.body;
+    const std::shared_ptr<const TokenConstraint> constraint = app.last_constraint();
+    ASSERT_TRUE(constraint);
+    for (const std::string& text : legal)
+      EXPECT_EQ(how_far(*constraint, *app.model()->tokenizer(), text), "whole") << text;
+    for (const std::string& text : illegal)
       EXPECT_TRUE(how_far(*constraint, *app.model()->tokenizer(), text).starts_with("not ")) << text;
   }
 }

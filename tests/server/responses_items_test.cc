@@ -106,6 +106,25 @@ const Case kCases[] = {
           "operation":{"type":"delete_file","path":"a"}},
          {"type":"apply_patch_call_output","call_id":"c1","status":"failed"}])",
      {"assistant call(apply_patch c1 {\"type\":\"delete_file\",\"path\":\"a\"})", "tool say(failed) of c1"}},
+    {"ApprovedAndMade",
+     R"([{"role":"user","content":"w?"},
+         {"type":"reasoning","summary":[],"content":[{"type":"reasoning_text","text":"Hm"}]},
+         {"type":"mcp_approval_request","id":"mcpr_1","call_id":"c1","server_label":"w","name":"now","arguments":"{}"},
+         {"type":"mcp_approval_response","approval_request_id":"mcpr_1","approve":true},
+         {"type":"mcp_list_tools"},
+         {"type":"mcp_call","approval_request_id":"mcpr_1","output":"rain","error":null},
+         {"role":"assistant","content":"Rain"}])",
+     {"user say(w?)", "assistant think(Hm) call(w.now c1 {})", "tool say(rain) of c1", "assistant say(Rain)"}},
+    {"NotApproved",
+     R"([{"type":"mcp_approval_request","id":"mcpr_1","server_label":"w","name":"now","arguments":"{}"},
+         {"type":"mcp_approval_response","approval_request_id":"mcpr_1","approve":false,"reason":"too wet"},
+         {"role":"user","content":"so?"}])",
+     {"assistant call(w.now mcpr_1 {})", "tool say(The user did not approve this call: too wet) of mcpr_1",
+      "user say(so?)"}},
+    {"NobodyAnsweredWhetherItIsApproved",
+     R"([{"type":"mcp_approval_request","id":"mcpr_1","server_label":"w","name":"now","arguments":"{}"},
+         {"role":"user","content":"so?"}])",
+     {"user say(so?)"}},
     {"TwoAnswersInARow",
      R"([{"role":"assistant","content":"a"},{"role":"assistant","content":"b"}])",
      {"assistant say(a)", "assistant say(b)"}},
@@ -141,6 +160,14 @@ TEST(ResponsesItems, ProblemsNameTheirPlace) {
       {R"([{"type":"function_call","call_id":"c","arguments":"{}"}])", "input[0].name"},
       {R"([{"type":"function_call_output","output":"x"}])", "input[0].call_id"},
       {R"([{"type":"reasoning","content":[5]}])", "input[0].content"},
+      {R"([{"type":"mcp_approval_response","approval_request_id":"mcpr_1","approve":true}])",
+       "input[0].approval_request_id"},
+      {R"([{"type":"mcp_approval_request","id":"a","server_label":"w","name":"x <|end|>","arguments":"{}"}])",
+       "input[0].name"},
+      {R"([{"type":"mcp_approval_request","id":"a","server_label":"w","name":"now","arguments":"{}"},
+           {"type":"mcp_approval_response","approval_request_id":"a","approve":true},
+           {"role":"user","content":"x"}])",
+       "input[1]"},
   };
   for (const Wrong& wrong : wrongs) {
     const Read got = read(wrong.input);
@@ -148,6 +175,18 @@ TEST(ResponsesItems, ProblemsNameTheirPlace) {
     EXPECT_EQ(got.problem->status, 400u);
     EXPECT_EQ(got.problem->param.value_or(""), wrong.param) << wrong.input;
   }
+}
+
+TEST(ResponsesItems, TheLastItemApprovesACall) {
+  const Read got = read(R"([
+      {"type":"mcp_approval_request","id":"mcpr_1","server_label":"w","name":"now","arguments":"{\"a\":1}"},
+      {"type":"mcp_approval_response","approval_request_id":"mcpr_1","approve":true}])");
+  ASSERT_FALSE(got.problem) << got.problem->message;
+  ASSERT_TRUE(got.items.approved);
+  EXPECT_EQ(got.items.approved->request_id, "mcpr_1");
+  EXPECT_EQ(got.items.approved->recipient, "w.now");
+  EXPECT_EQ(got.items.approved->arguments, R"({"a":1})");
+  EXPECT_EQ(lines(got.items.turns), std::vector<std::string>{R"(assistant call(w.now mcpr_1 {"a":1}))"});
 }
 
 TEST(ResponsesItems, IdsTellTheirResponse) {

@@ -65,15 +65,37 @@ TEST(ResponsesRoutes, CustomAndPatchToolsTakeFreeText) {
   AskedApp app({function_call("note", R"({"input":"a\nb"})"),
                 function_call("apply_patch", R"({"type":"update_file","path":"x.c","diff":"@@"})")});
   const std::string tools = R"("tools":[{"type":"custom","name":"note","description":"Notes",
-      "format":{"type":"grammar","syntax":"lark","definition":"start: /x+/"}},{"type":"apply_patch"}])";
+      "format":{"type":"text"}},{"type":"apply_patch"}])";
   const json::value note = app.ask("POST", kPath, "{\"input\":\"Hi\"," + tools + "}").json();
   EXPECT_EQ(text_at(note, "/output/0/type"), "custom_tool_call");
   EXPECT_EQ(text_at(note, "/output/0/input"), "a\nb");
-  EXPECT_THAT(app.last_prompt(), HasSubstr("start: /x+/"));
   const Answer patch = app.ask("POST", kPath, "{\"input\":\"Hi\",\"stream\":true," + tools + "}");
   EXPECT_EQ(broken_rule(events_of_sse(patch.body)), "");
   EXPECT_THAT(patch.body, HasSubstr(R"("operation":{"type":"update_file","path":"x.c","diff":"@@"})"));
 }
+
+#ifdef GOSSAMER_WITH_GRAMMAR
+TEST(ResponsesRoutes, TextOfAGrammarIsTheBodyOfTheCall) {
+  const std::string text = R"({"input":"a"})";  // looks like what free text is wrapped in
+  AskedApp app({function_call("note", text)});
+  const std::string tools = R"("tools":[{"type":"custom","name":"note","description":"Notes",
+      "format":{"type":"grammar","syntax":"lark","definition":"start: /.+/"}}])";
+  const json::value note = app.ask("POST", kPath, "{\"input\":\"Hi\"," + tools + "}").json();
+  EXPECT_EQ(text_at(note, "/output/0/type"), "custom_tool_call");
+  EXPECT_EQ(text_at(note, "/output/0/input"), text);
+  EXPECT_THAT(app.last_prompt(), HasSubstr("start: /.+/"));
+  EXPECT_THAT(app.last_prompt(), HasSubstr("type note = () => any;"));
+  const std::string stream = app.ask("POST", kPath, "{\"input\":\"Hi\",\"stream\":true," + tools + "}").body;
+  EXPECT_EQ(broken_rule(events_of_sse(stream)), "");
+  const size_t id = stream.find("resp_");
+  const std::string name = stream.substr(id, stream.find('"', id) - id);
+  EXPECT_EQ(app.ask("GET", std::string(kPath) + "/" + name + "?stream=true").body, stream);
+  app.ask("POST", kPath,
+          "{\"input\":[{\"type\":\"custom_tool_call_output\",\"call_id\":\"" + text_at(note, "/output/0/call_id") +
+              "\",\"output\":\"ok\"}],\"previous_response_id\":\"" + text_at(note, "/id") + "\"," + tools + "}");
+  EXPECT_THAT(app.last_prompt(), HasSubstr("to=functions.note<|channel|>commentary<|message|>" + text + "<|call|>"));
+}
+#endif
 
 TEST(ResponsesRoutes, UnknownToolsAreIgnoredWithAWarning) {
   AskedApp app({final_answer("Hello")});

@@ -1,8 +1,10 @@
 /// Answers during which the server runs tools of its own.
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <thread>
 
@@ -18,6 +20,7 @@ namespace gossamer::server {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -39,6 +42,14 @@ constexpr char kResponses[] = "/v1/responses";
 
 std::string asks(const std::string& more = "") {
   return R"({"messages": [{"role": "user", "content": "What is 6 * 7?"}])" + more + "}";
+}
+
+/// Whether the answer to the last request may begin with this text.
+bool may_say(const AskedApp& app, const std::string& text) {
+  const std::unique_ptr<TokenConstraint> constraint = app.last_constraint()->clone();
+  std::vector<TokenId> tokens;
+  Tokenizer::o200k_harmony()->encode_with_specials(text, tokens);
+  return std::ranges::all_of(tokens, [&](TokenId token) { return constraint->accept(token).ok(); });
 }
 
 class ToolLoop : public ::testing::Test {
@@ -110,7 +121,59 @@ TEST_F(ToolLoop, OffByDefaultAndWhereARequestSaysSo) {
     EXPECT_THAT(app_->last_prompt(), Not(HasSubstr("Jupyter"))) << off;
   }
   EXPECT_TRUE(python->asked().empty());
-  EXPECT_EQ(app_->ask("POST", kChat, asks(R"(, "server_tools": 3)")).status, 400u);
+}
+
+TEST_F(ToolLoop, ToolsThatAServerCannotHaveAreRefusedByName) {
+  const auto refusal = [&](const std::string& value) {
+    const Answer answer = app_->ask("POST", kChat, asks(R"(, "server_tools": )" + value));
+    EXPECT_EQ(answer.status, 400u) << value;
+    EXPECT_EQ(answer.json().at("error").at("param"), "server_tools");
+    return std::string(answer.json().at("error").at("message").as_string());
+  };
+  begin({final_answer("a")}, with_tools({fake_python(gives("1")), fake_mcp(gives("1"))}));
+  EXPECT_EQ(refusal(R"(["python", "pyhton"])"),
+            R"("server_tools" names "pyhton", which is no tool of this server: it has python, weather)");
+  refusal(R"([3])");
+  refusal("3");
+  EXPECT_EQ(app_->ask("POST", kChat, asks(R"(, "server_tools": ["weather", "browser"])")).status, 200u);
+  begin({final_answer("a")}, {});
+  EXPECT_THAT(refusal(R"(["weather"])"), HasSubstr("it has none"));
+  EXPECT_EQ(app_->ask("POST", kChat, asks(R"(, "server_tools": ["python"])")).status, 200u);
+}
+
+TEST_F(ToolLoop, ToolsOfTheServerCanBeAllowed) {
+  const std::string python = python_call("1"), now = server_call("weather.now", "{}"),
+                    later = server_call("weather.later", "{}"), f = function_call("f", "{}");
+  begin({final_answer("a")}, with_tools({fake_python(gives("1")), fake_mcp(gives("1"))}));
+  const auto said_under = [&](const char* path, const std::string& body) {
+    const Answer answer = app_->ask("POST", path, body);
+    EXPECT_EQ(answer.status, 200u) << answer.body;
+    std::vector<bool> said;
+    for (const std::string& call : {python, now, later, f}) said.push_back(may_say(*app_, call));
+    return said;
+  };
+  const auto in_chat = [&](const std::string& names) {
+    return said_under(kChat,
+                      asks(R"(, "tools": [{"type": "function", "function": {"name": "f"}}], "tool_choice": {"type":
+        "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [)" +
+                           names + "]}}"));
+  };
+  const auto function = [](const std::string& name) {
+    return R"({"type": "function", "function": {"name": ")" + name + R"("}})";
+  };
+  EXPECT_THAT(in_chat(function("python") + "," + function("weather.later")), ElementsAre(true, false, true, false));
+  EXPECT_THAT(in_chat(function("weather")), ElementsAre(false, true, true, false));
+  EXPECT_THAT(in_chat(function("f")), ElementsAre(false, false, false, true));
+  const auto in_response = [&](const std::string& tools) {
+    return said_under(kResponses,
+                      R"({"input": "?", "tools": [{"type": "code_interpreter"}, {"type": "mcp", "server_label":
+        "weather"}, {"type": "function", "name": "f"}], "tool_choice": {"type": "allowed_tools", "mode": "auto", "tools": [)" +
+                          tools + "]}}");
+  };
+  EXPECT_THAT(in_response(R"({"type": "function", "name": "f"})"), ElementsAre(false, false, false, true));
+  EXPECT_THAT(in_response(R"({"type": "mcp", "server_label": "weather", "name": "now"})"),
+              ElementsAre(false, true, false, false));
+  EXPECT_THAT(in_response(R"({"type": "code_interpreter"})"), ElementsAre(true, false, false, false));
 }
 
 TEST_F(ToolLoop, ToolsOfTheServerCanBeAskedForByName) {
@@ -136,6 +199,38 @@ TEST_F(ToolLoop, RoundsAreBounded) {
   const json::value answer = chat();
   EXPECT_EQ(python->asked().size(), 5u);
   EXPECT_EQ(answer.at("choices").at(0).at("finish_reason").as_string(), "stop");
+}
+
+TEST_F(ToolLoop, AResponseMayBoundTheCalls) {
+  const auto python = fake_python(gives("again"));
+  const std::string tools = R"("tools": [{"type": "code_interpreter"}, {"type": "function", "name": "f"}])";
+  for (const size_t most : {0, 1, 2}) {
+    SCOPED_TRACE(most);
+    const size_t before = python->asked().size();
+    begin({python_call("1")}, with_tools({python}, 5));
+    const json::value answer =
+        app_->ask("POST", kResponses, fmt::format(R"({{"input": "?", "max_tool_calls": {}, {}}})", most, tools)).json();
+    EXPECT_EQ(python->asked().size() - before, most);
+    EXPECT_EQ(answer.at("max_tool_calls"), most);
+    EXPECT_EQ(answer.at("status"), "completed");
+    // Functions of the client are no tools of the server.
+    EXPECT_TRUE(may_say(*app_, function_call("f", "{}")));
+    EXPECT_FALSE(may_say(*app_, python_call("1")));
+  }
+  const std::string asks_for_it = R"("max_tool_calls": 0, "tool_choice": {"type": "code_interpreter"}, )";
+  EXPECT_EQ(app_->ask("POST", kResponses, R"({"input": "?", )" + asks_for_it + tools + "}").status, 400u);
+}
+
+TEST_F(ToolLoop, TheReasoningBudgetIsOfTheWholeAnswer) {
+  const auto last_round_may_think = [&](int budget) {
+    begin({thought("a b c") + python_call("1"), final_answer("ok")}, with_tools({fake_python(gives("1"))}));
+    EXPECT_EQ(app_->ask("POST", kChat, asks(fmt::format(R"(, "reasoning_budget": {})", budget))).status, 200u);
+    EXPECT_TRUE(may_say(*app_, python_call("2")));
+    EXPECT_TRUE(may_say(*app_, final_answer("ok")));
+    return may_say(*app_, thought("d") + final_answer("ok"));
+  };
+  EXPECT_FALSE(last_round_may_think(3));
+  EXPECT_TRUE(last_round_may_think(4));
 }
 
 TEST_F(ToolLoop, MaxTokensCountAllRounds) {
@@ -316,6 +411,130 @@ TEST_F(ToolLoop, AFunctionOfAnMcpServerCanBeAskedFor) {
   EXPECT_EQ(status("", R"(, "name": "no")"), 400u);
   EXPECT_EQ(status("", R"(, "name": "sunrise")"), 400u);
   EXPECT_EQ(status(R"(, "allowed_tools": ["later"])", R"(, "name": "now")"), 400u);
+}
+
+/// Responses with an MCP server whose calls wait for the client's word.
+class Approval : public ToolLoop {
+ protected:
+  json::value ask(const std::string& input, const std::string& more = R"(, "require_approval": "always")") {
+    const Answer answer = app_->ask("POST", kResponses, body(input, more));
+    EXPECT_EQ(answer.status, 200u) << answer.body;
+    return answer.json();
+  }
+  static std::string body(const std::string& input, const std::string& more) {
+    return R"({"input": )" + input + R"(, "tools": [{"type": "mcp", "server_label": "weather")" + more + "}]}";
+  }
+  /// The input of a request that goes on from `previous`, and answers what it asked.
+  static std::string word_on(const json::value& previous, const std::string& word) {
+    const json::value& asked = previous.at("output").as_array().back();
+    return fmt::format(R"([{{"type": "mcp_approval_response", "approval_request_id": "{}", {}}}],
+                           "previous_response_id": "{}")",
+                       std::string_view(asked.at("id").as_string()), word,
+                       std::string_view(previous.at("id").as_string()));
+  }
+  static std::vector<std::string> types(const json::value& response) {
+    std::vector<std::string> types;
+    for (const json::value& item : response.at("output").as_array()) types.emplace_back(item.at("type").as_string());
+    return types;
+  }
+
+  const std::shared_ptr<FakeTool> weather_ = fake_mcp(gives("rain"));
+};
+
+TEST_F(Approval, IsAskedForAndThenTheCallIsMade) {
+  begin({thought("Look.") + server_call("weather.now", R"({"a":1})"), thought("So.") + final_answer("Rain.")},
+        with_tools({weather_}));
+  const json::value asked = ask(R"("?")");
+  EXPECT_THAT(types(asked), ElementsAre("mcp_list_tools", "reasoning", "mcp_approval_request"));
+  EXPECT_EQ(asked.at("status"), "completed");
+  const json::value& item = asked.at("output").at(2);
+  EXPECT_EQ(item.at("server_label"), "weather");
+  EXPECT_EQ(item.at("name"), "now");
+  EXPECT_EQ(item.at("arguments"), R"({"a":1})");
+  EXPECT_TRUE(weather_->asked().empty());
+
+  const json::value made = ask(word_on(asked, R"("approve": true)"));
+  EXPECT_THAT(types(made), ElementsAre("mcp_list_tools", "mcp_call", "reasoning", "message"));
+  EXPECT_EQ(made.at("output").at(1).at("approval_request_id"), item.at("id"));
+  EXPECT_EQ(made.at("output").at(1).at("output"), "rain");
+  EXPECT_THAT(weather_->asked(), ElementsAre(R"(weather.now: {"a":1})"));
+  const std::string told =
+      "<|channel|>analysis<|message|>Look.<|end|><|start|>assistant to=weather.now<|channel|>commentary "
+      "<|constrain|>json<|message|>{\"a\":1}<|call|><|start|>weather.now to=assistant<|channel|>commentary<|message|>"
+      "rain<|end|><|start|>assistant";
+  EXPECT_THAT(app_->last_prompt(), EndsWith(told));
+  EXPECT_GT(made.at("usage").at("input_tokens").to_number<int>(), 0);
+
+  // Whoever goes on from there does not have it made again.
+  ask(fmt::format(R"("And?", "previous_response_id": "{}")", std::string_view(made.at("id").as_string())));
+  EXPECT_THAT(app_->last_prompt(), HasSubstr("commentary<|message|>rain<|end|><|start|>assistant<|channel|>final"));
+  EXPECT_EQ(weather_->asked().size(), 1u);
+}
+
+TEST_F(Approval, ThatIsDeniedIsToldToTheModel) {
+  begin({server_call("weather.now", "{}"), final_answer("No.")}, with_tools({weather_}));
+  const json::value denied = ask(word_on(ask(R"("?")"), R"("approve": false, "reason": "too wet")"));
+  EXPECT_THAT(types(denied), ElementsAre("mcp_list_tools", "message"));
+  EXPECT_TRUE(weather_->asked().empty());
+  EXPECT_THAT(app_->last_prompt(), HasSubstr("The user did not approve this call: too wet<|end|>"));
+}
+
+TEST_F(Approval, WhatWasDoneBeforeIsNotForgotten) {
+  begin({server_call("weather.later", "{}"), server_call("weather.now", "{}"), final_answer("Rain.")},
+        with_tools({weather_}));
+  const std::string only_now = R"(, "require_approval": {"always": {"tool_names": ["now"]}})";
+  const json::value asked = ask(R"("?")", only_now);
+  EXPECT_THAT(types(asked), ElementsAre("mcp_list_tools", "mcp_call", "mcp_approval_request"));
+  ask(word_on(asked, R"("approve": true)"), only_now);
+  EXPECT_THAT(app_->last_prompt(), HasSubstr("<|start|>weather.later to=assistant"));
+  EXPECT_THAT(weather_->asked(), ElementsAre("weather.later: {}", "weather.now: {}"));
+}
+
+TEST_F(Approval, IsOfTheFunctionsThatTheRequestSays) {
+  const auto asks_about_now = [&](const std::string& value) {
+    begin({server_call("weather.now", "{}"), final_answer("Rain.")}, with_tools({weather_}));
+    return types(ask(R"("?")", value)).back() == "mcp_approval_request";
+  };
+  EXPECT_FALSE(asks_about_now(""));
+  EXPECT_FALSE(asks_about_now(R"(, "require_approval": "never")"));
+  EXPECT_TRUE(asks_about_now(R"(, "require_approval": {"never": {"tool_names": ["later"]}})"));
+  EXPECT_FALSE(asks_about_now(R"(, "require_approval": {"never": {"tool_names": ["now"]}})"));
+  EXPECT_FALSE(asks_about_now(R"(, "require_approval": {"always": {"tool_names": ["later"]}})"));
+  EXPECT_EQ(ask(R"("?")", "").at("tools").at(0).at("require_approval"), "never");
+  for (const char* wrong : {R"("sometimes")", "3", R"({"always": {"read_only": true}})", R"({"never": 3})"})
+    EXPECT_EQ(app_->ask("POST", kResponses, body(R"("?")", fmt::format(R"(, "require_approval": {})", wrong))).status,
+              400u)
+        << wrong;
+}
+
+TEST_F(Approval, IsOfACallThatTheRequestMayMake) {
+  begin({server_call("weather.now", "{}"), final_answer("Rain.")}, with_tools({weather_}));
+  const json::value asked = ask(R"("?")");
+  const std::string word = word_on(asked, R"("approve": true)");
+  EXPECT_EQ(app_->ask("POST", kResponses, R"({"input": )" + word + "}").status, 400u);
+  EXPECT_EQ(app_->ask("POST", kResponses, body(word, R"(, "allowed_tools": ["later"])")).status, 400u);
+  EXPECT_EQ(app_->ask("POST", kResponses, body(word + R"(, "max_tool_calls": 0)", "")).status, 400u);
+  EXPECT_TRUE(weather_->asked().empty());
+}
+
+TEST_F(Approval, CountsAsACall) {
+  begin({server_call("weather.now", "{}")}, with_tools({weather_}));
+  const json::value asked = ask(R"("?")");
+  ask(word_on(asked, R"("approve": true)") + R"(, "max_tool_calls": 1)", "");
+  EXPECT_EQ(weather_->asked().size(), 1u);
+}
+
+TEST_F(Approval, IsToldAgainAsItWasStreamed) {
+  begin({server_call("weather.now", "{}"), final_answer("Rain.")}, with_tools({weather_}));
+  const json::value asked = ask(R"("?")");
+  for (const std::string& input : {std::string(R"("?")"), word_on(asked, R"("approve": true)")}) {
+    const std::string stream =
+        app_->ask("POST", kResponses, body(input + R"(, "stream": true)", R"(, "require_approval": "always")")).body;
+    const size_t id = stream.find("resp_");
+    const std::string name = stream.substr(id, stream.find('"', id) - id);
+    EXPECT_THAT(stream, HasSubstr("event: response.completed\n"));
+    EXPECT_EQ(app_->ask("GET", "/v1/responses/" + name + "?stream=true").body, stream);
+  }
 }
 
 TEST_F(ToolLoop, ServersThatTheOperatorDidNotAllowAreIgnored) {
