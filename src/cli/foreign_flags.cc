@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <string>
 
 namespace gossamer::cli {
 namespace {
@@ -18,6 +19,7 @@ constexpr ForeignFlag kForeignFlags[] = {
     {"--ssl-keyfile-password", Fate::kRefuse, "keys are read without a password"},
     {"--ssl-ca-certs", Fate::kRefuse, "client certificates are not checked; use --api-key-file"},
     {"--ssl-cert-reqs", Fate::kIgnore, "client certificates are not checked", Takes::kValue, "0"},
+    {"--ssl-ciphers", Fate::kRefuse, "TLS 1.2 and 1.3 are spoken with the ciphers that OpenSSL takes to be safe"},
     {"--enable-ssl-refresh", Fate::kRefuse, "a new certificate needs a new start", Takes::kNothing},
     {"--server-name", Fate::kRename, "--host"},
     {"--server-port", Fate::kRename, "--port"},
@@ -36,6 +38,8 @@ constexpr ForeignFlag kForeignFlags[] = {
     {"--api-server-count", Fate::kIgnore, "--http-threads sets the threads that read requests"},
     {"--tokenizer-worker-num", Fate::kIgnore, "--http-threads sets the threads that read requests"},
     {"--disable-frontend-multiprocessing", Fate::kIgnore, "there is one process", Takes::kNothing},
+    {"--sse-keep-alive-interval", Fate::kIgnore, "a stream that says nothing for 15 s gets a comment"},
+    {"--shutdown-timeout", Fate::kRename, "--drain-seconds"},
     {"--disable-fastapi-docs", Fate::kIgnore, "there are no such pages", Takes::kNothing},
     // The model.
     {"--model-path", Fate::kRename, "--model"},
@@ -46,6 +50,10 @@ constexpr ForeignFlag kForeignFlags[] = {
     {"--tokenizer-mode", Fate::kIgnore, "the tokenizer is the model's own"},
     {"--tokenizer-revision", Fate::kIgnore, "the tokenizer is the model's own"},
     {"--trust-remote-code", Fate::kIgnore, "there is no code in a model here", Takes::kNothing},
+    {"--model-impl", Fate::kIgnore, "the model is built in", Takes::kValue, "auto|vllm"},
+    {"--task", Fate::kIgnore, "the model generates", Takes::kValue, "auto|generate"},
+    {"--runner", Fate::kIgnore, "the model generates", Takes::kValue, "auto|generate"},
+    {"--empty-init", Fate::kRefuse, "weights come from the model's files", Takes::kNothing},
     {"--load-format", Fate::kIgnore, "the format is seen from the files"},
     {"--config-format", Fate::kIgnore, "the format is seen from the files"},
     {"--download-dir", Fate::kIgnore, "models are found by path, and where hf and ollama keep them"},
@@ -55,6 +63,8 @@ constexpr ForeignFlag kForeignFlags[] = {
     {"--chat-template", Fate::kRefuse, "gpt-oss speaks harmony, which is built in"},
     {"--completion-template", Fate::kRefuse, "gpt-oss speaks harmony, which is built in"},
     {"--chat-template-content-format", Fate::kIgnore, "gpt-oss speaks harmony, which is built in"},
+    {"--default-chat-template-kwargs", Fate::kIgnore,
+     "send \"reasoning_effort\" or \"chat_template_kwargs\" with requests", Takes::kValue, "{}"},
     {"--response-role", Fate::kIgnore, "gpt-oss speaks harmony, which is built in"},
     {"--device", Fate::kIgnore, "GPUs are not used yet", Takes::kValue, "cpu|auto"},
     {"--hf-overrides", Fate::kRefuse, "the shapes are those of the model"},
@@ -81,19 +91,31 @@ constexpr ForeignFlag kForeignFlags[] = {
     {"--max-queued-requests", Fate::kRename, "--max-queue"},
     {"--max-num-queued-reqs", Fate::kRename, "--max-queue"},
     {"--max-concurrent-requests", Fate::kRename, "--max-queue"},
+    {"--max-num-queued-tokens", Fate::kRefuse, "--max-queue limits the line, in requests"},
     {"--max-num-batched-tokens", Fate::kIgnore, "a step's size follows --tpot-goal"},
     {"--chunked-prefill-size", Fate::kIgnore, "a step's size follows --tpot-goal"},
     {"--max-prefill-tokens", Fate::kIgnore, "a step's size follows --tpot-goal"},
     {"--max-prefill-token-num", Fate::kIgnore, "a step's size follows --tpot-goal"},
     {"--num-tokens-per-iter", Fate::kIgnore, "a step's size follows --tpot-goal"},
     {"--max-prefill-iters", Fate::kIgnore, "a step's size follows --tpot-goal"},
+    {"--max-num-partial-prefills", Fate::kIgnore, "a step's size follows --tpot-goal"},
+    {"--max-long-partial-prefills", Fate::kIgnore, "a step's size follows --tpot-goal"},
+    {"--long-prefill-token-threshold", Fate::kIgnore, "a step's size follows --tpot-goal"},
+    {"--enable-mixed-chunk", Fate::kIgnore, "prompts and answers share steps anyway", Takes::kNothing},
     {"--num-scheduler-steps", Fate::kIgnore, "a step's size follows --tpot-goal"},
     {"--max-logprobs", Fate::kIgnore, "a request may ask for 20"},
+    {"--logprobs-mode", Fate::kIgnore, "logprobs are those of the model, before any mask", Takes::kValue,
+     "raw_logprobs"},
+    {"--stream-output", Fate::kIgnore, "each token is sent when it is there", Takes::kNothing},
     {"--stream-interval", Fate::kIgnore, "each token is sent when it is there", Takes::kValue, "1"},
     {"--scheduling-policy", Fate::kIgnore, "requests are served in order, and by \"priority\"", Takes::kValue,
      "fcfs|priority"},
     {"--schedule-policy", Fate::kIgnore, "requests are served in order, and by \"priority\"", Takes::kValue,
      "fcfs|lpm"},
+    {"--enable-priority-scheduling", Fate::kIgnore, "requests are served in order, and by \"priority\"",
+     Takes::kNothing},
+    {"--schedule-low-priority-values-first", Fate::kIgnore, "that is what \"priority\" means", Takes::kNothing},
+    {"--priority-scheduling-preemption-threshold", Fate::kIgnore, "requests are served in order, and by \"priority\""},
     {"--schedule-conservativeness", Fate::kIgnore, "requests are served in order, and by \"priority\""},
     // Memory and numbers' formats.
     {"--gpu-memory-utilization", Fate::kIgnore, "there is no GPU; --kv-memory sets the cache"},
@@ -102,6 +124,14 @@ constexpr ForeignFlag kForeignFlags[] = {
     {"--num-gpu-blocks-override", Fate::kIgnore, "there is no GPU; --kv-memory sets the cache"},
     {"--swap-space", Fate::kIgnore, "there is no GPU; --kv-memory sets the cache"},
     {"--cpu-offload-gb", Fate::kIgnore, "there is no GPU; --kv-memory sets the cache"},
+    {"--enable-hierarchical-cache", Fate::kIgnore, "the cache is in the machine's memory; --kv-memory sets its size",
+     Takes::kNothing},
+    {"--hicache-ratio", Fate::kIgnore, "the cache is in the machine's memory; --kv-memory sets its size"},
+    {"--hicache-size", Fate::kIgnore, "the cache is in the machine's memory; --kv-memory sets its size"},
+    {"--swa-full-tokens-ratio", Fate::kIgnore, "all layers take their pages from one pool"},
+    {"--disable-hybrid-swa-memory", Fate::kIgnore, "all layers take their pages from one pool", Takes::kNothing},
+    {"--disable-hybrid-kv-cache-manager", Fate::kIgnore, "all layers take their pages from one pool", Takes::kNothing},
+    {"--enable-sleep-mode", Fate::kIgnore, "the model stays loaded; there is no /sleep", Takes::kNothing},
     {"--max-total-tokens", Fate::kRefuse, "--kv-memory sets the cache, in bytes"},
     {"--block-size", Fate::kIgnore, "pages have 32 tokens"},
     {"--page-size", Fate::kIgnore, "pages have 32 tokens"},
@@ -115,6 +145,8 @@ constexpr ForeignFlag kForeignFlags[] = {
     {"--dtype", Fate::kIgnore, "see --precision", Takes::kValue, "auto|bfloat16|float16|half|float"},
     // What is on anyway, or found by itself.
     {"--enable-chunked-prefill", Fate::kIgnore, "it is always on", Takes::kNothing},
+    {"--no-enable-chunked-prefill", Fate::kIgnore, "prompts are computed in chunks where somebody else would wait",
+     Takes::kNothing},
     {"--enable-prefix-caching", Fate::kIgnore, "it is on unless --no-prefix-cache", Takes::kNothing},
     {"--no-enable-prefix-caching", Fate::kRename, "--no-prefix-cache", Takes::kNothing},
     {"--disable-radix-cache", Fate::kRename, "--no-prefix-cache", Takes::kNothing},
@@ -124,12 +156,14 @@ constexpr ForeignFlag kForeignFlags[] = {
     {"--reasoning-parser", Fate::kIgnore, "reasoning needs no flag"},
     {"--enable-reasoning", Fate::kIgnore, "reasoning needs no flag", Takes::kNothing},
     {"--guided-decoding-backend", Fate::kIgnore, "grammars are built in"},
+    {"--structured-outputs-config", Fate::kIgnore, "grammars are built in"},
     {"--grammar-backend", Fate::kIgnore, "grammars are built in"},
     {"--enable-metrics", Fate::kIgnore, "/metrics is always there", Takes::kNothing},
     {"--disable-metrics", Fate::kIgnore, "/metrics is always there", Takes::kNothing},
     {"--enable-server-load-tracking", Fate::kIgnore, "/metrics is always there", Takes::kNothing},
     {"--disable-log-stats", Fate::kIgnore, "/metrics has them", Takes::kNothing},
     {"--enable-prompt-tokens-details", Fate::kIgnore, "usage always tells cached tokens", Takes::kNothing},
+    {"--enable-per-request-metrics", Fate::kIgnore, "answers have \"timings\" unless --no-timings", Takes::kNothing},
     {"--enable-cache-report", Fate::kIgnore, "usage always tells cached tokens", Takes::kNothing},
     {"--enable-force-include-usage", Fate::kRefuse, "clients ask for it with \"stream_options\"", Takes::kNothing},
     {"--enable-request-id-headers", Fate::kIgnore, "x-request-id is always there", Takes::kNothing},
@@ -141,6 +175,8 @@ constexpr ForeignFlag kForeignFlags[] = {
      Takes::kNothing},
     {"--max-log-len", Fate::kIgnore, "prompts are never logged; --log off silences the rest"},
     {"--enable-log-requests", Fate::kRefuse, "prompts are never logged", Takes::kNothing},
+    {"--log-requests-level", Fate::kIgnore, "prompts are never logged; --log off silences the rest"},
+    {"--crash-dump-folder", Fate::kRefuse, "requests are never written to disk; the log has their ids and counts"},
     {"--log-requests", Fate::kRefuse, "prompts are never logged", Takes::kNothing},
     {"--disable-uvicorn-access-log", Fate::kRename, "--log=off", Takes::kNothing},
     {"--log-level", Fate::kIgnore, "--log chooses the log"},
@@ -153,6 +189,8 @@ constexpr ForeignFlag kForeignFlags[] = {
     {"--enforce-eager", Fate::kIgnore, "there are no graphs to capture", Takes::kNothing},
     {"--eager-mode", Fate::kIgnore, "there are no graphs to capture", Takes::kNothing},
     {"--disable-cuda-graph", Fate::kIgnore, "there are no graphs to capture", Takes::kNothing},
+    {"--disable-cuda-graph-padding", Fate::kIgnore, "there are no graphs to capture", Takes::kNothing},
+    {"--torch-compile-max-bs", Fate::kIgnore, "there are no graphs to capture"},
     {"--enable-torch-compile", Fate::kIgnore, "there are no graphs to capture", Takes::kNothing},
     {"--disable-overlap-schedule", Fate::kIgnore, "there are no graphs to capture", Takes::kNothing},
     {"--async-scheduling", Fate::kIgnore, "there are no graphs to capture", Takes::kNothing},
@@ -160,6 +198,8 @@ constexpr ForeignFlag kForeignFlags[] = {
     {"--cuda-graph-bs", Fate::kIgnore, "there are no graphs to capture"},
     {"--max-seq-len-to-capture", Fate::kIgnore, "there are no graphs to capture"},
     {"--compilation-config", Fate::kIgnore, "there are no graphs to capture"},
+    {"-cc", Fate::kIgnore, "there are no graphs to capture"},
+    {"-O", Fate::kIgnore, "there are no graphs to capture"},
     {"--attention-backend", Fate::kIgnore, "--backend chooses kernels"},
     {"--moe-runner-backend", Fate::kIgnore, "--backend chooses kernels"},
     {"--sampling-backend", Fate::kIgnore, "--backend chooses kernels"},
@@ -185,6 +225,8 @@ constexpr ForeignFlag kForeignFlags[] = {
     {"--node-rank", Fate::kIgnore, "one process computes"},
     {"--nccl-port", Fate::kIgnore, "one process computes"},
     {"--communicator", Fate::kIgnore, "one process computes"},
+    {"--role", Fate::kIgnore, "one process computes prompts and answers", Takes::kValue, "Hybrid"},
+    {"--kv-events-config", Fate::kRefuse, "what the cache holds is not published; /metrics says how full it is"},
     {"--dist-init-addr", Fate::kRefuse, "one process computes"},
     {"--proxy-url", Fate::kRefuse, "one process computes"},
     {"--kv-transfer-config", Fate::kRefuse, "one process computes"},
@@ -209,7 +251,20 @@ constexpr ForeignFlag kForeignFlags[] = {
 const ForeignFlag* find_foreign_flag(std::string_view name) {
   const auto* found = std::find_if(std::begin(kForeignFlags), std::end(kForeignFlags),
                                    [&](const ForeignFlag& flag) { return flag.name == name; });
-  return found == std::end(kForeignFlags) ? nullptr : found;
+  if (found != std::end(kForeignFlags)) return found;
+  const size_t dot = name.find('.');
+  if (dot == std::string_view::npos) return nullptr;
+  const ForeignFlag* whole = find_foreign_flag(name.substr(0, dot));
+  const bool takes_object = whole && whole->fate != Fate::kRename && whole->takes == Takes::kValue;
+  return takes_object ? whole : nullptr;
+}
+
+const ForeignFlag* find_negated_flag(std::string_view name) {
+  constexpr std::string_view kNo = "--no-";
+  if (!name.starts_with(kNo)) return nullptr;
+  const ForeignFlag* positive = find_foreign_flag("--" + std::string(name.substr(kNo.size())));
+  const bool is_switch = positive && positive->fate != Fate::kRename && positive->takes == Takes::kNothing;
+  return is_switch ? positive : nullptr;
 }
 
 }  // namespace gossamer::cli

@@ -22,7 +22,10 @@ struct ForeignFlag {
   std::string_view only = {};  ///< kIgnore: values for which that holds, parted by |; empty: any
 };
 
-/// Null: none of theirs.
+/// Also one key of a flag that takes an object: "--compilation-config.level". Null: none of theirs.
 const ForeignFlag* find_foreign_flag(std::string_view name);
+
+/// The switch that "--no-NAME" turns off, where it changes nothing here or is refused. Null: none such.
+const ForeignFlag* find_negated_flag(std::string_view name);
 
 }  // namespace gossamer::cli

@@ -1,7 +1,9 @@
 #include "cli/serve_flags.h"
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
+#include <regex>
 #include <string_view>
 
 #include "cli/foreign_flags.h"
@@ -18,6 +20,24 @@ bool is_one_of(std::string_view value, std::string_view words) {
   return false;
 }
 
+/// "8k" is 8000 and "8K" is 8192, as vLLM has it. Nothing: it is no such number.
+std::optional<uint64_t> count_with_unit(const std::string& text) {
+  static const std::regex pattern(R"(([0-9]{1,9}(?:\.[0-9]{1,9})?)([kKmMgG]))");
+  std::smatch match;
+  if (!std::regex_match(text, match, pattern)) return std::nullopt;
+  const char unit = match[2].str()[0];
+  const bool is_decimal = unit >= 'a';
+  const double power = 1.0 + static_cast<double>(std::string_view(is_decimal ? "kmg" : "KMG").find(unit));
+  return static_cast<uint64_t>(std::llround(std::stod(match[1]) * std::pow(is_decimal ? 1000.0 : 1024.0, power)));
+}
+
+/// Names of --max-context, here and elsewhere.
+bool is_context_length(std::string_view name) {
+  const ForeignFlag* flag = find_foreign_flag(name);
+  return name == "--max-context" ||
+         (flag && flag->fate == ForeignFlag::Fate::kRename && flag->detail == "--max-context");
+}
+
 /// Flags whose values mean something else here than where they come from. True: it was one.
 Result<bool> translate_value(std::string_view name, const std::string& value, ServeArguments& out) {
   const auto keep = [&](std::initializer_list<std::string> words) {
@@ -27,6 +47,10 @@ Result<bool> translate_value(std::string_view name, const std::string& value, Se
   if (name == "--backend" && (value == "turbomind" || value == "pytorch")) {
     out.notes.push_back("--backend " + value + " means nothing here: gossamer has its own engine");
     return true;
+  }
+  if (is_context_length(name)) {
+    if (value == "auto" || value == "-1") return true;  // as much as model and cache hold
+    if (const auto tokens = count_with_unit(value)) return keep({"--max-context", std::to_string(*tokens)});
   }
   if (name == "--tool-server" && value == "demo") return keep({"--tools", "demo"});
   if (name == "--quant-policy") {
@@ -61,18 +85,23 @@ class FlagReader {
     // A model that comes first, or has a flag of its own, cannot be the last of a flag's values.
     names_model_ = !arguments.empty() && !arguments[0].starts_with('-');
     for (const std::string& argument : arguments)
-      for (const std::string_view name : {"-m", "--model", "--model-path"})
-        names_model_ |= argument == name || argument.starts_with(std::string(name) + '=');
+      for (const std::string_view flag : {"-m", "--model", "--model-path", "--model_path"})
+        names_model_ |= argument == flag || argument.starts_with(std::string(flag) + '=');
   }
 
   bool done() const { return next_ == arguments_.size(); }
-  /// The next argument: `name` of a flag, or a word.
-  const std::string& take() {
+  /// The next argument: `name` of a flag, with dashes for underscores, or a word.
+  std::string take() {
     const std::string& argument = arguments_[next_++];
     const size_t equals = argument.starts_with('-') ? argument.find('=') : std::string::npos;
     name = argument.substr(0, equals);
     behind_equals_ = equals == std::string::npos ? std::nullopt : std::optional(argument.substr(equals + 1));
-    return argument;
+    if (name.starts_with("--")) std::ranges::replace(name, '_', '-');
+    if (name.size() == 3 && name.starts_with("-O") && !behind_equals_) {  // -O3
+      behind_equals_ = name.substr(2);
+      name.resize(2);
+    }
+    return behind_equals_ ? name + "=" + *behind_equals_ : name;
   }
   /// What belongs to the flag that was taken.
   std::vector<std::string> values(ForeignFlag::Takes takes) {
@@ -121,9 +150,15 @@ Status translate_flag(const ForeignFlag& flag, const std::vector<std::string>& v
 Result<ServeArguments> translate_serve_flags(const std::vector<std::string>& arguments) {
   ServeArguments out;
   for (FlagReader reader(arguments); !reader.done();) {
-    const std::string& argument = reader.take();
+    const std::string argument = reader.take();
     const ForeignFlag* flag = find_foreign_flag(reader.name);
-    const bool has_special_values = reader.name == "--backend" || reader.name == "--quant-policy";
+    const bool has_special_values =
+        reader.name == "--backend" || reader.name == "--quant-policy" || reader.name == "--max-context";
+    const ForeignFlag* negated = flag ? nullptr : find_negated_flag(reader.name);
+    if (negated) {
+      out.notes.push_back(fmt::format("{} is not needed: {}", reader.name, negated->detail));
+      continue;
+    }
     if (!flag && !has_special_values) {
       out.arguments.push_back(argument);
       continue;

@@ -14,7 +14,8 @@ struct ServeArguments {
 };
 
 /// Translates the flags of `vllm serve`, `sglang.launch_server` and `lmdeploy serve api_server` that have a meaning
-/// here. Flags that are none of theirs are left for the command to judge. Errors: one that asks for what gossamer does
+/// here, in any spelling that these take (underscores for dashes, -O3, --no-ENABLE-X, keys behind a dot, 8k tokens).
+/// Flags that are none of theirs are left for the command to judge. Errors: one that asks for what gossamer does
 /// not do; the sentence says what to do instead.
 Result<ServeArguments> translate_serve_flags(const std::vector<std::string>& arguments);
 

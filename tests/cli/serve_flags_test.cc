@@ -78,6 +78,102 @@ TEST(ServeFlags, OfWholeCommandLines) {
               ElementsAre("openai/gpt-oss-120b", "--no-prefix-cache", "--log=off"));
 }
 
+TEST(ServeFlags, WithUnderscoresForDashes) {
+  EXPECT_THAT(
+      translated({"my_model", "--max_model_len", "8192", "--gpu_memory_utilization", "0.9", "--host=my_host",
+                  "--drain_seconds", "3", "--api-key", "a_b"}),
+      ElementsAre("my_model", "--max-context", "8192", "--host=my_host", "--drain-seconds", "3", "--api-key", "a_b"));
+}
+
+TEST(ServeFlags, LengthsOfTheContextMayHaveAUnit) {
+  for (const auto& [value, tokens] : {std::pair("8k", "8000"),
+                                      {"8K", "8192"},
+                                      {"25.6k", "25600"},
+                                      {"0.5M", "524288"},
+                                      {"1m", "1000000"},
+                                      {"4096", "4096"},
+                                      {"8q", "8q"},
+                                      {"k", "k"}})
+    for (const char* name : {"--max-model-len", "--context-length", "--max-context"}) {
+      EXPECT_THAT(translated({name, value}), ElementsAre("--max-context", tokens));
+      EXPECT_THAT(translated({name + std::string("=") + value}), ElementsAre("--max-context", tokens));
+    }
+  EXPECT_THAT(translated({"--max-model-len", "auto", "m"}), ElementsAre("m"));
+  EXPECT_THAT(translated({"--max-model-len", "-1", "m"}), ElementsAre("m"));
+}
+
+TEST(ServeFlags, KeysBehindADotAndSwitchesThatAreTurnedOff) {
+  EXPECT_THAT(translated({"m",
+                          "-O3",
+                          "-O",
+                          "3",
+                          "-O.level=3",
+                          "-O.level",
+                          "3",
+                          "-cc.mode",
+                          "3",
+                          "--structured-outputs-config.backend",
+                          "xgrammar",
+                          "--compilation_config.use_inductor=true",
+                          "--structured-outputs-config",
+                          R"({"backend": "xgrammar"})",
+                          "--no-async-scheduling",
+                          "--no-enable-chunked-prefill",
+                          "--no-enforce-eager",
+                          "--no_enable_lora",
+                          "--port",
+                          "1"}),
+              ElementsAre("m", "--port", "1"));
+  EXPECT_THAT(refusal({"--speculative-config.method", "ngram"}), HasSubstr("not there yet"));
+  EXPECT_THAT(translated({"--no-timings", "--no-prefix-cache", "--no-repack", "--max-model-len.x", "3"}),
+              ElementsAre("--no-timings", "--no-prefix-cache", "--no-repack", "--max-model-len.x", "3"));
+}
+
+/// Each of them is in the documentation of one of the three.
+TEST(ServeFlags, ThatOthersHaveAreKnown) {
+  EXPECT_THAT(translated({"m",
+                          "--shutdown-timeout",
+                          "5",
+                          "--sse-keep-alive-interval",
+                          "10",
+                          "--enable-priority-scheduling",
+                          "--priority-scheduling-preemption-threshold",
+                          "10",
+                          "--enable-hierarchical-cache",
+                          "--swa-full-tokens-ratio",
+                          "0.5",
+                          "--disable-hybrid-swa-memory",
+                          "--enable-per-request-metrics",
+                          "--default-chat-template-kwargs",
+                          "{}",
+                          "--enable-sleep-mode",
+                          "--logprobs-mode",
+                          "raw_logprobs",
+                          "--model-impl",
+                          "auto",
+                          "--stream-output",
+                          "--enable-mixed-chunk",
+                          "--disable-cuda-graph-padding",
+                          "--torch-compile-max-bs",
+                          "8",
+                          "--log-requests-level",
+                          "1",
+                          "--max-long-partial-prefills",
+                          "2",
+                          "--role",
+                          "Hybrid"}),
+              ElementsAre("m", "--drain-seconds", "5"));
+  EXPECT_THAT(refusal({"--max-num-queued-tokens", "1000"}), HasSubstr("--max-queue"));
+  EXPECT_THAT(refusal({"--crash-dump-folder", "/tmp"}), HasSubstr("never written"));
+  EXPECT_THAT(refusal({"--kv-events-config", "{}"}), HasSubstr("/metrics"));
+  EXPECT_THAT(refusal({"--ssl-ciphers", "x"}), HasSubstr("TLS 1.2"));
+  EXPECT_THAT(refusal({"--empty-init"}), HasSubstr("model's files"));
+  EXPECT_THAT(refusal({"--role", "Prefill"}), HasSubstr("one process"));
+  EXPECT_THAT(refusal({"--logprobs-mode", "processed_logits"}), HasSubstr("before any mask"));
+  EXPECT_THAT(refusal({"--default-chat-template-kwargs", R"({"reasoning_effort": "high"})"}),
+              HasSubstr("with requests"));
+}
+
 TEST(ServeFlags, SomeTakeSeveralValues) {
   EXPECT_THAT(translated({"m", "--served-model-name", "a", "b", "--api-key", "k", "l", "--port", "1"}),
               ElementsAre("m", "--served-model-name", "a", "--served-model-name", "b", "--api-key", "k", "--api-key",
