@@ -121,7 +121,8 @@ Command bench_serve_command() {
             auto chosen = std::make_shared<LoadOptions>();
             chosen->declare(options);
             return [chosen] { return bench_serve(*chosen); };
-          }};
+          },
+          check_load_arguments};
 }
 
 }  // namespace gossamer::cli

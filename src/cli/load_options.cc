@@ -57,6 +57,19 @@ Result<load::Pace> pace_of(const LoadOptions& options) {
 
 }  // namespace
 
+Result<std::vector<std::string>> check_load_arguments(const std::vector<std::string>& arguments) {
+  const auto no_file = [](std::string_view file) {
+    return make_error(ErrorCode::kInvalidInput, "--json takes no file: it prints to standard output; write --json > {}",
+                      file);
+  };
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    if (arguments[i].starts_with("--json=")) return no_file(std::string_view(arguments[i]).substr(7));
+    if (arguments[i] == "--json" && i + 1 < arguments.size() && arguments[i + 1].ends_with(".json"))
+      return no_file(arguments[i + 1]);
+  }
+  return arguments;
+}
+
 Result<load::LoadPlan> LoadOptions::plan() const {
   GOS_TRY_STATUS(check_positive("--timeout", timeout_seconds));
   load::LoadPlan plan;

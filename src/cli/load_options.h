@@ -10,6 +10,9 @@
 
 namespace gossamer::cli {
 
+/// Arguments of `gossamer bench serve` as they are. Errors: a file behind --json, which would be taken for the address.
+Result<std::vector<std::string>> check_load_arguments(const std::vector<std::string>& arguments);
+
 /// The options of `gossamer bench serve`.
 struct LoadOptions {
   std::vector<std::string> words;  ///< the address

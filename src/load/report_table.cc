@@ -56,13 +56,14 @@ std::string latencies(const LoadSide& side) {
 
 std::string beside_each_other(const LoadSide& first, const LoadSide& second) {
   const std::vector<Figure> ours = figures_of(first.result), theirs = figures_of(second.result);
-  std::string text = fmt::format("{:<28}{:>14}{:>14}{:>10}\n", "", "A", "B", "A/B");
+  std::string text = fmt::format("{:<32}{:>14}{:>14}{:>10}\n", "", "A", "B", "A/B");
   for (size_t i = 0; i < ours.size(); ++i) {
     const Figure &a = ours[i], &b = theirs[i];
     if (!a.known && !b.known) continue;
     const auto shown = [](const Figure& figure) { return figure.known ? fmt::format("{:.2f}", figure.value) : "-"; };
     const bool comparable = a.known && b.known && b.value > 0;
-    text += fmt::format("{:<28}{:>14}{:>14}{:>10}\n", a.name, shown(a), shown(b),
+    const std::string name = a.name.ends_with(a.unit) ? a.name : fmt::format("{} ({})", a.name, a.unit);
+    text += fmt::format("{:<32}{:>14}{:>14}{:>10}\n", name, shown(a), shown(b),
                         comparable ? fmt::format("{:.2f}", a.value / b.value) : "-");
   }
   return text;

@@ -167,6 +167,13 @@ class BenchServe(unittest.TestCase):
             done = run("bench", "serve", self.url, "--compare", slow.url, "-n", "4", "--rounds", "2")
             self.assertRegex(done.stdout.decode(), r"requests/s +[\d.]+ +[\d.]+ +[\d.]+\n")
 
+    def test_json_takes_no_file(self):
+        for arguments in (["--json", "out.json"], [self.url, "--json", "out.json"], ["--json=out.json", self.url]):
+            with self.subTest(arguments):
+                done = run("bench", "serve", *arguments)
+                self.assertEqual(done.returncode, 2)
+                self.assertIn("--json takes no file: it prints to standard output; write --json > out.json", done.stderr.decode())
+
     def test_a_paced_script_takes_its_time(self):
         with scripted(self.folder.name, "--scripted-rate", "100") as server:
             result = measured(server.url, "-n", "2", "-c", "2")

@@ -59,7 +59,7 @@ TEST(ReportTable, NothingSentByAServerMovesTheCursor) {
 TEST(ReportTable, TwoSidesHaveARatio) {
   const std::string text = report_table({side(2), side(4)});
   EXPECT_TRUE(std::regex_search(text, std::regex("requests/s +1\\.00 +0\\.50 +2\\.00"))) << text;
-  EXPECT_TRUE(std::regex_search(text, std::regex("latency p99 +200\\.00 +200\\.00 +1\\.00"))) << text;
+  EXPECT_TRUE(std::regex_search(text, std::regex("latency p99 \\(ms\\) +200\\.00 +200\\.00 +1\\.00"))) << text;
 }
 
 TEST(ReportTable, NothingAtAll) {
