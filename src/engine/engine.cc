@@ -462,6 +462,7 @@ void Engine::Impl::hand_out(const StepPlan& plan, std::span<Sampled> sampled) {
     event.id = row.id;
     event.prompt_tokens = sequence.prompt_tokens;
     event.cached_tokens = sequence.cached_tokens;
+    event.times.queue_seconds = request.queue_seconds.value_or(0);
     if (row.start < sequence.prompt_tokens) {
       event.kind = EngineEvent::Kind::kPrefill;
       event.prompt_done = std::min(row.start + row.length, sequence.prompt_tokens);
@@ -481,6 +482,7 @@ void Engine::Impl::hand_out(const StepPlan& plan, std::span<Sampled> sampled) {
     event.token = *token;
     if (request.first_token_seconds == 0)
       request.first_token_seconds = seconds_between(request.submitted, Clock::now());
+    event.times.first_token_seconds = request.first_token_seconds;
     request.sink(event);
     const std::vector<TokenId>& stops = request.request.stop_tokens;
     if (of_row.is_complete || std::find(stops.begin(), stops.end(), event.token) != stops.end())

@@ -80,8 +80,9 @@ struct EngineEvent {
   uint32_t cached_tokens = 0;  ///< of the prompt, not computed
   FinishReason finish = FinishReason::kStop;  ///< kEnd
   std::string error;                          ///< kEnd with kError: the sentence
-  RequestTimes times;                         ///< kEnd
-  MaskedMass masked;                          ///< kEnd, of a request with a constraint
+  /// Of kEnd; before it what has passed by then: queue_seconds, and of kToken first_token_seconds.
+  RequestTimes times;
+  MaskedMass masked;  ///< kEnd, of a request with a constraint
 };
 
 /// Called on the engine's thread: it must not block, and must not call the engine except for submit() and cancel().

@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <chrono>
 
-#include "base/json.h"
 #include "base/utf8.h"
+#include "server/json_string.h"
 
 namespace gossamer::server {
 namespace {
@@ -50,24 +50,20 @@ std::string access_line_text(const AccessRecord& record) {
 }
 
 std::string access_line_json(const AccessRecord& record) {
-  json::object line = {{"time", timestamp()},
-                       {"status", record.status},
-                       {"method", printable(record.method)},
-                       {"path", printable(record.path)},
-                       {"seconds", record.seconds},
-                       {"peer", record.peer},
-                       {"request_id", record.request_id}};
-  if (record.client_gone) line["client_gone"] = true;
-  if (!record.trace_id.empty()) line["trace_id"] = record.trace_id;
-  if (!record.model.empty()) line["model"] = record.model;
-  if (record.completion_tokens > 0) {
-    line["prompt_tokens"] = record.prompt_tokens;
-    line["cached_tokens"] = record.cached_tokens;
-    line["completion_tokens"] = record.completion_tokens;
-    line["ttft_seconds"] = record.first_token_seconds;
-    line["finish_reason"] = record.finish;
-  }
-  return json::serialize(line);
+  // Seconds as people write them, never 2.83E-5.
+  std::string line = fmt::format(
+      R"({{"time":"{}","status":{},"method":{},"path":{},"seconds":{:.6f},"peer":{},"request_id":{})", timestamp(),
+      record.status, json_string(printable(record.method)), json_string(printable(record.path)), record.seconds,
+      json_string(record.peer), json_string(record.request_id));
+  if (record.client_gone) line += ",\"client_gone\":true";
+  if (!record.trace_id.empty()) line += ",\"trace_id\":" + json_string(record.trace_id);
+  if (!record.model.empty()) line += ",\"model\":" + json_string(record.model);
+  if (record.completion_tokens > 0)
+    line += fmt::format(
+        R"(,"prompt_tokens":{},"cached_tokens":{},"completion_tokens":{},"ttft_seconds":{:.6f},"finish_reason":{})",
+        record.prompt_tokens, record.cached_tokens, record.completion_tokens, record.first_token_seconds,
+        json_string(record.finish));
+  return line + "}";
 }
 
 }  // namespace gossamer::server

@@ -1,6 +1,7 @@
 #include "server/app.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "server/absent_routes.h"
 #include "server/answer_exchange.h"
@@ -9,7 +10,9 @@
 #include "server/guard.h"
 #include "server/ids.h"
 #include "server/metrics.h"
+#include "server/request_fields.h"
 #include "server/route_pattern.h"
+#include "server/shown_text.h"
 #include "server/tool_service.h"
 #include "server/turn_memory.h"
 #include "server/work_line.h"
@@ -37,6 +40,22 @@ std::optional<std::string> client_request_id(const http::Request& request) {
   if (!id || id->empty() || id->size() > kLongest || !std::all_of(id->begin(), id->end(), is_allowed))
     return std::nullopt;
   return *id;
+}
+
+/// The header x-request-deadline in seconds; 0: there is none. Errors: it is no number of milliseconds.
+Result<double> deadline_seconds(const http::Request& request) {
+  constexpr const WholeField& kField = fields::kTimeoutMs;
+  const std::string* text = request.headers.find("x-request-deadline");
+  if (!text) return 0.0;
+  int64_t ms = 0;
+  const char* const end = text->data() + text->size();
+  const auto [read_to, failure] = std::from_chars(text->data(), end, ms);
+  if (failure == std::errc() && read_to == end && ms >= kField.min && ms <= kField.max)
+    return static_cast<double>(ms) / 1e3;
+  return make_error(ErrorCode::kInvalidInput,
+                    "the header x-request-deadline is \"{}\", it must be the milliseconds that the answer may take, as "
+                    "\"timeout_ms\" is: a whole number from {} to {}",
+                    shown(*text), kField.min, kField.max);
 }
 
 /// Memory that runs out ends a request, and not the server.
@@ -171,6 +190,9 @@ void App::run_route(const RouteEntry& route, const std::shared_ptr<Call>& call) 
     error.retry_after_seconds = 5;
     return call->respond(error);
   }
+  const Result<double> deadline = deadline_seconds(call->request());
+  if (!deadline.ok()) return call->respond(bad_request("x-request-deadline", deadline.error().message));
+  call->timeout_seconds = *deadline;
   if (call->request().body.size() > kLargeBodyBytes) return run_later(route, call);
   route.route(call);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -72,7 +73,8 @@ class App {
   void set_model(std::shared_ptr<ServedModel> model);
   /// 0 to 1, while the model loads.
   void set_loading(double fraction) { loading_ = fraction; }
-  double loading() const { return loading_; }
+  /// In percent; it is 100 only when there is a model.
+  unsigned loading_percent() const { return std::min(99u, static_cast<unsigned>(100 * loading_)); }
 
   /// Readiness goes off; work that comes from now on is refused with 503, what runs goes on.
   void start_draining() { draining_ = true; }

@@ -12,9 +12,9 @@
 namespace gossamer::server {
 namespace {
 
-ApiError not_loaded_yet(double fraction) {
-  ApiError error = server_error(503, "model_loading",
-                                fmt::format("the model is being loaded ({:.0f} %); try again soon", 100 * fraction));
+ApiError not_loaded_yet(unsigned percent) {
+  ApiError error =
+      server_error(503, "model_loading", fmt::format("the model is being loaded ({} %); try again soon", percent));
   error.retry_after_seconds = 2;
   return error;
 }
@@ -82,7 +82,7 @@ std::optional<json::object> Call::read_body(bool may_be_empty) const {
 std::shared_ptr<ServedModel> Call::find_model(std::string_view name) const {
   std::shared_ptr<ServedModel> model = app.model();
   if (!model) {
-    respond(not_loaded_yet(app.loading()));
+    respond(not_loaded_yet(app.loading_percent()));
     return nullptr;
   }
   if (!model->names().matches(name)) {
@@ -96,9 +96,9 @@ std::shared_ptr<ServedModel> Call::find_model(std::string_view name) const {
 void Call::complete(AnswerLimits& limits) const {
   const AppOptions& options = app.options();
   limits.tenant = tenant;
-  if (options.timeout_seconds > 0)
-    limits.timeout_seconds = limits.timeout_seconds > 0 ? std::min(limits.timeout_seconds, options.timeout_seconds)
-                                                        : options.timeout_seconds;
+  for (const double seconds : {options.timeout_seconds, timeout_seconds})
+    if (seconds > 0)
+      limits.timeout_seconds = limits.timeout_seconds > 0 ? std::min(limits.timeout_seconds, seconds) : seconds;
   if (limits.max_tokens == 0) limits.max_tokens = options.max_tokens_default;
 }
 

@@ -26,6 +26,7 @@ struct Call {
   std::string request_id;
   TenantId tenant = 0;                   ///< who asks: its own prefix cache and its own place in line
   std::shared_ptr<AccessRecord> record;  ///< for the log: handlers add the model and the counts
+  double timeout_seconds = 0;            ///< from the header x-request-deadline; 0: it sent none
 
   const http::Request& request() const { return exchange->request(); }
   void respond(const json::value& body, unsigned status = 200) const;
@@ -35,7 +36,8 @@ struct Call {
   std::optional<json::object> read_body(bool may_be_empty = false) const;
   /// The model that `name` means. Null: there is none of that name (404), or none yet (503); it has been sent.
   std::shared_ptr<ServedModel> find_model(std::string_view name) const;
-  /// Puts the caller's tenant and the server's own deadline and limit into what a request left open.
+  /// Puts the caller's tenant and the server's own limit into what a request left open; of all deadlines the first
+  /// counts.
   void complete(AnswerLimits& limits) const;
   /// Ends the answer when the client goes, and lets /abort find it, also by the `answer_id` that the client sees (which
   /// belongs into the record before the answer begins: from then on the record is the engine's thread's).

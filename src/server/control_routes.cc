@@ -40,7 +40,7 @@ void add_control_routes(App& app) {
   app.add_route("POST", "/abort", abort_answers);
   app.add_route("POST", "/abort_request", abort_answers);
   app.add_route("POST", "/reset_prefix_cache", reset_prefix_cache);
-  app.add_route("POST", "/flush_cache", reset_prefix_cache);
+  for (const char* method : {"GET", "POST"}) app.add_route(method, "/flush_cache", reset_prefix_cache);  // as SGLang
 }
 
 }  // namespace gossamer::server

@@ -58,6 +58,7 @@ class Choices : public std::enable_shared_from_this<Choices> {
     bool unwanted = false;         // guarded by mutex_: cancel as soon as the id is known
     // The engine's thread alone:
     uint32_t num_tokens = 0;
+    Usage counted;  // by the metrics so far; the prompt is the first choice's
     Clock::time_point last_token;
     bool ended = false;
   };
@@ -94,7 +95,9 @@ class Choices : public std::enable_shared_from_this<Choices> {
     if (choice.ended) return;
     if (event.kind == EngineEvent::Kind::kPrefill && index == 0)
       prompt_logprobs_.insert(prompt_logprobs_.end(), event.prompt_logprobs.begin(), event.prompt_logprobs.end());
+    count_times(index, event);
     if (event.kind == EngineEvent::Kind::kToken) take_token(index, choice, event);
+    count_tokens(index, event);
     if (event.kind == EngineEvent::Kind::kEnd) take_end(index, choice, event);
     if (event.kind != EngineEvent::Kind::kPrefill && !std::exchange(others_began_, true))
       for (uint32_t i = 1; i < choices_.size(); ++i) submit_or_fail(i);
@@ -190,6 +193,32 @@ class Choices : public std::enable_shared_from_this<Choices> {
     choice.last_token = now;
   }
 
+  /// When the first choice began, and had its first token.
+  void count_times(uint32_t index, const EngineEvent& event) {
+    if (index > 0 || !model_.metrics()) return;
+    if (!std::exchange(began_, true)) model_.metrics()->count_begin(event.times.queue_seconds);
+    if (event.kind == EngineEvent::Kind::kToken && !std::exchange(has_token_, true))
+      model_.metrics()->count_first_token(event.times);
+  }
+
+  /// Tokens that came since they were counted last: at the end it is all of the usage.
+  void count_tokens(uint32_t index, const EngineEvent& event) {
+    if (!model_.metrics()) return;
+    Choice& choice = choices_[index];
+    Usage now{choice.counted.prompt_tokens, choice.counted.cached_tokens, choice.num_tokens,
+              choice.reader->reasoning_tokens()};
+    if (index == 0) {
+      const bool is_prefill = event.kind == EngineEvent::Kind::kPrefill;
+      now.prompt_tokens = is_prefill ? std::max(now.prompt_tokens, event.prompt_done) : usage_.prompt_tokens;
+      now.cached_tokens = std::max(now.cached_tokens, event.cached_tokens);
+    }
+    model_.metrics()->count_tokens({now.prompt_tokens - choice.counted.prompt_tokens,
+                                    now.cached_tokens - choice.counted.cached_tokens,
+                                    now.completion_tokens - choice.counted.completion_tokens,
+                                    now.reasoning_tokens - choice.counted.reasoning_tokens});
+    choice.counted = now;
+  }
+
   void count(uint32_t index, const AnswerEvent& end) {
     if (index == 0) {
       usage_.cached_tokens = end.usage.cached_tokens;
@@ -210,6 +239,7 @@ class Choices : public std::enable_shared_from_this<Choices> {
   Generation::Sink sink_;
   std::atomic<uint32_t> num_open_;
   bool others_began_ = false;
+  bool began_ = false, has_token_ = false;  // the first choice, as the metrics know
   bool scores_only_ = false;
   std::vector<Logprobs> prompt_logprobs_;  // of each prompt token but the first
   Usage usage_;                            // of all choices
@@ -247,6 +277,11 @@ EngineRequest engine_request(const ServedModel& model, std::vector<TokenId> prom
   return request;
 }
 
+/// Tokens that end an answer and are no part of it.
+std::vector<TokenId> hidden_stops(const AnswerLimits& limits) {
+  return limits.shows_stop ? std::vector<TokenId>() : limits.stop_token_ids;
+}
+
 Result<std::shared_ptr<Generation>> start(ServedModel& model, EngineRequest request, std::vector<TokenId> extra_stops,
                                           std::vector<std::unique_ptr<AnswerReader>> readers, Generation::Sink sink,
                                           bool scores_only = false) {
@@ -274,7 +309,7 @@ Result<std::shared_ptr<Generation>> start_generation(ServedModel& model, const C
   }
   EngineRequest engine = engine_request(model, std::move(prompt), request.limits);
   engine.constraint = request.constraint;
-  return start(model, std::move(engine), request.limits.stop_token_ids, std::move(readers), std::move(sink));
+  return start(model, std::move(engine), hidden_stops(request.limits), std::move(readers), std::move(sink));
 }
 
 Result<std::shared_ptr<Generation>> start_generation(ServedModel& model, const CompletionRequest& request,
@@ -285,7 +320,7 @@ Result<std::shared_ptr<Generation>> start_generation(ServedModel& model, const C
   EngineRequest engine = engine_request(model, request.prompt, request.limits);
   engine.prompt_logprobs = engine.computes_whole_prompt = request.prompt_logprobs;
   engine.constraint = request.constraint;
-  return start(model, std::move(engine), request.limits.stop_token_ids, std::move(readers), std::move(sink),
+  return start(model, std::move(engine), hidden_stops(request.limits), std::move(readers), std::move(sink),
                request.scores_only);
 }
 

@@ -57,6 +57,7 @@ struct AnswerLimits {
   bool ignore_eos = false;
   std::vector<std::string> stop;  ///< texts; in a chat they are looked for in the final channel only
   std::vector<TokenId> stop_token_ids;
+  bool shows_stop = false;  ///< the text, or the token, that ends an answer is part of it
   std::optional<uint32_t> top_logprobs;
   double timeout_seconds = 0;  ///< 0: the server's own
   Priority priority = Priority::kInteractive;
@@ -120,7 +121,7 @@ struct Usage {
 
 /// What happens to one choice, in this order: any of the texts and calls as they come, then one kEnd. Texts are
 /// well-formed UTF-8, never empty (but for the last kText of a completion, which may have tokens alone), and never hold
-/// a piece of a stop text or of a frame.
+/// a piece of a frame, or of a stop text unless AnswerLimits::shows_stop.
 struct AnswerEvent {
   enum class Kind : uint8_t {
     kReasoning,      ///< text of the analysis channel

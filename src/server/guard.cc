@@ -26,6 +26,19 @@ std::optional<std::string> key_of(const http::Headers& headers) {
   return std::nullopt;
 }
 
+/// What a browser may send as Origin: scheme://host, and a port that is not the scheme's own; "null" is a page of a
+/// file.
+bool is_origin(std::string_view text) {
+  const size_t colon = text.find("://");
+  if (text == "null") return true;
+  if (colon == 0 || colon == std::string_view::npos) return false;
+  const std::string_view scheme = text.substr(0, colon), host = text.substr(colon + 3);
+  const auto is_plain = [](char c) { return c > ' ' && c < 0x7f && !(c >= 'A' && c <= 'Z') && c != '/' && c != '*'; };
+  const bool has_own_port =
+      (scheme == "http" && host.ends_with(":80")) || (scheme == "https" && host.ends_with(":443"));
+  return !host.empty() && std::ranges::all_of(scheme, is_plain) && std::ranges::all_of(host, is_plain) && !has_own_port;
+}
+
 ApiError no_key(std::string message) {
   ApiError error;
   error.status = 401;
@@ -39,6 +52,14 @@ ApiError no_key(std::string message) {
 
 Result<std::unique_ptr<Guard>> Guard::create(const std::vector<std::string>& api_keys, const std::string& key_file,
                                              std::vector<std::string> cors_origins) {
+  for (const std::string& origin : cors_origins)
+    if (origin != "*" && !is_origin(origin))
+      return make_error(
+          ErrorCode::kInvalidInput,
+          "--cors {} lets no page in: an origin is written as browsers send it, in lower case, without a "
+          "path and without the scheme's own port, such as https://chat.example or http://localhost:3000; "
+          "* is every one",
+          origin);
   GOS_TRY(std::unique_ptr<ApiKeys> keys, ApiKeys::load(api_keys, key_file));
   return std::unique_ptr<Guard>(new Guard(std::move(keys), std::move(cors_origins)));
 }

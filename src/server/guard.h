@@ -14,7 +14,7 @@ namespace gossamer::server {
 /// Who may ask (API keys), and which pages in a browser may (CORS).
 class Guard {
  public:
-  /// Errors: as ApiKeys::load().
+  /// Errors: as ApiKeys::load(); an origin that no browser sends.
   static Result<std::unique_ptr<Guard>> create(const std::vector<std::string>& api_keys, const std::string& key_file,
                                                std::vector<std::string> cors_origins);
 

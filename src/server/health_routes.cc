@@ -1,5 +1,3 @@
-#include <cmath>
-
 #include "server/app.h"
 #include "server/call.h"
 #include "server/metrics.h"
@@ -24,7 +22,7 @@ void tell_ready(const std::shared_ptr<Call>& call) {
   };
   if (app.draining()) return tell_not_ready({{"status", "draining"}}, "5");
   const std::shared_ptr<ServedModel> model = app.model();
-  if (!model) return tell_not_ready({{"status", "loading"}, {"percent", std::floor(100 * app.loading())}}, "2");
+  if (!model) return tell_not_ready({{"status", "loading"}, {"percent", app.loading_percent()}}, "2");
   call->exchange->respond(uncached(json_response(json::object{{"status", "ok"}, {"model", model->name()}})));
 }
 

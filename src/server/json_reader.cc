@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/utf8.h"
+#include "harmony/json_text.h"
 
 namespace gossamer::server {
 namespace {
@@ -12,7 +13,7 @@ std::string excerpt(const json::value& value) {
   constexpr size_t kLongest = 60;
   if (value.is_object()) return "an object";
   if (value.is_array()) return "a list";
-  const std::string text = json::serialize(value);
+  const std::string text = harmony::compact_json(value);
   return text.size() <= kLongest ? text : utf8_lossy(text.substr(0, kLongest)) + "...";
 }
 

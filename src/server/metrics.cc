@@ -102,22 +102,27 @@ Metrics::Metrics()
       longest_answer_size_(kSizeBounds),
       step_size_(kSizeBounds) {}
 
+void Metrics::count_tokens(const Usage& more) {
+  prompt_tokens_ += more.prompt_tokens;
+  cached_tokens_ += more.cached_tokens;
+  generated_tokens_ += more.completion_tokens;
+  reasoning_tokens_ += more.reasoning_tokens;
+}
+
+void Metrics::count_first_token(const RequestTimes& times) {
+  ttft_.observe(times.first_token_seconds);
+  prefill_.observe(times.first_token_seconds - times.queue_seconds);
+}
+
 void Metrics::count_answer(const Usage& usage, const RequestTimes& times, AnswerEvent::Finish finish,
                            uint32_t num_choices, uint32_t longest_answer) {
-  prompt_tokens_ += usage.prompt_tokens;
-  cached_tokens_ += usage.cached_tokens;
-  generated_tokens_ += usage.completion_tokens;
-  reasoning_tokens_ += usage.reasoning_tokens;
   ++finished_[static_cast<size_t>(finish)];
   prompt_size_.observe(usage.prompt_tokens);
   answer_size_.observe(usage.completion_tokens);
   longest_answer_size_.observe(longest_answer);
   end_to_end_.observe(times.end_seconds);
-  queue_.observe(times.queue_seconds);
   if (times.first_token_seconds == 0) return;
   const double decode_seconds = times.end_seconds - times.first_token_seconds;
-  ttft_.observe(times.first_token_seconds);
-  prefill_.observe(times.first_token_seconds - times.queue_seconds);
   decode_.observe(decode_seconds);
   computing_.observe(times.end_seconds - times.queue_seconds);
   const uint32_t tokens = usage.completion_tokens / std::max(num_choices, 1u);
@@ -141,11 +146,11 @@ std::string Metrics::exposition(const ServedModel* model) const {
   own.counter("gossamer_preemptions_total", static_cast<double>(stats.preemptions),
               "Sequences that gave up their pages for another.");
   own.counter("gossamer_prompt_tokens_total", static_cast<double>(prompt_tokens_),
-              "Prompt tokens, as usage tells them.");
+              "Prompt tokens, as usage tells them in the end; they rise with each step.");
   own.counter("gossamer_cached_prompt_tokens_total", static_cast<double>(cached_tokens_),
               "Prompt tokens that the prefix cache had.");
   own.counter("gossamer_generated_tokens_total", static_cast<double>(generated_tokens_),
-              "Tokens of answers, as usage tells them.");
+              "Tokens of answers, as usage tells them in the end; they rise with each step.");
   own.counter("gossamer_reasoning_tokens_total", static_cast<double>(reasoning_tokens_),
               "Those of them that are reasoning.");
   own.counter("gossamer_requests_refused_total", static_cast<double>(refused_busy_),
@@ -194,6 +199,12 @@ std::string Metrics::exposition(const ServedModel* model) const {
                "As gossamer_generated_tokens_total.");
   vllm.counter("vllm:admission_rejections_total", static_cast<double>(refused_busy_),
                "As gossamer_requests_refused_total.");
+  // There is no speculation and no LoRA: dashboards and gateways look for the names all the same.
+  vllm.counter("vllm:spec_decode_num_drafts_total", 0, "Drafts of speculation: none here.");
+  vllm.counter("vllm:spec_decode_num_draft_tokens_total", 0, "Tokens of drafts: none here.");
+  vllm.counter("vllm:spec_decode_num_accepted_tokens_total", 0, "Tokens of drafts that were right: none here.");
+  vllm.family("vllm:lora_requests_info", "gauge", "Adapters that run and wait: there are none here.");
+  vllm.sample("vllm:lora_requests_info", 0, R"(max_lora="0",running_lora_adapters="",waiting_lora_adapters="")");
   vllm.family("vllm:request_success_total", "counter", "Requests that have ended, by reason.");
   for (const std::string_view reason : {"stop", "length", "abort", "error"}) {
     uint64_t count = 0;

@@ -16,9 +16,17 @@ class Metrics {
  public:
   Metrics();
 
+  /// Tokens that were read, found in the prefix cache or written since the last call for the same answer: counters move
+  /// with every step.
+  void count_tokens(const Usage& more);
+  /// The first step of a request began so long after it came, or it ended without one.
+  void count_begin(double queue_seconds) { queue_.observe(queue_seconds); }
+  /// A request has its first token; `times` as they are by then.
+  void count_first_token(const RequestTimes& times);
   /// A token of an answer came so long after the one before it.
   void count_token_gap(double seconds) { inter_token_.observe(seconds); }
-  /// A request has ended: usage of all its choices together, times and reason of the first; tokens of the longest.
+  /// A request has ended: usage of all its choices together, times and reason of the first; tokens of the longest. Its
+  /// tokens were counted before.
   void count_answer(const Usage& usage, const RequestTimes& times, AnswerEvent::Finish finish, uint32_t num_choices,
                     uint32_t longest_answer);
   /// A step of the engine has computed so many tokens.

@@ -17,6 +17,8 @@ void read_options(JsonReader& reader, const ServedModel& model, OllamaRequest& r
   const json::object* options = reader.object("options");
   JsonReader inner = reader.inside(options ? *options : kNone, "options");
   request.limits = read_limits(inner, model);
+  if (const auto timeout_ms = reader.whole(fields::kTimeoutMs); timeout_ms && !inner.any(fields::kTimeoutMs.name))
+    request.limits.timeout_seconds = static_cast<double>(*timeout_ms) / 1e3;
   request.limits.ignore_eos = false;  // no option of Ollama's
   request.limits.reasoning_budget_tokens = read_reasoning_budget(inner);
   if (const auto penalty = inner.number(fields::kRepeatPenalty))

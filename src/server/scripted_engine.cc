@@ -128,6 +128,7 @@ bool ScriptedEngine::advance(SequenceId id, Running& running, double now) {
   event.cached_tokens = std::min(script_.cached_tokens, event.prompt_tokens);
   if (request.top_logprobs) event.logprobs = made_up_logprobs(event.token, *request.top_logprobs);
   if (running.first_token == 0) running.first_token = now;
+  event.times.first_token_seconds = running.first_token - running.submitted;
   {
     std::lock_guard lock(mutex_);
     ++stats_.generated_tokens;

@@ -104,6 +104,19 @@ TEST(Cors, LetsAPageInWithItsHeadersAndTellsItErrorsToo) {
   EXPECT_EQ(header(*stranger, "Access-Control-Allow-Origin"), "");
 }
 
+TEST(Cors, OriginsThatNoBrowserSendsAreRefused) {
+  const auto error_of = [](const std::string& origin) {
+    const Result<std::unique_ptr<Guard>> guard = Guard::create({}, "", {origin});
+    return guard.ok() ? "" : guard.error().message;
+  };
+  for (const char* origin : {"*", "null", "https://chat.example", "http://localhost:3000", "http://[::1]:8080",
+                             "chrome-extension://abc", "tauri://localhost"})
+    EXPECT_EQ(error_of(origin), "") << origin;
+  for (const char* origin : {"foo", "", "chat.example", "https://", "://chat.example", "https://chat.example/",
+                             "https://Chat.example", "https://chat.example:443", "https://*.example", "a b://c"})
+    EXPECT_NE(error_of(origin).find("--cors " + std::string(origin)), std::string::npos) << origin;
+}
+
 TEST(RequestId, IsTheClientsWhereItCanBe) {
   TestApp app({kHi});
   EXPECT_EQ(header(*app.ask("GET", "/livez", "", {{"X-Request-Id", "abc-1"}}), "x-request-id"), "abc-1");
@@ -128,6 +141,8 @@ TEST(Loading, IsToldWithHowFarItIs) {
   EXPECT_EQ(health->response().status, 503u);
   EXPECT_NE(health->response().body.find("\"percent\":42"), std::string::npos) << health->response().body;
   EXPECT_EQ(app.ask("GET", "/livez")->response().status, 200u);
+  app.app().set_loading(1);  // what comes behind the weights takes a moment, too
+  EXPECT_NE(app.ask("GET", "/health")->response().body.find("\"percent\":99}"), std::string::npos);
   const auto chat = app.ask("POST", "/v1/chat/completions", kBody);
   EXPECT_EQ(chat->response().status, 503u);
   EXPECT_EQ(header(*chat, "Retry-After"), "2");
@@ -144,6 +159,36 @@ TEST(Draining, RefusesNewWorkAndTellsReadiness) {
   const auto refused = app.ask("POST", "/v1/chat/completions", kBody);
   EXPECT_EQ(refused->response().status, 503u);
   EXPECT_NE(header(*refused, "Retry-After"), "");
+}
+
+TEST(Deadline, OfAHeaderEndsAnswersAsTimeoutMsDoes) {
+  Script script;
+  script.seconds_per_token = 0.005;
+  std::string endless = "<|channel|>final<|message|>";
+  for (int i = 0; i < 100'000; ++i) endless += " x";
+  TestApp app({endless}, {}, script);
+  const http::Headers deadline{{"X-Request-Deadline", "60"}};
+  for (const auto& [path, body] :
+       {std::pair("/v1/chat/completions", kBody),
+        std::pair("/v1/chat/completions",
+                  R"({"timeout_ms": 1000000000, "messages": [{"role": "user", "content": "x"}]})"),
+        std::pair("/v1/completions", R"({"prompt": "x", "max_tokens": 90000})")}) {
+    const auto answer = app.ask("POST", path, body, deadline);
+    EXPECT_EQ(answer->response().status, 200u);
+    EXPECT_NE(answer->response().body.find("\"finish_reason\":\"length\""), std::string::npos) << body;
+  }
+  for (const char* odd : {"soon", "", "0", "-5", "1.5", "60 ms", "99999999999999999999"}) {
+    const auto refused = app.ask("POST", "/v1/chat/completions", kBody, {{"x-request-deadline", odd}});
+    EXPECT_EQ(refused->response().status, 400u) << odd;
+    EXPECT_NE(refused->response().body.find("\"param\":\"x-request-deadline\""), std::string::npos) << odd;
+  }
+}
+
+TEST(PrefixCache, IsForgottenByAnyOfItsNames) {
+  TestApp app({kHi});
+  for (const auto& [method, path] :
+       {std::pair("POST", "/reset_prefix_cache"), std::pair("POST", "/flush_cache"), std::pair("GET", "/flush_cache")})
+    EXPECT_EQ(app.ask(method, path)->response().status, 200u) << method << path;
 }
 
 TEST(Line, IsBounded) {
@@ -208,6 +253,17 @@ TEST(AccessLog, HasCountsAndNoText) {
   }
 }
 
+TEST(AccessLog, WritesSecondsAsPeopleDo) {
+  AccessRecord record;
+  record.seconds = 0.0000283;
+  record.completion_tokens = 1;
+  record.first_token_seconds = 1.5;
+  const std::string line = access_line_json(record);
+  EXPECT_NE(line.find("\"seconds\":0.000028,"), std::string::npos) << line;
+  EXPECT_NE(line.find("\"ttft_seconds\":1.500000,"), std::string::npos) << line;
+  EXPECT_TRUE(parse_json(line, "the line").ok()) << line;
+}
+
 TEST(AccessLog, TakesNoTraceThatIsNone) {
   EXPECT_EQ(trace_id_of("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"), "4bf92f3577b34da6a3ce929d0e0e4736");
   for (const char* odd : {"", "00-", "00-4bf92f3577b34da6a3ce929d0e0e4736", "4bf92f3577b34da6a3ce929d0e0e4736-1",
@@ -244,6 +300,37 @@ TEST(MetricsText, AgreesWithUsage) {
             std::string::npos);
 }
 
+/// What is told of an answer while it is being written.
+TEST(MetricsText, MovesWithEveryToken) {
+  Script script;
+  script.seconds_per_token = 0.005;
+  script.cached_tokens = 2;
+  std::string endless = "<|channel|>analysis<|message|>";
+  for (int i = 0; i < 100'000; ++i) endless += " x";
+  TestApp app({endless}, {}, script);
+  const auto answer =
+      app.send("POST", "/v1/chat/completions", R"({"stream": true, "messages": [{"role": "user", "content": "x"}]})");
+  ASSERT_TRUE(answer->wait_for_pieces(3));
+  const auto told = [&](const char* name) { return metric(app.ask("GET", "/metrics")->response().body, name); };
+  EXPECT_GT(told("gossamer_prompt_tokens_total"), 2);
+  EXPECT_EQ(told("gossamer_cached_prompt_tokens_total"), 2);
+  EXPECT_EQ(told("gossamer_time_to_first_token_seconds_count"), 1);
+  EXPECT_EQ(told("gossamer_request_queue_seconds_count"), 1);
+  const double first = told("gossamer_generated_tokens_total"), reasoning = told("gossamer_reasoning_tokens_total");
+  EXPECT_GT(first, 0);
+  EXPECT_GT(reasoning, 0);
+  ASSERT_TRUE(answer->wait_for_pieces(9));
+  EXPECT_GT(told("gossamer_generated_tokens_total"), first);
+  EXPECT_GT(told("gossamer_reasoning_tokens_total"), reasoning);
+  EXPECT_EQ(told("gossamer_request_seconds_count"), 0);
+  EXPECT_FALSE(answer->has_ended());
+  EXPECT_EQ(app.ask("POST", "/abort", R"({"abort_all": true})")->response().status, 200u);
+  ASSERT_TRUE(answer->wait());
+  EXPECT_EQ(told("gossamer_time_to_first_token_seconds_count"), 1);
+  EXPECT_EQ(told("gossamer_request_queue_seconds_count"), 1);
+  EXPECT_EQ(told("gossamer_request_seconds_count"), 1);
+}
+
 /// Each family has HELP and TYPE once, before its samples; names and values are well-formed.
 TEST(MetricsText, IsWellFormed) {
   TestApp app({kHi});
@@ -267,7 +354,7 @@ TEST(MetricsText, IsWellFormed) {
   EXPECT_GT(types.size(), 30u);
 }
 
-/// What dashboards and gateways made for vLLM ask for, as far as it can be there: no speculation, no LoRA, no swapping.
+/// What dashboards and gateways made for vLLM ask for; of speculation and LoRA it is zeros.
 TEST(MetricsText, HasVllmsNames) {
   TestApp app({kHi});
   (void)app.ask("POST", "/v1/chat/completions", kBody);
@@ -278,7 +365,9 @@ TEST(MetricsText, HasVllmsNames) {
   for (const char* name :
        {"num_requests_running", "num_requests_waiting", "kv_cache_usage_perc", "gpu_cache_usage_perc",
         "prefix_cache_queries_total", "prefix_cache_hits_total", "num_preemptions_total", "prompt_tokens_total",
-        "generation_tokens_total", "request_success_total", "admission_rejections_total", "cache_config_info"})
+        "generation_tokens_total", "request_success_total", "admission_rejections_total", "cache_config_info",
+        "spec_decode_num_drafts_total", "spec_decode_num_draft_tokens_total", "spec_decode_num_accepted_tokens_total",
+        "lora_requests_info"})
     EXPECT_TRUE(has(std::string("vllm:") + name)) << name;
   for (const char* name :
        {"iteration_tokens_total", "time_to_first_token_seconds", "inter_token_latency_seconds",

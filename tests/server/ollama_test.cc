@@ -370,5 +370,21 @@ TEST(Ollama, TimesAreRfc3339) {
   EXPECT_EQ(rfc3339_nanoseconds(0), "1970-01-01T00:00:00.000000000Z");
 }
 
+TEST(Ollama, TimeoutMsEndsAnAnswerWhereverItStands) {
+  std::string endless = "<|channel|>final<|message|>";
+  for (int i = 0; i < 100'000; ++i) endless += " x";
+  Script slow;
+  slow.seconds_per_token = 0.005;
+  AskedApp app({endless}, slow);
+  for (const char* field : {R"("timeout_ms":60)", R"("options":{"timeout_ms":60})"}) {
+    const Answer answer = app.ask(
+        "POST", "/api/chat",
+        fmt::format(R"({{"model":"gpt-oss:20b","stream":false,"messages":[{{"role":"user","content":"x"}}],{}}})",
+                    field));
+    ASSERT_EQ(answer.status, 200u) << answer.body;
+    EXPECT_EQ(answer.json().at("done_reason"), "length");
+  }
+}
+
 }  // namespace
 }  // namespace gossamer::server
