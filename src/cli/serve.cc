@@ -106,6 +106,7 @@ class Serving {
   }
 
   Status start() {
+    GOS_TRY_STATUS(check_before_loading(options_));
     server::AppOptions app_options = app_options_of(options_, log_);
     GOS_TRY(app_options.tools, server_tools(options_));
     GOS_TRY(app_, server::App::create(std::move(app_options)));

@@ -3,8 +3,10 @@
 #include <filesystem>
 
 #include "base/mmap_file.h"
+#include "base/thread_pool.h"
 #include "cli/progress_line.h"
 #include "cli/setup_options.h"
+#include "kernels/backend.h"
 #include "server/engine_source.h"
 #include "server/metrics.h"
 #include "server/scripted_engine.h"
@@ -20,6 +22,16 @@ Result<std::function<std::string()>> clock_of(const std::string& date) {
   setup.date = date;
   GOS_TRY_STATUS(setup.make().ok() ? Status() : Status(setup.make().error()));
   return std::function<std::string()>([setup] { return setup.make()->date; });
+}
+
+Result<EngineOptions> engine_options_of(const ServeOptions& options) {
+  GOS_TRY(EngineOptions engine, options.engine.resolve(options.model.chosen_precision()));
+  engine.populate = true;
+  engine.prefix_cache = !options.no_prefix_cache;
+  engine.limits.max_rows = options.max_running;
+  engine.limits.max_waiting_requests = options.max_queue;
+  if (options.max_context > 0) engine.limits.max_sequence_tokens = options.max_context;
+  return engine;
 }
 
 Result<std::shared_ptr<server::ServedModel>> scripted_model(const ServeOptions& options, server::App& app) {
@@ -42,15 +54,28 @@ Result<std::shared_ptr<server::ServedModel>> scripted_model(const ServeOptions& 
 
 }  // namespace
 
+Status check_before_loading(const ServeOptions& options) {
+  if (options.max_running == 0)
+    return make_error(ErrorCode::kInvalidInput, "--max-running is 0; one answer has to be computed at least");
+  if (options.max_queue == 0)
+    return make_error(ErrorCode::kInvalidInput,
+                      "--max-queue is 0; every request goes through the line, so it must hold one at least");
+  GOS_TRY_STATUS(clock_of(options.date));
+  if (!options.script.empty()) {
+    GOS_TRY_STATUS(read_file(options.script, kLargestScriptBytes));
+    return {};
+  }
+  GOS_TRY_STATUS(engine_options_of(options));
+  GOS_TRY_STATUS(options.model.load_options());
+  ThreadPool one_thread(1);
+  GOS_TRY_STATUS(kernels::make_backend(options.model.backend, one_thread, options.model.chosen_precision()));
+  GOS_TRY_STATUS(find_model(options.model.model));
+  return {};
+}
+
 Result<std::shared_ptr<server::ServedModel>> load_served_model(const ServeOptions& options, server::App& app) {
   if (!options.script.empty()) return scripted_model(options, app);
-  GOS_TRY(EngineOptions engine_options, options.engine.resolve(options.model.chosen_precision()));
-  engine_options.populate = true;
-  engine_options.prefix_cache = !options.no_prefix_cache;
-  engine_options.limits.max_rows = options.max_running;
-  engine_options.limits.max_waiting_requests = options.max_queue;
-  if (options.max_context > 0) engine_options.limits.max_sequence_tokens = options.max_context;
-
+  GOS_TRY(const EngineOptions engine_options, engine_options_of(options));
   GOS_TRY(const std::string path, find_model(options.model.model));
   GOS_TRY(LoadOptions load, options.model.load_options());
   load.need_tokenizer = true;

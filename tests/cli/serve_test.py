@@ -197,6 +197,15 @@ class Serve(unittest.TestCase):
                     self.assertEqual(done.returncode, code, done.stderr)
                     self.assertTrue(done.stderr)
 
+    def test_what_cannot_be_served_is_told_before_it_says_that_it_serves(self):
+        for arguments, words in ((["/nonexistent"], "/nonexistent"), (["--scripted", "/nonexist"], "/nonexist"), (["--max-running", "0"], "--max-running is 0"),
+                                 (["--max-queue", "0"], "--max-queue is 0"), (["--backend", "abacus"], "abacus"), (["--kv-memory", "much"], "much"),
+                                 (["--date", "someday"], "someday"), (["--cors", "foo"], "--cors foo"), (["nobody/knows-this"], "nobody/knows-this")):
+            with self.subTest(arguments):
+                done = run("serve", "--port", "0", *arguments)
+                self.assertEqual((done.returncode, done.stdout), (1, b""), done.stderr)
+                self.assertIn(words, done.stderr.decode())
+
     def test_a_script_instead_of_a_model(self):
         with tempfile.NamedTemporaryFile("w") as file:
             file.write("<|channel|>final<|message|>Yes.<|return|>")
