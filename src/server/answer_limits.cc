@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <random>
 
 #include "server/request_fields.h"
+#include "server/shown_text.h"
 
 namespace gossamer::server {
 namespace {
@@ -65,6 +67,32 @@ std::vector<std::string> read_stops(JsonReader& reader) {
   return stops;
 }
 
+/// What would change the answer, and cannot be done: better no answer than another one.
+void refuse_what_is_not_there(JsonReader& reader) {
+  if (const json::array* ids = reader.array("allowed_token_ids"); ids && !ids->empty())
+    reader.fail(
+        "allowed_token_ids",
+        "\"allowed_token_ids\" is not supported; \"structured_outputs\": {\"choice\": [...]} makes the answer one "
+        "of several texts, and \"regex\" there says which characters it has");
+  if (const json::array* words = reader.array("bad_words"); words && !words->empty())
+    reader.fail("bad_words",
+                "\"bad_words\" is not supported; \"logit_bias\" with -100 keeps a token out of the answer");
+  if (reader.any("prompt_logprobs"))
+    reader.fail("prompt_logprobs",
+                "\"prompt_logprobs\" is not supported; /v1/completions scores a prompt with \"echo\" and \"logprobs\"");
+}
+
+/// "service_tier": flex is for work that can wait, the others are one.
+Priority read_service_tier(JsonReader& reader) {
+  constexpr std::string_view kTiers[] = {"auto", "default", "flex", "priority", "scale"};
+  const std::string tier = reader.text("service_tier").value_or("auto");
+  if (std::ranges::find(kTiers, tier) == std::end(kTiers))
+    reader.fail(
+        "service_tier",
+        fmt::format("\"service_tier\" is \"{}\", it must be auto, default, flex, priority or scale", shown(tier)));
+  return tier == "flex" ? Priority::kBatch : Priority::kInteractive;
+}
+
 SamplingParams read_sampling(JsonReader& reader, const ServedModel& model) {
   const GenerationDefaults& defaults = model.defaults();
   SamplingParams sampling;
@@ -121,11 +149,13 @@ AnswerLimits read_limits(JsonReader& reader, const ServedModel& model) {
   limits.ignore_eos = reader.boolean("ignore_eos").value_or(false);
   limits.stop = read_stops(reader);
   limits.stop_token_ids = read_stop_token_ids(reader, model.tokenizer()->head_rows());
+  limits.shows_stop = reader.boolean("include_stop_str_in_output").value_or(false);
   if (const auto timeout_ms = reader.whole(fields::kTimeoutMs))
     limits.timeout_seconds = static_cast<double>(*timeout_ms) / 1e3;
   // As vLLM orders it, lower is sooner; two classes are what the engine has.
-  if (reader.whole(fields::kPriority).value_or(0) > 0 || reader.text("service_tier").value_or("") == "flex")
-    limits.priority = Priority::kBatch;
+  limits.priority = read_service_tier(reader);
+  if (reader.whole(fields::kPriority).value_or(0) > 0) limits.priority = Priority::kBatch;
+  refuse_what_is_not_there(reader);
   return limits;
 }
 

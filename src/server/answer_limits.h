@@ -10,8 +10,9 @@ namespace gossamer::server {
 
 /// Sampling and ends from the fields that all of OpenAI's interfaces share: temperature, top_p, presence_penalty,
 /// frequency_penalty, logit_bias, seed, stop; and vLLM's top_k, min_p, repetition_penalty, min_tokens, ignore_eos,
-/// stop_token_ids, priority; timeout_ms. Not max_tokens and logprobs, which are spelt differently everywhere. What is
-/// absent comes from the model's own defaults; a seed is random then.
+/// stop_token_ids, include_stop_str_in_output, priority; service_tier, timeout_ms. What others have and this server has
+/// not (allowed_token_ids, bad_words, prompt_logprobs) is a problem. Not max_tokens and logprobs, which are spelt
+/// differently everywhere. What is absent comes from the model's own defaults; a seed is random then.
 AnswerLimits read_limits(JsonReader& reader, const ServedModel& model);
 
 /// The most tokens of reasoning: "reasoning_budget", "thinking_budget", "thinking_token_budget", as servers have it, or

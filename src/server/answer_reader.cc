@@ -56,7 +56,7 @@ ChatReader::ChatReader(harmony::StreamParser parser, const ChatRequest& request)
       functions_(request.tool_choice.kind == ToolChoice::Kind::kNone ? std::vector<std::string>() : request.functions),
       built_ins_(request.tool_choice.kind == ToolChoice::Kind::kNone ? std::vector<std::string>() : request.built_ins),
       one_call_only_(!request.parallel_tool_calls),
-      final_(request.limits.stop) {
+      final_(request.limits.stop, request.limits.shows_stop) {
   for (const auto& [function, arguments] : request.arguments)
     if (arguments.spec.kind != grammar::GrammarSpec::Kind::kJsonSchema) text_functions_.push_back(function);
 }
@@ -201,7 +201,9 @@ void ChatReader::finish(const Emit& emit) {
 }
 
 PlainReader::PlainReader(std::shared_ptr<const Tokenizer> tokenizer, const CompletionRequest& request)
-    : tokenizer_(std::move(tokenizer)), shows_specials_(request.shows_specials), text_(request.limits.stop) {}
+    : tokenizer_(std::move(tokenizer)),
+      shows_specials_(request.shows_specials),
+      text_(request.limits.stop, request.limits.shows_stop) {}
 
 AnswerEvent PlainReader::event() {
   AnswerEvent event;

@@ -37,7 +37,9 @@ class AnswerReader {
 /// holds text back.
 class TextWithTokens {
  public:
-  explicit TextWithTokens(std::vector<std::string> stops) : stops_(std::move(stops)) {}
+  /// As StopTexts.
+  explicit TextWithTokens(std::vector<std::string> stops, bool shows_stop = false)
+      : stops_(std::move(stops), shows_stop) {}
 
   /// `token`: null where the text has none of its own (a blank line between messages).
   void feed(std::string_view text, const ScoredToken* token, AnswerEvent event, const AnswerReader::Emit& emit);

@@ -43,6 +43,11 @@ void answer_chat(const std::shared_ptr<Call>& call) {
     add_server_tools(*call, reader, prompt, request);
   };
   const auto completion = std::make_shared<ChatCompletion>(read_chat_completion(reader, *model, offer));
+  if (!reader.boolean("add_generation_prompt").value_or(true))  // which /render takes
+    reader.fail(
+        "add_generation_prompt",
+        "\"add_generation_prompt\": false is not supported: an answer is a message of its own; /v1/completions goes "
+        "on from any text");
   if (!reader.ok()) return call->respond(*reader.problem());
   completion->answers_function_call = answers_function_call;
   call->complete(completion->request.limits);

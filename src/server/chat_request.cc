@@ -155,6 +155,21 @@ void refuse_what_is_not_there(JsonReader& reader) {
         "from any text");
   if (reader.boolean("use_beam_search").value_or(false))
     reader.fail("use_beam_search", "\"use_beam_search\" is not supported; ask for \"n\" and choose");
+  const int64_t n = reader.whole(fields::kN).value_or(1);
+  if (reader.whole(fields::kBestOf).value_or(n) != n)
+    reader.fail("best_of", "\"best_of\" is not supported; ask for \"n\" and choose");
+  if (reader.any("truncate_prompt_tokens"))
+    reader.fail(
+        "truncate_prompt_tokens",
+        "\"truncate_prompt_tokens\" is for /v1/completions: half a chat is none; leave out the oldest messages, or "
+        "ask /v1/responses with \"truncation\": \"auto\"");
+}
+
+/// Fields of OpenAI's that change nothing here: what is no such field at all is told all the same.
+void check_what_changes_nothing(JsonReader& reader) {
+  (void)reader.object("metadata");
+  (void)reader.boolean("store");
+  for (const char* name : {"user", "safety_identifier", "prompt_cache_key"}) (void)reader.text(name);
 }
 
 /// "tool_choice", read.
@@ -292,6 +307,7 @@ ChatCompletion read_chat_completion(JsonReader& reader, const ServedModel& model
   body.shows_reasoning = reader.boolean("include_reasoning").value_or(body.shows_reasoning);
   body.stream_options = read_stream_options(reader);
   refuse_what_is_not_there(reader);
+  check_what_changes_nothing(reader);
   if (reader.ok() && complete) complete(prompt, request);
   if (reader.ok() && chosen.allowed) keep_allowed(*chosen.allowed, reader, request);
   if (reader.ok()) resolve_tool_choice(reader, request);

@@ -86,6 +86,18 @@ void refuse_what_is_not_there(JsonReader& reader) {
     reader.fail("use_beam_search", "\"use_beam_search\" is not supported; ask for \"n\" and choose");
 }
 
+/// "truncate_prompt_tokens", as vLLM has it: the last so many tokens of each prompt; -1: as many as fit beside the
+/// answer. 0: all of it.
+uint32_t read_prompt_limit(JsonReader& reader, const ServedModel& model, uint32_t max_tokens) {
+  const std::optional<int64_t> limit = reader.whole(fields::kTruncatePromptTokens);
+  if (limit == 0)
+    reader.fail("truncate_prompt_tokens",
+                "\"truncate_prompt_tokens\" is 0, it must be at least 1, or -1 for as many as the context holds");
+  const uint32_t context = model.max_sequence_tokens(), answer = std::max(max_tokens, 1u);
+  if (limit == -1) return context > answer ? context - answer : 1;
+  return static_cast<uint32_t>(limit.value_or(0));
+}
+
 }  // namespace
 
 Completion read_completion(JsonReader& reader, const ServedModel& model) {
@@ -111,8 +123,10 @@ Completion read_completion(JsonReader& reader, const ServedModel& model) {
     reader.fail("echo",
                 "\"echo\" with \"logprobs\" is not supported together with \"stream\": ask for the whole answer");
 
+  const uint32_t prompt_limit = read_prompt_limit(reader, model, request.limits.max_tokens);
   PromptReader prompts(reader, *model.tokenizer());
   for (std::vector<TokenId>& prompt : prompts.read(reader.any("prompt"))) {
+    if (prompt_limit > 0 && prompt.size() > prompt_limit) prompt.erase(prompt.begin(), prompt.end() - prompt_limit);
     request.prompt = std::move(prompt);
     body.requests.push_back(request);
   }

@@ -201,7 +201,12 @@ OutputFormat read_output_format(const json::object* format, const std::string& p
   JsonReader inner = fields.inside(nested ? *nested : *format, nested ? fields.place("json_schema") : place);
   const json::object* schema = inner.object("schema");
   if (!schema) {
-    inner.fail("schema", fmt::format("{} is missing: a JSON schema", inner.place("schema")));
+    const bool lacks_object = !nested && place == "response_format";
+    if (lacks_object)
+      fields.fail("json_schema", fmt::format("{} is missing: an object with a JSON schema as its \"schema\"",
+                                             fields.place("json_schema")));
+    else
+      inner.fail("schema", fmt::format("{} is missing: a JSON schema", inner.place("schema")));
     return {};
   }
   OutputFormat output = json_schema_format(*schema, inner.place("schema"), reader);

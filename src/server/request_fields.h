@@ -33,6 +33,7 @@ inline constexpr WholeField kN{"n", 1, 8};
 inline constexpr WholeField kBestOf{"best_of", 1, 8};
 inline constexpr WholeField kLogprobs{"logprobs", 0, 20};
 inline constexpr WholeField kTopLogprobs{"top_logprobs", 0, 20};
+inline constexpr WholeField kTruncatePromptTokens{"truncate_prompt_tokens", -1, kMostTokens};
 inline constexpr WholeField kMaxToolCalls{"max_tool_calls", 0, kMostTokens};
 inline constexpr WholeField kTimeoutMs{"timeout_ms", 1, int64_t{1} << 40};
 inline constexpr WholeField kPriority{"priority", -1'000'000, 1'000'000};

@@ -16,7 +16,7 @@ bool StopTexts::feed(std::string_view piece, std::string& out) {
     const std::string_view rest = std::string_view(held_).substr(safe);
     if (const std::string* found = shortest_at_front(rest)) {
       matched_ = *found;
-      out.append(held_, 0, safe);
+      out.append(held_, 0, safe + (shows_stop_ ? matched_.size() : 0));
       held_.clear();
       return true;
     }
@@ -32,7 +32,8 @@ void StopTexts::flush(std::string& out) {
   size_t end = 0;
   for (; end < held_.size() && matched_.empty(); ++end)
     if (const std::string* found = shortest_at_front(std::string_view(held_).substr(end))) matched_ = *found;
-  out.append(held_, 0, matched_.empty() ? end : end - 1);
+  if (!matched_.empty()) end = end - 1 + (shows_stop_ ? matched_.size() : 0);
+  out.append(held_, 0, end);
   held_.clear();
 }
 

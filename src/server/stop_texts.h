@@ -12,10 +12,12 @@ namespace gossamer::server {
 /// was cut.
 class StopTexts {
  public:
-  explicit StopTexts(std::vector<std::string> stops) : stops_(std::move(stops)) {}
+  /// `shows_stop`: the match itself is given out too.
+  explicit StopTexts(std::vector<std::string> stops, bool shows_stop = false)
+      : stops_(std::move(stops)), shows_stop_(shows_stop) {}
 
-  /// Appends to `out` what can be given out by now. True: a stop text is complete; nothing of it, nor of what follows,
-  /// is ever given out.
+  /// Appends to `out` what can be given out by now. True: a stop text is complete; nothing of it (unless it is shown),
+  /// nor of what follows, is ever given out.
   bool feed(std::string_view piece, std::string& out);
   /// No more text comes: gives out what was held back, as far as no stop text is in it.
   void flush(std::string& out);
@@ -29,6 +31,7 @@ class StopTexts {
   bool may_begin_stop(std::string_view text) const;
 
   std::vector<std::string> stops_;
+  bool shows_stop_;
   std::string held_;  // not given out
   std::string matched_;
 };

@@ -421,6 +421,8 @@ TEST(ResponsesRoutes, WhatIsWrongIsRefusedByName) {
       {R"({"input":"Hi","store":1})", "store"},
       {R"({"input":"Hi","metadata":{"a":1}})", "metadata"},
       {R"({"input":"Hi","metadata":[]})", "metadata"},
+      {R"({"input":"Hi","bad_words":["x"]})", "bad_words"},
+      {R"({"input":"Hi","service_tier":"bogus"})", "service_tier"},
       {R"({"input":"Hi","include":"x"})", "include"},
       {R"({"input":"Hi","include":[1]})", "include"},
       {R"({"input":"Hi","reasoning":{"effort":"much"}})", "reasoning.effort"},

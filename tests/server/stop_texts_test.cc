@@ -24,6 +24,21 @@ TEST(StopTexts, CutsBeforeTheStop) {
   EXPECT_EQ(matched, "END");
 }
 
+TEST(StopTexts, ShowsTheStopWhereThatIsWanted) {
+  for (const std::vector<std::string>& pieces : {std::vector<std::string>{"The E", "ND of it"}, {"The END of it"}}) {
+    StopTexts finder({"END"}, /*shows_stop=*/true);
+    std::string out;
+    for (const std::string& piece : pieces) (void)finder.feed(piece, out);
+    finder.flush(out);
+    EXPECT_EQ(out, "The END");
+  }
+  StopTexts finder({"abcd", "b"}, true);  // the one that began earlier never comes
+  std::string out;
+  EXPECT_FALSE(finder.feed("xabc", out));
+  finder.flush(out);
+  EXPECT_EQ(out, "xab");
+}
+
 TEST(StopTexts, WhatOnlyBeganLikeOneComesOut) {
   EXPECT_EQ(cut({"END"}, {"The EN"}, nullptr), "The EN");
   EXPECT_EQ(cut({"aab"}, {"a", "a", "a", "a", "b!"}, nullptr), "aa");
