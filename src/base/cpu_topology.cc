@@ -36,6 +36,12 @@ struct CpuTopology::Handle {
   }
 };
 
+/// hwloc's set of memory nodes, empty at first.
+struct CpuTopology::NodeSet {
+  const hwloc_bitmap_t bits = hwloc_bitmap_alloc();
+  ~NodeSet() { hwloc_bitmap_free(bits); }
+};
+
 CpuTopology::CpuTopology(std::shared_ptr<Handle> handle, bool is_this_machine)
     : handle_(std::move(handle)), is_this_machine_(is_this_machine) {
   const hwloc_topology_t topology = handle_->topology;
@@ -107,11 +113,24 @@ void CpuTopology::bind_this_thread(unsigned node) const {
 
 void CpuTopology::interleave(std::byte* memory, uint64_t size_bytes) const {
   if (num_nodes() < 2 || !is_this_machine_) return;
-  const hwloc_bitmap_t nodes = hwloc_bitmap_alloc();
-  for (const Node& node : nodes_) hwloc_bitmap_set(nodes, node.os_index);
-  hwloc_set_area_membind(handle_->topology, memory, size_bytes, nodes, HWLOC_MEMBIND_INTERLEAVE,
+  NodeSet nodes;
+  for (const Node& node : nodes_) hwloc_bitmap_set(nodes.bits, node.os_index);
+  hwloc_set_area_membind(handle_->topology, memory, size_bytes, nodes.bits, HWLOC_MEMBIND_INTERLEAVE,
                          HWLOC_MEMBIND_BYNODESET);  // refused: it lies where it is first written
-  hwloc_bitmap_free(nodes);
+}
+
+void CpuTopology::take_memory_by_turns(const std::function<void()>& work) const {
+  if (num_nodes() < 2 || !is_this_machine_) return work();
+  constexpr int kOfThread = HWLOC_MEMBIND_THREAD | HWLOC_MEMBIND_BYNODESET;
+  const hwloc_topology_t topology = handle_->topology;
+  NodeSet nodes, nodes_before;
+  for (const Node& node : nodes_) hwloc_bitmap_set(nodes.bits, node.os_index);
+  hwloc_membind_policy_t before = HWLOC_MEMBIND_DEFAULT;
+  const bool bound = hwloc_get_membind(topology, nodes_before.bits, &before, kOfThread) == 0 &&
+                     hwloc_set_membind(topology, nodes.bits, HWLOC_MEMBIND_INTERLEAVE, kOfThread) == 0;
+  work();                                                                  // refused: the memory is near the thread
+  if (before == HWLOC_MEMBIND_FIRSTTOUCH) before = HWLOC_MEMBIND_DEFAULT;  // that is what it calls the system's own
+  if (bound) hwloc_set_membind(topology, nodes_before.bits, before, kOfThread);
 }
 
 }  // namespace gossamer

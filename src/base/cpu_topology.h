@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -17,6 +18,9 @@ namespace gossamer {
 /// nobody knows before the router has said so: a fixed home for each part of the weights would leave nodes idle. On
 /// machines with one node nothing is bound to anything: a thread that shares its processor with a busy neighbour must
 /// be free to move.
+///
+/// Pages of files are the system's: how they lie is not up to the mapping but to the thread that first reads or writes
+/// them, hence take_memory_by_turns().
 class CpuTopology {
  public:
   /// Looked at once. Where the system tells nothing: one node with available_cpus() processors.
@@ -39,8 +43,12 @@ class CpuTopology {
 
   /// From now on the calling thread runs on processors of `node`. Where there is one node only: nothing happens.
   void bind_this_thread(unsigned node) const;
-  /// Memory that has not been written yet comes from all nodes by turns. Where there is one node only: nothing happens.
+  /// Memory that has not been written yet comes from all nodes by turns; files that are mapped there do not. Where
+  /// there is one node only: nothing happens.
   void interleave(std::byte* memory, uint64_t size_bytes) const;
+  /// Does `work`; what memory the calling thread needs for it, for pages of files too, comes from all nodes by turns.
+  /// Where there is one node only: nothing but `work` happens.
+  void take_memory_by_turns(const std::function<void()>& work) const;
 
  private:
   struct Node {
@@ -48,6 +56,7 @@ class CpuTopology {
     std::vector<unsigned> cpus;
   };
   struct Handle;  // hwloc's
+  struct NodeSet;
   CpuTopology(std::shared_ptr<Handle> handle, bool is_this_machine);
 
   std::shared_ptr<Handle> handle_;

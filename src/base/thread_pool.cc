@@ -1,6 +1,8 @@
 #include "base/thread_pool.h"
 
+#include <algorithm>
 #include <chrono>
+#include <system_error>
 
 #include "base/cpu.h"
 #include "base/cpu_topology.h"
@@ -22,17 +24,41 @@ void wait_while_equal(const std::atomic<uint32_t>& word, uint32_t old) {
   word.wait(old, std::memory_order_acquire);
 }
 
+/// What `num_threads` asks for, at most kMaxThreads.
+unsigned team_size(unsigned num_threads) {
+  if (num_threads == 0) num_threads = CpuTopology::of_this_machine().num_cpus();
+  return std::min(num_threads, ThreadPool::kMaxThreads);
+}
+
 }  // namespace
 
 ThreadPool::ThreadPool(unsigned num_threads) {
   const CpuTopology& machine = CpuTopology::of_this_machine();
-  if (num_threads == 0) num_threads = machine.num_cpus();
-  const std::vector<unsigned> node_of_thread = machine.deal_out(num_threads);
-  for (unsigned thread = 1; thread < num_threads; ++thread)
-    workers_.emplace_back([this, &machine, thread, node = node_of_thread[thread]] {
-      machine.bind_this_thread(node);
-      work(thread);
-    });
+  // The caller counts as one of the first node and stays free all the same: threads that it starts would inherit that.
+  const std::vector<unsigned> node_of_thread = machine.deal_out(team_size(num_threads));
+  try {
+    for (unsigned thread = 1; thread < node_of_thread.size(); ++thread)
+      workers_.emplace_back([this, &machine, thread, node = node_of_thread[thread]] {
+        machine.bind_this_thread(node);
+        work(thread);
+      });
+  } catch (const std::system_error&) {  // a limit on threads: those that there are do the work
+  }
+}
+
+Result<std::unique_ptr<ThreadPool>> ThreadPool::create(unsigned num_threads) {
+  if (num_threads > kMaxThreads)
+    return make_error(ErrorCode::kInvalidInput,
+                      "{} threads are more than the {} that work together at most; ask for "
+                      "fewer with --threads",
+                      num_threads, kMaxThreads);
+  auto pool = std::make_unique<ThreadPool>(num_threads);
+  if (const unsigned wanted = team_size(num_threads); pool->num_threads() < wanted)
+    return make_error(ErrorCode::kIo,
+                      "of {} threads the system let {} start; ask for fewer with --threads, or let it "
+                      "allow more (ulimit -u, a container's limit of pids)",
+                      wanted, pool->num_threads());
+  return pool;
 }
 
 ThreadPool::~ThreadPool() {

@@ -7,6 +7,8 @@
 #include <thread>
 #include <vector>
 
+#include "base/result.h"
+
 namespace gossamer {
 
 /// A fixed team of threads that run the chunks of one loop at a time. The caller is a member of the team.
@@ -16,8 +18,13 @@ namespace gossamer {
 /// counter, so a descheduled thread delays one chunk and not the loop.
 class ThreadPool {
  public:
-  /// `num_threads` counts the caller; 0 means every processor this process may use.
+  static constexpr unsigned kMaxThreads = 4096;  ///< no machine has as many processors
+
+  /// `num_threads` counts the caller; 0 means every processor this process may use. The team is smaller where the
+  /// system refuses a thread, and above kMaxThreads.
   explicit ThreadPool(unsigned num_threads = 0);
+  /// The whole team or none. Errors: above kMaxThreads; the system refuses a thread.
+  static Result<std::unique_ptr<ThreadPool>> create(unsigned num_threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/cpu_topology.h"
 #include "base/free_memory.h"
 #include "model/packed_cache.h"
 
@@ -21,7 +22,7 @@ void prefetch(const std::vector<MmapFile>& files, const ProgressFn& progress) {
   for (const MmapFile& file : files) {
     for (uint64_t offset = 0; offset < file.size_bytes(); offset += kPrefetchChunkBytes) {
       const uint64_t length = std::min(kPrefetchChunkBytes, file.size_bytes() - offset);
-      read_ahead(file.bytes().subspan(offset, length));
+      CpuTopology::of_this_machine().take_memory_by_turns([&] { read_ahead(file.bytes().subspan(offset, length)); });
       done += length;
       if (progress) progress("loading", done, total);
     }
@@ -79,7 +80,7 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::string& path, 
   if (options.need_tokenizer) {
     GOS_TRY(loaded->tokenizer, loaded->checkpoint.load_tokenizer());
   }
-  loaded->threads = std::make_unique<ThreadPool>(options.num_threads);
+  GOS_TRY(loaded->threads, ThreadPool::create(options.num_threads));
   GOS_TRY(auto backend, kernels::make_backend(options.backend, *loaded->threads, options.precision));
   if (options.instrument) backend = options.instrument(std::move(backend));
   loaded->model = std::make_unique<Model>(loaded->checkpoint, std::move(backend), options.dense_dtype);

@@ -34,7 +34,7 @@ Result<WrittenModel> write_model(const ModelRequest& request, const ProgressFn& 
   }
   GOS_TRY_STATUS(check_free_space(request.path, model.size_bytes, free_space_bytes(request.path)));
 
-  ThreadPool pool(request.num_threads);
+  GOS_TRY(const std::unique_ptr<ThreadPool> pool, ThreadPool::create(request.num_threads));
   uint64_t done_bytes = 0;
   for (const PlannedFile& file : files) {
     const std::string path = file.name.empty() ? output.part_path() : output.part_path() + "/" + file.name;
@@ -44,7 +44,7 @@ Result<WrittenModel> write_model(const ModelRequest& request, const ProgressFn& 
       if (progress) progress(stage, done_bytes, model.size_bytes);
       return go_on();
     };
-    GOS_TRY_STATUS(write_planned_file(file, path, pool, on_written));
+    GOS_TRY_STATUS(write_planned_file(file, path, *pool, on_written));
   }
   GOS_TRY_STATUS(output.publish());
   return model;

@@ -1,6 +1,9 @@
 #include "base/cpu_topology.h"
 
 #include <gtest/gtest.h>
+#include <linux/mempolicy.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -52,6 +55,25 @@ TEST(CpuTopology, BoundThreadsRunOnTheirNode) {
     }).join();
     EXPECT_EQ(usable, machine.cpus_of_node(node).size());
   }
+}
+
+/// Where this thread's memory comes from; -1: the system does not tell.
+int memory_policy() {
+  int policy = -1;
+  return syscall(SYS_get_mempolicy, &policy, nullptr, 0, nullptr, 0) == 0 ? policy : -1;
+}
+
+/// The same: for real where there are several nodes, and nothing where there is one.
+TEST(CpuTopology, MemoryIsTakenByTurnsWhileSomethingIsDone) {
+  const CpuTopology& machine = CpuTopology::of_this_machine();
+  const int before = memory_policy();
+  int within = -2;
+  machine.take_memory_by_turns([&] { within = memory_policy(); });
+  EXPECT_EQ(within, machine.num_nodes() > 1 ? MPOL_INTERLEAVE : before);
+  EXPECT_EQ(memory_policy(), before);
+  within = -2;
+  CpuTopology::from_description("numa:2 core:4 pu:1")->take_memory_by_turns([&] { within = memory_policy(); });
+  EXPECT_EQ(within, before) << "nothing is bound to a described machine";
 }
 
 }  // namespace

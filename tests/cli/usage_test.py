@@ -105,6 +105,8 @@ class Failures(unittest.TestCase):
         self.check(["run", "--tools", "/no/such/file", "Hi"], "/no/such/file")
         self.check(["run", "--date", "yesterday", "Hi"], "yesterday")
         self.check(["run", "--backend", "abacus", "Hi"], "abacus")
+        self.check(["run", "--threads", "100000", "Hi"], "100000 threads", "4096", "--threads")
+        self.check(["synth", "/tmp/x.gguf", "--preset", "tiny", "--threads", "100000"], "100000 threads", "4096")
         self.check(["logits", "--in", "/no/such/file", "--out", "/tmp/x.safetensors"], "/no/such/file")
         self.check(["bench", "tokenizer", "--text", "/no/such/file"], "/no/such/file")
 
