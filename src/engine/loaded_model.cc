@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/cpu_topology.h"
+#include "base/file_lock.h"
 #include "base/free_memory.h"
 #include "model/packed_cache.h"
 
@@ -12,6 +13,7 @@ namespace {
 constexpr uint64_t kPrefetchMinBytes = 256ull << 20;  // smaller files fault in faster than a bar is drawn
 constexpr uint64_t kPrefetchChunkBytes = 64ull << 20;
 constexpr uint64_t kLeftFreeBytes = 1ull << 30;  // after a copy of the weights, for cache and activations
+constexpr char kWaitingStage[] = "another process makes the copy of the weights; seconds waited:";
 
 /// Brings the files of a large model into memory in the order of the disk, so that the first answer does not pay for
 /// page faults one by one. Only advice: where it fails or memory is short, pages come in when they are touched.
@@ -29,17 +31,29 @@ void prefetch(const std::vector<MmapFile>& files, const ProgressFn& progress) {
   }
 }
 
+/// Waits while another process makes the file at `path`: one copy is enough of what is as large as the model.
+Result<FileLock> wait_to_make(const std::string& path, const ProgressFn& progress) {
+  return FileLock::take(path + ".lock", [&](std::chrono::seconds waited) {
+    if (progress) progress(kWaitingStage, static_cast<uint64_t>(waited.count()), 0);
+  });
+}
+
 /// The copy in the backend's own order from a file, which is made where it is not there. Errors: it cannot be.
 Status use_packed_cache(LoadedModel& loaded, uint64_t packed_bytes, const ProgressFn& progress) {
-  const PackedCacheKey key{loaded.model->packed_layout_id(), source_digest(loaded.checkpoint), packed_bytes};
+  const PackedCacheKey key{loaded.model->packed_layout_id(), loaded.checkpoint.path(), source_digest(loaded.checkpoint),
+                           packed_bytes};
   const std::string path = packed_cache_path(key);
   if (path.empty())
     return make_error(ErrorCode::kInvalidInput,
                       "there is no folder to keep packed weights in: set GOSSAMER_HOME, XDG_CACHE_HOME or HOME");
-  if (auto cached = open_packed_cache(path, key, *loaded.threads, progress)) {
-    loaded.model->use_packed(std::move(cached));
-    return {};
-  }
+  const auto use_what_is_there = [&] {
+    std::shared_ptr<const std::byte> weights = open_packed_cache(path, key, *loaded.threads, progress);
+    if (weights) loaded.model->use_packed(weights);
+    return weights != nullptr;
+  };
+  if (use_what_is_there()) return {};
+  GOS_TRY(const FileLock making, wait_to_make(path, progress));
+  if (use_what_is_there()) return {};  // another process has made it meanwhile
   GOS_TRY(NewPackedCache cache, NewPackedCache::create(path, key));
   loaded.model->pack_to(cache.weights(), progress);
   return cache.finish(*loaded.threads);

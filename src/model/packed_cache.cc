@@ -9,6 +9,9 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
+
+#include "base/cpu_topology.h"
 
 namespace gossamer {
 namespace {
@@ -45,8 +48,12 @@ uint64_t checksum(const std::byte* weights, uint64_t size_bytes, uint64_t part) 
 void add_to_digest(XXH3_state_t* digest, const MmapFile& file) {
   struct stat info{};
   ::stat(file.path().c_str(), &info);
-  const uint64_t facts[] = {file.size_bytes(), static_cast<uint64_t>(info.st_mtim.tv_sec),
-                            static_cast<uint64_t>(info.st_mtim.tv_nsec)};
+  const uint64_t facts[] = {file.size_bytes(),
+                            static_cast<uint64_t>(info.st_mtim.tv_sec),
+                            static_cast<uint64_t>(info.st_mtim.tv_nsec),
+                            static_cast<uint64_t>(info.st_ctim.tv_sec),
+                            static_cast<uint64_t>(info.st_ctim.tv_nsec),
+                            static_cast<uint64_t>(info.st_ino)};
   XXH3_128bits_update(digest, facts, sizeof facts);
   const std::span<const std::byte> bytes = file.bytes();
   XXH3_128bits_update(digest, bytes.data(), std::min<uint64_t>(bytes.size(), kBeginningBytes));
@@ -54,6 +61,10 @@ void add_to_digest(XXH3_state_t* digest, const MmapFile& file) {
     const uint64_t at = (bytes.size() - kSampleBytes) / kSamples * sample;
     XXH3_128bits_update(digest, bytes.data() + at, kSampleBytes);
   }
+}
+
+std::string hex(const XXH128_hash_t& hash) {
+  return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
 }
 
 std::string folder_from(const char* variable, const char* below) {
@@ -67,15 +78,18 @@ std::string source_digest(const Checkpoint& checkpoint) {
   XXH3_state_t digest;
   XXH3_128bits_reset(&digest);
   for (const MmapFile& file : checkpoint.files()) add_to_digest(&digest, file);
-  const XXH128_hash_t hash = XXH3_128bits_digest(&digest);
-  return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
+  return hex(XXH3_128bits_digest(&digest));
 }
 
 std::string packed_cache_path(const PackedCacheKey& key) {
   std::string folder = folder_from("GOSSAMER_HOME", "/packed");
   if (folder.empty()) folder = folder_from("XDG_CACHE_HOME", "/gossamer/packed");
   if (folder.empty()) folder = folder_from("HOME", "/.cache/gossamer/packed");
-  return folder.empty() ? "" : fmt::format("{}/{}-{}", folder, key.source, key.layout);
+  if (folder.empty()) return "";
+  std::error_code failure;
+  std::string model = std::filesystem::canonical(key.model_path, failure).string();
+  if (failure) model = key.model_path;
+  return fmt::format("{}/{}-{}", folder, hex(XXH3_128bits(model.data(), model.size())), key.layout);
 }
 
 std::shared_ptr<const std::byte> open_packed_cache(const std::string& path, const PackedCacheKey& key,
@@ -94,7 +108,9 @@ std::shared_ptr<const std::byte> open_packed_cache(const std::string& path, cons
       const uint64_t part = first + chunk;
       uint64_t expected;
       std::memcpy(&expected, begin + checksum_offset(key.size_bytes) + part * sizeof expected, sizeof expected);
-      if (checksum(weights, key.size_bytes, part) != expected) intact = false;
+      CpuTopology::of_this_machine().take_memory_by_turns([&] {  // for what is read from the disk
+        if (checksum(weights, key.size_bytes, part) != expected) intact = false;
+      });
     });
     if (progress) progress("loading", std::min(parts, first + at_once), parts);
   }

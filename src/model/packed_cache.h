@@ -16,16 +16,18 @@ namespace gossamer {
 /// them. A file that is not exactly what is wanted, or of which a bit has changed, is made anew.
 struct PackedCacheKey {
   std::string layout;       ///< Backend::packed_layout_id()
+  std::string model_path;   ///< of the folder or file
   std::string source;       ///< digest of the model's files, see source_digest()
   uint64_t size_bytes = 0;  ///< of the packed weights
 };
 
-/// Tells whether the files are those that were packed: names aside, their sizes, times of change, beginnings, and
-/// samples of the rest. Reads little.
+/// Tells whether the files are those that were packed: names aside, their sizes, inodes, times of change (of the inode
+/// too, which nobody can set back), beginnings, and samples of the rest. Reads little.
 std::string source_digest(const Checkpoint& checkpoint);
 
 /// $GOSSAMER_HOME/packed, else $XDG_CACHE_HOME/gossamer/packed, else ~/.cache/gossamer/packed; and in it a name made of
-/// the key. Empty where there is no home.
+/// model path and layout, so that what was packed of a model as it was once makes room for what it is now. Empty where
+/// there is no home.
 std::string packed_cache_path(const PackedCacheKey& key);
 
 /// The weights in the file at `path`, mapped; null where there is no such file or it is not what `key` says. Reads all

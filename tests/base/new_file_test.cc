@@ -1,6 +1,10 @@
 #include "base/new_file.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <filesystem>
@@ -11,7 +15,9 @@ namespace gossamer {
 namespace {
 
 namespace fs = std::filesystem;
-using ::testing::HasSubstr;
+using ::testing::AllOf, ::testing::Contains, ::testing::ElementsAre, ::testing::HasSubstr, ::testing::Ne,
+    ::testing::StartsWith;
+using Until = NewFile::Until;
 
 class NewFileTest : public ::testing::Test {
  protected:
@@ -19,6 +25,26 @@ class NewFileTest : public ::testing::Test {
   size_t num_files() const {
     return fs::exists(folder_) ? static_cast<size_t>(std::distance(fs::directory_iterator(folder_), {})) : 0;
   }
+  /// In a process of its own, which is killed before the file is whole.
+  void begin_and_be_killed(Until until_committed) const {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      auto file = NewFile::create(path_, 5, until_committed);
+      if (file.ok()) std::memcpy(file->data(), "hel", 3);
+      ::kill(::getpid(), SIGKILL);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFSIGNALED(status));
+  }
+  /// What stands beside `path_` and it itself.
+  std::vector<std::string> names() const {
+    std::vector<std::string> found;
+    for (const auto& entry : fs::directory_iterator(fs::path(path_).parent_path()))
+      found.push_back(entry.path().filename());
+    return found;
+  }
+
   const std::string folder_ = ::testing::TempDir() + "gossamer_new_file", path_ = folder_ + "/deep/er";
 };
 
@@ -42,6 +68,49 @@ TEST_F(NewFileTest, LeavesNothingWhereItIsNot) {
     auto file = NewFile::create(folder_ + "/file", 5);
   }
   EXPECT_EQ(num_files(), 0u);
+}
+
+TEST_F(NewFileTest, HasNoNameBeforeItIsWholeWhereThatCanBe) {
+  {
+    const auto file = NewFile::create(path_, 5);
+  }
+  const int nameless = ::open(fs::path(path_).parent_path().c_str(), O_TMPFILE | O_RDWR, 0600);
+  const size_t expected_names = nameless < 0 ? 1 : 0;
+  if (nameless >= 0) ::close(nameless);
+  {
+    const auto file = NewFile::create(path_, 5);
+    EXPECT_EQ(names().size(), expected_names);
+  }
+  begin_and_be_killed(Until::kNamelessIfPossible);
+  EXPECT_EQ(names().size(), expected_names);
+}
+
+TEST_F(NewFileTest, OfATemporaryNameIsTheSame) {
+  for (const char* text : {"hello", "again"}) {
+    auto file = NewFile::create(path_, 5, Until::kNamed);
+    ASSERT_TRUE(file.ok()) << file.error().message;
+    std::memcpy(file->data(), text, 5);
+    EXPECT_THAT(names(), Contains(StartsWith("er.new-")));
+    ASSERT_TRUE(file->commit().ok());
+    EXPECT_THAT(names(), ElementsAre("er"));
+    EXPECT_EQ(read_file(path_, 100).value(), text);
+  }
+}
+
+TEST_F(NewFileTest, TakesAwayWhatTheDeadHaveLeftAndNothingElse) {
+  begin_and_be_killed(Until::kNamed);
+  ASSERT_THAT(names(), ElementsAre(StartsWith("er.new-")));
+  const std::string abandoned = names().at(0);
+  auto living = NewFile::create(path_, 5, Until::kNamed);
+  EXPECT_THAT(names(), ElementsAre(AllOf(StartsWith("er.new-"), Ne(abandoned))));
+  std::memcpy(living->data(), "hello", 5);
+  {
+    const auto other = NewFile::create(path_, 5, Until::kNamed);
+    EXPECT_EQ(names().size(), 2u);
+  }
+  ASSERT_TRUE(living->commit().ok());
+  EXPECT_EQ(read_file(path_, 100).value(), "hello");
+  EXPECT_THAT(names(), ElementsAre("er"));
 }
 
 TEST_F(NewFileTest, SaysWhyItCannotBe) {
