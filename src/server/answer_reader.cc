@@ -187,8 +187,11 @@ void ChatReader::add_text(const std::string& text, const ScoredToken* scored, co
     emit(std::move(event));
   };
   TextWithTokens& out = writer(use_);
-  if (use_ != Use::kCall && !has_text_ && std::exchange(said_[static_cast<size_t>(use_)], true))
-    out.feed("\n\n", nullptr, event_of(use_), with_ids);
+  if (use_ != Use::kCall && !has_text_ && std::exchange(said_[static_cast<size_t>(use_)], true)) {
+    AnswerEvent gap = event_of(use_);
+    gap.is_gap = true;
+    out.feed("\n\n", nullptr, std::move(gap), with_ids);
+  }
   has_text_ = true;
   out.feed(text, scored, event_of(use_), with_ids);
 }

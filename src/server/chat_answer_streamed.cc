@@ -95,6 +95,8 @@ class StreamedChatAnswer final : public ChatAnswer {
     out_ += ",\"logprobs\":";
     add_logprobs(event);
     out_.append(",\"finish_reason\":").append(finish);
+    if (finish != "null")
+      out_ += ",\"stop_reason\":" + (event.stop_matched.empty() ? "null" : json_string(event.stop_matched));
     if (with_ids_) {
       const std::vector<TokenId> ids = std::exchange(choices_[event.choice].ids, {});
       out_ += fmt::format(",\"token_ids\":[{}]", fmt::join(ids, ","));
@@ -189,7 +191,7 @@ class StreamedChatAnswer final : public ChatAnswer {
     tally_.add(event);
     const bool last = tally_.complete();
     if (event.finish == AnswerEvent::Finish::kError) {
-      out_ += sse_data(harmony::compact_json(openai_error_body(answer_failed())));
+      out_ += sse_data(harmony::compact_json(openai_error_body(answer_failed(event.error))));
     } else {
       const bool tells_timings = last && timings_ && !stream_options_.include_usage;
       const bool calls_function = answers_function_call_ && event.finish == AnswerEvent::Finish::kToolCalls;

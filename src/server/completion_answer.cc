@@ -130,7 +130,7 @@ void CompletionAnswer::take_end(size_t prompt_idx, size_t index, const AnswerEve
   if (stream_) {
     begin_stream();
     const bool failed = event.finish == AnswerEvent::Finish::kError;
-    call_->exchange->write(failed ? sse_data(harmony::compact_json(openai_error_body(answer_failed())))
+    call_->exchange->write(failed ? sse_data(harmony::compact_json(openai_error_body(answer_failed(event.error))))
                                   : echo_once(index, event) + chunk(index, event));
   }
   if (num_open_ == 0) complete();
@@ -151,7 +151,10 @@ std::string CompletionAnswer::chunk(size_t index, const AnswerEvent& event) {
     choice["logprobs"] = completion_logprobs(event.tokens, choices_[index].text.size());
   choices_[index].text += event.text;  // for the offsets
   choice["finish_reason"] = nullptr;
-  if (event.kind == AnswerEvent::Kind::kEnd) choice["finish_reason"] = choices_[index].finish;
+  if (event.kind == AnswerEvent::Kind::kEnd) {
+    choice["finish_reason"] = choices_[index].finish;
+    choice["stop_reason"] = event.stop_matched.empty() ? json::value(nullptr) : json::value(event.stop_matched);
+  }
   if (with_ids_) {
     const std::vector<TokenId> ids = std::exchange(choices_[index].ids, {});
     choice["token_ids"] = json::array(ids.begin(), ids.end());
@@ -225,7 +228,7 @@ void CompletionAnswer::complete() {
   tallies_.front().fill(*call_->record);
   if (!stream_) {
     for (const AnswerTally& tally : tallies_)
-      if (!tally.error().empty()) return call_->respond(answer_failed());
+      if (!tally.error().empty()) return call_->respond(answer_failed(tally.error()));
     return respond_whole();
   }
   std::string last;

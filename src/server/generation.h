@@ -23,6 +23,7 @@ class ServedModel;
 struct PlacedGrammar {
   grammar::GrammarSpec spec;
   std::string place;
+  bool is_wish = false;  ///< of arguments: where the grammar cannot be had, any JSON object is right
 };
 
 /// What the answer must be: enforced, and shown to the model, which otherwise writes nonsense that fits.
@@ -143,6 +144,7 @@ struct AnswerEvent {
   Kind kind = Kind::kEnd;
   uint32_t choice = 0;
   std::string text;
+  bool is_gap = false;              ///< a blank line between two messages that follow one another: no model wrote it
   std::vector<ScoredToken> tokens;  ///< those behind `text`, where logprobs are asked for
   std::vector<TokenId> ids;         ///< all since the event before: those behind `text`, and those of frames
 

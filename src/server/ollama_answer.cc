@@ -42,6 +42,7 @@ class OllamaAnswer {
     if (!stream_ || begun_) return;
     begun_ = true;
     http::Headers headers = headers_of("application/x-ndjson");
+    headers.add("Cache-Control", "no-cache");
     headers.add("X-Accel-Buffering", "no");
     http::StreamOptions options;
     options.idle_bytes = " ";  // before a line of JSON it means nothing; an empty line would be an error to clients

@@ -14,32 +14,6 @@ int64_t nanoseconds(double seconds) {
   return seconds > 0 ? static_cast<int64_t>(seconds * 1e9) : 0;
 }
 
-ApiError ended_early(unsigned status, std::string message) {
-  ApiError error;
-  error.status = status;
-  error.type = "server_error";
-  error.message = std::move(message);
-  if (status == 503) error.retry_after_seconds = 5;
-  return error;
-}
-
-/// Why the answer is none; nothing where it is one.
-std::optional<ApiError> failure_of(const AnswerEvent& event) {
-  switch (event.finish) {
-    case AnswerEvent::Finish::kStop:
-    case AnswerEvent::Finish::kLength:
-    case AnswerEvent::Finish::kToolCalls:
-      return std::nullopt;
-    case AnswerEvent::Finish::kCancelled:
-      return ended_early(503, "the server ended the answer before it was complete");
-    case AnswerEvent::Finish::kDeadline:
-      return ended_early(504, "the time that the request has was over before the answer was complete");
-    case AnswerEvent::Finish::kError:
-      break;
-  }
-  return answer_failed();
-}
-
 std::string as_line(const json::object& object) {
   return harmony::compact_json(object) + "\n";
 }
@@ -131,11 +105,12 @@ std::string OllamaWriter::add(const AnswerEvent& event) {
 }
 
 std::string OllamaWriter::end(const AnswerEvent& event, double load_seconds, std::optional<ApiError>& error) {
-  error = failure_of(event);
+  if (event.finish == AnswerEvent::Finish::kError) error = answer_failed(event.error);
   if (error) return as_line(ollama_error_body(*error));
   json::object last = line(std::exchange(said_, {}));
   last["done"] = true;
-  last["done_reason"] = event.finish == AnswerEvent::Finish::kLength ? "length" : "stop";
+  const bool is_whole = event.finish == AnswerEvent::Finish::kStop || event.finish == AnswerEvent::Finish::kToolCalls;
+  last["done_reason"] = is_whole ? "stop" : "length";  // a deadline and the server's own end cut it short as well
   last["total_duration"] = nanoseconds(load_seconds + event.times.end_seconds);
   last["load_duration"] = nanoseconds(load_seconds);
   last["prompt_eval_count"] = event.usage.prompt_tokens;

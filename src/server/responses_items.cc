@@ -42,6 +42,11 @@ std::optional<std::string> implied_type(const json::object& item) {
   return std::nullopt;
 }
 
+/// Messages, calls and what calls gave are listed with a status: what a client sends is complete.
+bool has_status(std::string_view type) {
+  return type == "message" || type.ends_with("_call") || type.ends_with("_call_output");
+}
+
 /// Parts with the one text, where the content is a text: how the content of a message is listed.
 void spread_content(json::object& item) {
   json::value* content = item.if_contains("content");
@@ -62,6 +67,7 @@ void complete_item(json::object& item, std::string_view stem, size_t idx, JsonRe
   if (!type) return inner.fail("type", fmt::format("{} has neither \"type\" nor \"role\"", place));
   item["type"] = *type;
   if (*type == "message") spread_content(item);
+  if (has_status(*type)) item.emplace("status", "completed");
   const json::value* id = item.if_contains("id");
   if (*type != "item_reference" && (!id || !id->is_string())) item["id"] = input_item_id(id_prefix(*type), stem, idx);
 }

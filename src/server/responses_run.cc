@@ -106,6 +106,8 @@ void ResponsesRun::on_event(const AnswerEvent& event) {
 void ResponsesRun::take(const AnswerEvent& event, std::vector<Ended>& ended) {
   const bool is_logged = parts_.request.store && parts_.request.stream;
   if (event.kind != AnswerEvent::Kind::kEnd) {
+    // Where something else stood between them, the next message is an item of its own.
+    if (std::exchange(last_kind_, event.kind) != event.kind && event.is_gap) return;
     if (is_logged) log_.add(event);
     writer_.add(event);
     return hand_out();

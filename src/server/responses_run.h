@@ -95,6 +95,7 @@ class ResponsesRun : public std::enable_shared_from_this<ResponsesRun> {
   std::vector<Listener> listeners_;
   std::vector<std::shared_ptr<http::Exchange>> answers_;
   std::shared_ptr<Generation> generation_;
+  AnswerEvent::Kind last_kind_ = AnswerEvent::Kind::kEnd;
   bool began_ = false, cancelled_ = false, cancelled_by_client_ = false, discarded_ = false;
 };
 

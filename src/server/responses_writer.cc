@@ -218,6 +218,11 @@ void ResponsesWriter::settle_end(const AnswerEvent& event, const ResponsesEnd& e
     response_["status"] = "failed";
     response_["error"] = server_error(message);
   };
+  // Of the two reasons that clients know the one that fits a deadline and the server's own end, too.
+  const auto cut_short = [&] {
+    response_["status"] = "incomplete";
+    response_["incomplete_details"] = json::object{{"reason", "max_output_tokens"}};
+  };
   switch (event.finish) {
     case AnswerEvent::Finish::kStop:
     case AnswerEvent::Finish::kToolCalls:
@@ -225,19 +230,17 @@ void ResponsesWriter::settle_end(const AnswerEvent& event, const ResponsesEnd& e
       response_["completed_at"] = end.completed_unix_seconds;
       return;
     case AnswerEvent::Finish::kLength:
-      response_["status"] = "incomplete";
-      response_["incomplete_details"] = json::object{{"reason", "max_output_tokens"}};
-      return;
+      return cut_short();
     case AnswerEvent::Finish::kCancelled:
       if (end.cancelled_by_client)
         response_["status"] = "cancelled";
       else
-        fail("the server ended the response before it was complete");
+        cut_short();
       return;
     case AnswerEvent::Finish::kDeadline:
-      return fail("the time that the request has was over before the response was complete");
+      return cut_short();
     case AnswerEvent::Finish::kError:
-      return fail(answer_failed().message);  // what happened inside is for the log
+      return fail(answer_failed(event.error).message);
   }
 }
 

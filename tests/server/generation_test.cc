@@ -17,7 +17,7 @@ namespace {
 
 /// Text of the choices as a client of the stream puts them together.
 struct Told {
-  std::string content, reasoning, arguments, finish;
+  std::string content, reasoning, arguments, finish, stop;
   bool operator==(const Told&) const = default;
 };
 
@@ -32,6 +32,7 @@ Told of_whole(const json::value& answer) {
       told.arguments += std::string(call.at("function").at("name").as_string()) + ":" +
                         std::string(call.at("function").at("arguments").as_string()) + ";";
   told.finish = choice.at("finish_reason").as_string();
+  if (const auto* stop = choice.at("stop_reason").if_string()) told.stop = *stop;
   return told;
 }
 
@@ -62,6 +63,7 @@ Told of_stream(const std::string& stream) {
     }
     if (const auto* finish = choice.at("finish_reason").if_string()) {
       told.finish = *finish;
+      if (const auto* stop = choice.at("stop_reason").if_string()) told.stop = *stop;
       ++finishes;
     }
   }

@@ -304,17 +304,34 @@ TEST(Ollama, AnswersThatFailSayWhy) {
   EXPECT_EQ(refused.status, 429u);
   EXPECT_NE(refused.header("Retry-After"), "");
 
+  OllamaWriter writer({});
+  AnswerEvent end;
+  end.finish = AnswerEvent::Finish::kError;
+  end.error = "page 17 is missing";
+  std::optional<ApiError> error;
+  const std::string line = writer.end(end, 0, error);
+  ASSERT_TRUE(error);
+  EXPECT_GE(error->status, 500u);
+  EXPECT_THAT(text_at(*parse_json(line, "line"), "/error"), Not(HasSubstr("page 17")));
+
+  end.error = "the grammar cannot be followed further: too many states";
+  EXPECT_THAT(text_at(*parse_json(OllamaWriter({}).end(end, 0, error), "line"), "/error"),
+              HasSubstr("because the grammar cannot be followed further: too many states"));
+}
+
+TEST(Ollama, AnswersThatAreCutShortEndWithWhatTheyHave) {
   for (const auto finish :
-       {AnswerEvent::Finish::kError, AnswerEvent::Finish::kDeadline, AnswerEvent::Finish::kCancelled}) {
+       {AnswerEvent::Finish::kLength, AnswerEvent::Finish::kDeadline, AnswerEvent::Finish::kCancelled}) {
     OllamaWriter writer({});
     AnswerEvent end;
     end.finish = finish;
-    end.error = "page 17 is missing";
+    end.usage.completion_tokens = 7;
     std::optional<ApiError> error;
-    const std::string line = writer.end(end, 0, error);
-    ASSERT_TRUE(error);
-    EXPECT_GE(error->status, 500u);
-    EXPECT_THAT(text_at(*parse_json(line, "line"), "/error"), Not(HasSubstr("page 17")));
+    const json::value line = *parse_json(writer.end(end, 0, error), "line");
+    EXPECT_FALSE(error);
+    EXPECT_EQ(line.at("done"), true);
+    EXPECT_EQ(text_at(line, "/done_reason"), "length");
+    EXPECT_EQ(line.at("eval_count").to_number<int>(), 7);
   }
 }
 

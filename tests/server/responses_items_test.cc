@@ -201,8 +201,24 @@ TEST(ResponsesItems, NormalizedInputIsListed) {
   JsonReader reader(body);
   EXPECT_EQ(json::value(normalized_input(kStem, reader)),
             *parse_json(R"([{"type":"message","role":"user","content":[{"type":"input_text","text":"Hi"}],
-                             "id":"msg_abcdefghijklmnopqrstuvwxi0"}])",
+                             "status":"completed","id":"msg_abcdefghijklmnopqrstuvwxi0"}])",
                         "expected"));
+}
+
+TEST(ResponsesItems, WhatIsListedHasAStatusWhereItsTypeWantsOne) {
+  const json::value body = *parse_json(R"({"input":[{"role":"assistant","content":"b"},
+      {"type":"function_call","call_id":"c","name":"f","arguments":"{}"},
+      {"type":"function_call_output","call_id":"c","output":"x"},
+      {"type":"apply_patch_call_output","call_id":"c","status":"failed"},
+      {"type":"reasoning","summary":[]}]})",
+                                       "body");
+  JsonReader reader(body.as_object());
+  std::vector<std::string> status;
+  for (const json::value& item : normalized_input(kStem, reader)) {
+    const json::value* found = find_member(item, "status");
+    status.emplace_back(found ? std::string(found->as_string()) : "none");
+  }
+  EXPECT_THAT(status, ::testing::ElementsAre("completed", "completed", "completed", "failed", "none"));
 }
 
 /// "s" system, "u" user, "a" assistant, "t" tool; each with so much text.

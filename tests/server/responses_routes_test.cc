@@ -44,6 +44,16 @@ TEST(ResponsesRoutes, AnswersAtOnce) {
   EXPECT_THAT(prompt, HasSubstr("<|start|>user<|message|>Hi<|end|><|start|>assistant"));
 }
 
+/// Chats part messages of a kind with a blank line. Items are apart already: nothing is added to what the model wrote.
+TEST(ResponsesRoutes, MessagesApartHaveNoBlankLines) {
+  const std::string preamble = "<|channel|>commentary<|message|>Let me see.<|end|><|start|>assistant";
+  AskedApp app({thought("a") + thought("b") + preamble + thought("c") + final_answer("Hello")});
+  const json::value response = app.ask("POST", kPath, R"({"input":"Hi"})").json();
+  std::vector<std::string> texts;
+  for (const json::value& item : response.at("output").as_array()) texts.push_back(text_at(item, "/content/0/text"));
+  EXPECT_THAT(texts, ::testing::ElementsAre("a\n\nb", "Let me see.", "c", "Hello"));
+}
+
 TEST(ResponsesRoutes, StreamsByTheGrammar) {
   AskedApp app({thought("Hm") + "<|channel|>commentary<|message|>Look<|end|><|start|>assistant" +
                 function_call("f", "{\"a\":1}")});

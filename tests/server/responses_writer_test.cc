@@ -152,9 +152,9 @@ const Case kCases[] = {
       "output_item.done 0 function_call"},
      "incomplete"},
     {"Nothing", {ended(Finish::kStop)}, {}, "completed"},
-    {"Deadline", {ended(Finish::kDeadline)}, {}, "failed"},
+    {"Deadline", {ended(Finish::kDeadline)}, {}, "incomplete"},
     {"Failure", {ended(Finish::kError)}, {}, "failed"},
-    {"EndedByTheServer", {ended(Finish::kCancelled)}, {}, "failed"},
+    {"EndedByTheServer", {ended(Finish::kCancelled)}, {}, "incomplete"},
 };
 INSTANTIATE_TEST_SUITE_P(Responses, Sequences, ::testing::ValuesIn(kCases),
                          [](const auto& param) { return std::string(param.param.name); });
