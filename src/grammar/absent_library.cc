@@ -13,9 +13,12 @@ GossamerVocabulary* gossamer_grammar_vocabulary(const uint8_t*, const uint32_t*,
 }
 void gossamer_grammar_free_vocabulary(GossamerVocabulary*) {}
 
-GossamerGrammar* gossamer_grammar_compile(const GossamerVocabulary*, uint32_t, const char*, size_t, uint64_t, char*,
-                                          size_t) {
+GossamerGrammar* gossamer_grammar_compile(const GossamerVocabulary*, uint32_t, const char*, size_t, uint64_t, uint64_t,
+                                          char*, size_t) {
   return nullptr;
+}
+uint64_t gossamer_grammar_bytes(const GossamerGrammar*) {
+  return 0;
 }
 GossamerGrammar* gossamer_grammar_clone(const GossamerGrammar*) {
   return nullptr;

@@ -22,7 +22,7 @@ std::unique_ptr<TokenConstraint> GrammarConstraint::clone() const {
 Error GrammarConstraint::library_error() const {
   char error[512] = "there is no memory for it";
   if (grammar_) gossamer_grammar_error(grammar_.get(), error, sizeof error);
-  return make_error(ErrorCode::kInvalidInput, "the grammar cannot be followed further: {}", error);
+  return make_error(ErrorCode::kInvalidInput, "{}{}", kGrammarFailed, error);
 }
 
 Result<const TokenMask*> GrammarConstraint::allowed() {

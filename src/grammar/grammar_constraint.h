@@ -2,11 +2,15 @@
 
 #include <memory>
 #include <optional>
+#include <string_view>
 
 #include "grammar/vocabulary.h"
 #include "sampling/token_constraint.h"
 
 namespace gossamer::grammar {
+
+/// How an error begins that ends an answer because of its grammar: the rest is for whoever asked for the grammar.
+inline constexpr std::string_view kGrammarFailed = "the grammar cannot be followed further: ";
 
 /// A text that a grammar describes, as far as it is written. Where it may end the vocabulary's end token is allowed
 /// too.
@@ -21,6 +25,10 @@ class GrammarConstraint final : public TokenConstraint {
   bool may_end() const override { return may_end_; }
   bool must_end() const override { return must_end_; }
   std::unique_ptr<TokenConstraint> clone() const override;
+
+  const Vocabulary& vocabulary() const { return *vocabulary_; }
+  /// Of the compiled grammar, which all clones share.
+  uint64_t compiled_bytes() const { return grammar_ ? gossamer_grammar_bytes(grammar_.get()) : 0; }
 
  private:
   struct Free {

@@ -2,20 +2,26 @@
 
 #include <chrono>
 #include <exception>
+#include <iterator>
 #include <optional>
+#include <string>
 
 #include "grammar/grammar_constraint.h"
+#include "grammar/grammar_trial.h"
+#include "grammar/schema_blame.h"
 #include "grammar/schema_check.h"
+#include "grammar/schema_dialect.h"
 
 namespace gossamer::grammar {
 namespace {
 
-constexpr size_t kThreads = 2;  // one that is busy with a monster leaves another
+constexpr size_t kThreads = 2;                            // one that is busy with a monster leaves another
+constexpr double kTrialShare = 0.25, kBlameShare = 0.25;  // of the deadline
 
 using Clock = std::chrono::steady_clock;
 
-GrammarSpec schema_of_pattern(const std::string& pattern) {
-  return {GrammarSpec::Kind::kJsonSchema, json::serialize(json::object{{"type", "string"}, {"pattern", pattern}})};
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
 }  // namespace
@@ -46,8 +52,9 @@ Result<std::shared_ptr<const TokenConstraint>> GrammarEngine::compile(const Gram
   if (auto found = find(spec)) return found;
   GOS_TRY(auto vocabulary, load_vocabulary());
   Compiled compiled = compile_within_deadline(spec, std::move(vocabulary));
-  if (compiled.ok()) keep(spec, *compiled);
-  return compiled;
+  if (!compiled.ok()) return compiled.error();
+  keep(spec, *compiled);
+  return std::shared_ptr<const TokenConstraint>(std::move(*compiled));
 }
 
 Status GrammarEngine::warm_up() {
@@ -80,10 +87,16 @@ std::shared_ptr<const TokenConstraint> GrammarEngine::find(const GrammarSpec& sp
   return nullptr;
 }
 
-void GrammarEngine::keep(const GrammarSpec& spec, std::shared_ptr<const TokenConstraint> constraint) {
+void GrammarEngine::keep(const GrammarSpec& spec, std::shared_ptr<const GrammarConstraint> constraint) {
+  const uint64_t bytes = constraint->compiled_bytes() + spec.text.size();
+  std::list<Cached> gone;  // freed without the lock
   std::lock_guard lock(mutex_);
-  cache_.push_front({spec, std::move(constraint)});
-  if (cache_.size() > limits_.cached_grammars) cache_.pop_back();
+  cache_.push_front({spec, std::move(constraint), bytes});
+  stats_.cached_bytes += bytes;
+  while (cache_.size() > limits_.cached_grammars || stats_.cached_bytes > limits_.cached_bytes) {
+    stats_.cached_bytes -= cache_.back().bytes;
+    gone.splice(gone.begin(), cache_, std::prev(cache_.end()));
+  }
 }
 
 GrammarEngine::Compiled GrammarEngine::compile_within_deadline(const GrammarSpec& spec,
@@ -116,18 +129,19 @@ void GrammarEngine::work() {
     std::optional<Compiled> result;
     try {
       result = compile_now(job->spec, job->vocabulary);
-      if (!result->ok()) result = explain(job->spec, job->vocabulary, result->error());
+      if (!result->ok()) result = explain(job->spec, job->vocabulary, result->error().message);
     } catch (const std::exception& problem) {  // out of memory
       result = make_error(ErrorCode::kInvalidInput, "the grammar could not be compiled: {}", problem.what());
     }
     lock.lock();
     ++(result->ok() ? stats_.compiled : stats_.refused);
-    stats_.compile_seconds += std::chrono::duration<double>(Clock::now() - begun).count();
+    stats_.compile_seconds += seconds_since(begun);
     job->result = std::move(result);
     job->done.notify_all();
   }
 }
 
+/// Errors: the reason alone.
 GrammarEngine::Compiled GrammarEngine::compile_now(const GrammarSpec& spec,
                                                    const std::shared_ptr<const Vocabulary>& vocabulary) const {
   static_assert(static_cast<uint32_t>(GrammarSpec::Kind::kJsonSchema) == kGossamerJsonSchema &&
@@ -136,31 +150,37 @@ GrammarEngine::Compiled GrammarEngine::compile_now(const GrammarSpec& spec,
   char error[512] = "";
   GossamerGrammar* grammar =
       gossamer_grammar_compile(vocabulary->library(), static_cast<uint32_t>(spec.kind), spec.text.data(),
-                               spec.text.size(), limits_.max_items, error, sizeof error);
-  if (!grammar) return make_error(ErrorCode::kInvalidInput, "the grammar cannot be used: {}", error);
+                               spec.text.size(), limits_.max_items, limits_.max_bytes, error, sizeof error);
+  if (!grammar) return make_error(ErrorCode::kInvalidInput, "{}", error);
   const auto constraint =
-      std::make_shared<GrammarConstraint>(vocabulary, grammar, spec.kind == GrammarSpec::Kind::kJsonSchema);
-  const std::unique_ptr<TokenConstraint> probe = constraint->clone();
-  const Result<const TokenMask*> first = probe->allowed();
-  if (!first.ok())
-    return make_error(ErrorCode::kInvalidInput, "no text can begin under the grammar: {}", first.error().message);
-  if ((*first)->count() == 0 && !probe->may_end())
-    return make_error(ErrorCode::kInvalidInput, "no text fits the grammar");
-  return std::shared_ptr<const TokenConstraint>(constraint);
+      std::make_shared<const GrammarConstraint>(vocabulary, grammar, spec.kind == GrammarSpec::Kind::kJsonSchema);
+  GOS_TRY_STATUS(try_grammar(*constraint, kTrialShare * limits_.deadline_seconds));
+  return constraint;
 }
 
-/// The library does not say where in a schema something is wrong. What it refuses most is looked for.
-GrammarEngine::Compiled GrammarEngine::explain(const GrammarSpec& spec,
-                                               const std::shared_ptr<const Vocabulary>& vocabulary, Error error) const {
-  if (spec.kind != GrammarSpec::Kind::kJsonSchema) return error;
-  const Result<json::value> schema = parse_schema(spec.source);
-  if (!schema.ok()) return error;
-  const Result<CheckedSchema> checked = check_schema(*schema);
-  if (!checked.ok()) return checked.error();
-  for (const auto& [place, pattern] : checked->patterns)
-    if (const Compiled compiled = compile_now(schema_of_pattern(pattern), vocabulary); !compiled.ok())
-      return make_error(ErrorCode::kInvalidInput, "the schema's pattern at {}: {}", place, compiled.error().message);
-  return error;
+/// The sentence for people. The library does not say where in a schema something is wrong: that is looked for.
+Error GrammarEngine::explain(const GrammarSpec& spec, const std::shared_ptr<const Vocabulary>& vocabulary,
+                             const std::string& reason) const {
+  SchemaBlame blame;
+  const Result<json::value> schema = parse_schema(spec.text);
+  if (spec.kind == GrammarSpec::Kind::kJsonSchema && schema.ok()) {
+    const WhyRefused why_refused = [&](const json::value& part) -> std::optional<std::string> {
+      const Compiled compiled = compile_now({GrammarSpec::Kind::kJsonSchema, json::serialize(part)}, vocabulary);
+      return compiled.ok() ? std::nullopt : std::optional(compiled.error().message);
+    };
+    const Clock::time_point begun = Clock::now();
+    const auto is_late = [&] { return seconds_since(begun) > kBlameShare * limits_.deadline_seconds; };
+    blame = find_blame(*schema, reason, why_refused, is_late);
+    if (const Result<json::value> source = parse_schema(spec.source); source.ok())
+      blame.place = source_place(*source, blame.place);
+    if (!blame.keyword.empty()) blame.keyword = blame.place.substr(blame.place.rfind('/') + 1);
+  }
+  if (!blame.keyword.empty())
+    return make_error(ErrorCode::kInvalidInput, "the schema's keyword \"{}\" at {} cannot be used: {}", blame.keyword,
+                      blame.place, reason);
+  if (!blame.place.empty())
+    return make_error(ErrorCode::kInvalidInput, "the schema at {} cannot be used: {}", blame.place, reason);
+  return make_error(ErrorCode::kInvalidInput, "the grammar cannot be used: {}", reason);
 }
 
 }  // namespace gossamer::grammar

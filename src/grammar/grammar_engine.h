@@ -17,16 +17,21 @@
 
 namespace gossamer::grammar {
 
+class GrammarConstraint;
+
 struct GrammarLimits {
-  double deadline_seconds = 2;   ///< for compiling one grammar
-  uint64_t max_items = 200'000;  ///< of a compiled grammar: what its rules are made of
-  size_t cached_grammars = 64;   ///< compiled grammars that are kept; the least lately used goes
+  double deadline_seconds = 2;       ///< for compiling one grammar
+  uint64_t max_items = 200'000;      ///< of a compiled grammar: what its rules are made of
+  uint64_t max_bytes = 24 << 20;     ///< that one compiled grammar may hold
+  size_t cached_grammars = 64;       ///< compiled grammars that are kept; the least lately used goes
+  uint64_t cached_bytes = 64 << 20;  ///< that all of these may hold together
 };
 
 /// What was compiled so far.
 struct GrammarStats {
   uint64_t compiled = 0, refused = 0;  ///< by the compiler; what is refused before it is not counted
   uint64_t cache_hits = 0;
+  uint64_t cached_bytes = 0;   ///< that the grammars hold which are kept
   double compile_seconds = 0;  ///< of both
 };
 
@@ -40,7 +45,8 @@ class GrammarEngine {
 
   /// A constraint that holds an answer to `spec`: clone it for each answer. Waits until it is compiled, at most the
   /// deadline; the first time also for the vocabulary, which takes a second. Errors: what is wrong with the
-  /// specification (of a schema with the JSON pointer, where it can be told); it takes too long or gets too large; this
+  /// specification (of a schema with the keyword and its JSON pointer, where they can be told): also where no finite
+  /// text fits it, or one can come to a place from which none goes on; it takes too long or gets too large; this
   /// program was built without grammars.
   Result<std::shared_ptr<const TokenConstraint>> compile(const GrammarSpec& spec);
 
@@ -59,14 +65,16 @@ class GrammarEngine {
   struct Job;
   struct Cached {
     GrammarSpec spec;
-    std::shared_ptr<const TokenConstraint> constraint;
+    std::shared_ptr<const GrammarConstraint> constraint;
+    uint64_t bytes = 0;  // of both
   };
-  using Compiled = Result<std::shared_ptr<const TokenConstraint>>;
+  using Compiled = Result<std::shared_ptr<const GrammarConstraint>>;
 
   Result<std::shared_ptr<const Vocabulary>> load_vocabulary();
-  void keep(const GrammarSpec& spec, std::shared_ptr<const TokenConstraint> constraint);
+  void keep(const GrammarSpec& spec, std::shared_ptr<const GrammarConstraint> constraint);
   Compiled compile_within_deadline(const GrammarSpec& spec, std::shared_ptr<const Vocabulary> vocabulary);
-  Compiled explain(const GrammarSpec& spec, const std::shared_ptr<const Vocabulary>& vocabulary, Error error) const;
+  Error explain(const GrammarSpec& spec, const std::shared_ptr<const Vocabulary>& vocabulary,
+                const std::string& reason) const;
   Compiled compile_now(const GrammarSpec& spec, const std::shared_ptr<const Vocabulary>& vocabulary) const;
   void work();
 

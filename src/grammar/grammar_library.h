@@ -23,11 +23,16 @@ GossamerVocabulary* gossamer_grammar_vocabulary(const uint8_t* bytes, const uint
                                                 char* error, size_t capacity);
 void gossamer_grammar_free_vocabulary(GossamerVocabulary* vocabulary);
 
-/// Null: `error` says why. The vocabulary outlives what is returned. Any thread, several at once.
+/// Null: `error` says why: also where it has more than `max_items` or holds more than `max_bytes`, where no finite text
+/// fits it, and where a text can come to a place from which none ends. The vocabulary outlives what is returned. Any
+/// thread, several at once.
 GossamerGrammar* gossamer_grammar_compile(const GossamerVocabulary* vocabulary, uint32_t kind, const char* text,
-                                          size_t bytes, uint64_t max_items, char* error, size_t capacity);
-/// The grammar at the same place, sharing nothing that changes. Null: no memory. Any thread, several at once where
-/// nobody changes `grammar`.
+                                          size_t bytes, uint64_t max_items, uint64_t max_bytes, char* error,
+                                          size_t capacity);
+/// What it holds as it was compiled, which all its clones share.
+uint64_t gossamer_grammar_bytes(const GossamerGrammar* grammar);
+/// The grammar at the same place, sharing nothing that changes; nearly for nothing at the beginning. Null: no memory.
+/// Any thread, several at once where nobody changes `grammar`.
 GossamerGrammar* gossamer_grammar_clone(const GossamerGrammar* grammar);
 void gossamer_grammar_free(GossamerGrammar* grammar);
 

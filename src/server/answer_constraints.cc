@@ -9,7 +9,8 @@ namespace gossamer::server {
 namespace {
 
 constexpr double kMostSeconds = 2;       // for all grammars of one request, beside the last one's own deadline
-constexpr size_t kCachedGrammars = 256;  // agents send a dozen tools each
+constexpr size_t kCachedGrammars = 256;  // agents send a dozen tools each, of some 100 KB
+constexpr uint64_t kCachedBytes = 128 << 20;
 constexpr char kFunctions[] = "functions.";
 
 using Clock = std::chrono::steady_clock;
@@ -119,6 +120,7 @@ Result<std::unique_ptr<AnswerConstraints>> AnswerConstraints::create(std::shared
   if (!grammars) {
     grammar::GrammarLimits limits;
     limits.cached_grammars = kCachedGrammars;
+    limits.cached_bytes = kCachedBytes;
     grammars = std::make_shared<grammar::GrammarEngine>(std::move(tokenizer), limits);
   }
   return std::unique_ptr<AnswerConstraints>(new AnswerConstraints(std::move(frames), std::move(grammars)));
