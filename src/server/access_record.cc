@@ -46,6 +46,7 @@ std::string access_line_text(const AccessRecord& record) {
     line += fmt::format(" {}+{} tokens ({} cached), first {:.3f}s, {}", record.prompt_tokens, record.completion_tokens,
                         record.cached_tokens, record.first_token_seconds, record.finish);
   if (record.client_gone) line += " (client gone)";
+  if (!record.error.empty()) line += " failed: " + printable(record.error);
   return line;
 }
 
@@ -63,6 +64,7 @@ std::string access_line_json(const AccessRecord& record) {
         R"(,"prompt_tokens":{},"cached_tokens":{},"completion_tokens":{},"ttft_seconds":{:.6f},"finish_reason":{})",
         record.prompt_tokens, record.cached_tokens, record.completion_tokens, record.first_token_seconds,
         json_string(record.finish));
+  if (!record.error.empty()) line += ",\"error\":" + json_string(printable(record.error));
   return line + "}";
 }
 

@@ -19,6 +19,7 @@ struct AccessRecord {
   uint32_t prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0;
   double first_token_seconds = 0;
   std::string finish;
+  std::string error;  ///< of one that failed: what the client may not be told
 };
 
 /// The trace-id of a "traceparent" header, "00-TRACE-PARENT-FLAGS"; empty: it is malformed.

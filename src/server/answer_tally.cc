@@ -74,6 +74,7 @@ void AnswerTally::fill(AccessRecord& record) const {
   record.completion_tokens = usage_.completion_tokens;
   record.first_token_seconds = times_.first_token_seconds;
   record.finish = finish_;
+  record.error = error_;
 }
 
 }  // namespace gossamer::server

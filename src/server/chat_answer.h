@@ -37,7 +37,7 @@ std::shared_ptr<ChatAnswer> make_streamed_chat_answer(std::shared_ptr<Call> call
 /// "logprobs" of chat completions: [{"token", "logprob", "bytes", "top_logprobs": [...]}].
 json::array chat_logprobs(const std::vector<ScoredToken>& tokens);
 
-/// What a client is told where the engine failed.
-ApiError answer_failed();
+/// What a client is told where the engine failed: of `why` only what the grammar says that it asked for.
+ApiError answer_failed(std::string_view why);
 
 }  // namespace gossamer::server

@@ -128,7 +128,7 @@ class WholeChatAnswer final : public ChatAnswer {
 
   void respond() {
     tally_.fill(*call_->record);
-    if (!tally_.error().empty()) return call_->respond(answer_failed());
+    if (!tally_.error().empty()) return call_->respond(answer_failed(tally_.error()));
     json::array choices;
     for (uint32_t i = 0; i < choices_.size(); ++i) choices.push_back(choice_json(i));
     json::object answer = {{"id", head_.id},

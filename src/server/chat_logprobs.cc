@@ -1,4 +1,7 @@
+#include <fmt/format.h>
+
 #include "base/utf8.h"
+#include "grammar/grammar_constraint.h"
 #include "server/chat_answer.h"
 
 namespace gossamer::server {
@@ -28,12 +31,14 @@ json::array chat_logprobs(const std::vector<ScoredToken>& tokens) {
   return list;
 }
 
-ApiError answer_failed() {
+ApiError answer_failed(std::string_view why) {
   ApiError error;
   error.status = 500;
   error.type = "server_error";
   error.code = "generation_failed";
-  error.message = "the answer could not be completed; trying again may help";
+  error.message = why.starts_with(grammar::kGrammarFailed)
+                      ? fmt::format("the answer could not be completed, because {}; a simpler one may help", why)
+                      : "the answer could not be completed; trying again may help";
   return error;
 }
 

@@ -13,6 +13,7 @@
 
 #include "base/mmap_file.h"
 #include "server/access_record.h"
+#include "server/answer_tally.h"
 #include "server/metrics.h"
 #include "server/test_app.h"
 
@@ -262,6 +263,18 @@ TEST(AccessLog, WritesSecondsAsPeopleDo) {
   EXPECT_NE(line.find("\"seconds\":0.000028,"), std::string::npos) << line;
   EXPECT_NE(line.find("\"ttft_seconds\":1.500000,"), std::string::npos) << line;
   EXPECT_TRUE(parse_json(line, "the line").ok()) << line;
+}
+
+TEST(AccessLog, SaysWhyAnAnswerFailed) {
+  AnswerTally tally(1);
+  AnswerEvent end;
+  end.finish = AnswerEvent::Finish::kError;
+  end.error = "page 17\nis missing";
+  tally.add(end);
+  AccessRecord record;
+  tally.fill(record);
+  EXPECT_NE(access_line_text(record).find("failed: page 17?is missing"), std::string::npos);
+  EXPECT_EQ(parse_json(access_line_json(record), "the line")->at("error"), "page 17?is missing");
 }
 
 TEST(AccessLog, TakesNoTraceThatIsNone) {
