@@ -1,6 +1,7 @@
 #include "server/answer_constraints.h"
 
 #include <chrono>
+#include <functional>
 #include <utility>
 
 #include "harmony/frame_automaton.h"
@@ -11,6 +12,7 @@ namespace {
 constexpr double kMostSeconds = 2;       // for all grammars of one request, beside the last one's own deadline
 constexpr size_t kCachedGrammars = 256;  // agents send a dozen tools each, of some 100 KB
 constexpr uint64_t kCachedBytes = 128 << 20;
+constexpr size_t kMostRefused = 4096;    // schemas that are remembered
 constexpr char kFunctions[] = "functions.";
 
 using Clock = std::chrono::steady_clock;
@@ -171,31 +173,33 @@ HeldTo AnswerConstraints::hold(const CompletionRequest& request, Bodies& bodies)
 
 void AnswerConstraints::add_call_bodies(const ChatRequest& request, Bodies& bodies, harmony::FrameRules& rules) const {
   for (const std::string& recipient : rules.recipients) {
-    if (recipient.starts_with(kFunctions)) {
-      const auto strict = request.arguments.find(recipient.substr(sizeof kFunctions - 1));
+    const bool is_function = recipient.starts_with(kFunctions);
+    const auto& arguments = is_function ? request.arguments : request.built_in_arguments;
+    const auto found = arguments.find(is_function ? recipient.substr(sizeof kFunctions - 1) : recipient);
+    if (found != arguments.end())
       rules.call_bodies[recipient] =
-          strict == request.arguments.end() ? bodies.get_json_object() : bodies.get(strict->second);
-    } else if (const auto schema = request.built_in_arguments.find(recipient);
-               schema != request.built_in_arguments.end()) {
-      rules.call_bodies[recipient] = body_of_built_in(schema->second, bodies);
-    }
+          found->second.is_wish ? body_of_wish(found->second, bodies) : bodies.get(found->second);
+    else if (is_function)
+      rules.call_bodies[recipient] = bodies.get_json_object();
     if (bodies.missing() || bodies.error()) return;
   }
 }
 
-/// No request is refused for what the operator's tools ask for: what cannot be compiled is any JSON object.
-Constraint AnswerConstraints::body_of_built_in(const PlacedGrammar& wanted, Bodies& bodies) const {
+/// What cannot be compiled is any JSON object; it is not tried again and again.
+Constraint AnswerConstraints::body_of_wish(const PlacedGrammar& wanted, Bodies& bodies) const {
   Constraint any = bodies.get_json_object();
   if (!any) return nullptr;
+  const size_t hash = std::hash<std::string>()(wanted.spec.text);
   {
     const std::lock_guard lock(refused_mutex_);
-    if (refused_.contains(wanted.spec.text)) return any;
+    if (refused_.contains(hash)) return any;
   }
   bool refused = false;
   Constraint body = bodies.try_get(wanted, refused);
   if (refused) {
     const std::lock_guard lock(refused_mutex_);
-    refused_.insert(wanted.spec.text);
+    if (refused_.size() >= kMostRefused) refused_.clear();
+    refused_.insert(hash);
   }
   return body || bodies.missing() ? body : any;
 }

@@ -47,12 +47,12 @@ class AnswerConstraints {
   HeldTo hold(const ChatRequest& request, Bodies& bodies) const;
   HeldTo hold(const CompletionRequest& request, Bodies& bodies) const;
   void add_call_bodies(const ChatRequest& request, Bodies& bodies, harmony::FrameRules& rules) const;
-  std::shared_ptr<const TokenConstraint> body_of_built_in(const PlacedGrammar& wanted, Bodies& bodies) const;
+  std::shared_ptr<const TokenConstraint> body_of_wish(const PlacedGrammar& wanted, Bodies& bodies) const;
 
   const std::shared_ptr<const harmony::FrameVocabulary> frames_;
   const std::shared_ptr<grammar::GrammarEngine> grammars_;
   mutable std::mutex refused_mutex_;
-  mutable std::set<std::string> refused_;  // schemas of the server's tools that cannot be compiled
+  mutable std::set<size_t> refused_;  // hashes of wished schemas that cannot be compiled
 };
 
 }  // namespace gossamer::server

@@ -8,6 +8,7 @@
 #include "harmony/render.h"
 #include "server/output_format.h"
 #include "server/tool_names.h"
+#include "server/wished_arguments.h"
 
 namespace gossamer::server {
 namespace {
@@ -191,11 +192,13 @@ harmony::ToolDescription read_function(const json::object& function, const std::
   return tool;
 }
 
-std::optional<PlacedGrammar> read_strict_arguments(const json::object& function, const harmony::ToolDescription& tool,
-                                                   const std::string& place, JsonReader& reader) {
+std::optional<PlacedGrammar> read_arguments(const json::object& function, const harmony::ToolDescription& tool,
+                                            const std::string& place, JsonReader& reader) {
   JsonReader fields = reader.inside(function, place);
-  if (!fields.boolean("strict").value_or(false)) return std::nullopt;
+  const std::optional<bool> strict = fields.boolean("strict");
   const std::string here = fields.place("parameters");
+  if (!strict && tool.parameters) return PlacedGrammar{wished_arguments(*tool.parameters), here, /*is_wish=*/true};
+  if (!strict.value_or(false)) return std::nullopt;
   if (!tool.parameters) return PlacedGrammar{grammar::GrammarSpec::json_object(), here};
   Result<grammar::GrammarSpec> spec = grammar::GrammarSpec::json_schema(*tool.parameters);
   if (spec.ok()) return PlacedGrammar{std::move(*spec), here};
@@ -223,9 +226,9 @@ std::vector<harmony::ToolDescription> read_functions(const json::array& tools, c
     if (!function && !fields.any("name")) fields.fail("function", fmt::format("{}.function is missing", here));
     const std::string there = function ? here + ".function" : here;
     functions.push_back(read_function(function ? *function : *tool, there, reader));
-    std::optional<PlacedGrammar> strict =
-        read_strict_arguments(function ? *function : *tool, functions.back(), there, reader);
-    if (strict) arguments.insert_or_assign(functions.back().name, std::move(*strict));
+    std::optional<PlacedGrammar> held_to =
+        read_arguments(function ? *function : *tool, functions.back(), there, reader);
+    if (held_to) arguments.insert_or_assign(functions.back().name, std::move(*held_to));
   }
   return functions;
 }

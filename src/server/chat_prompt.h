@@ -65,15 +65,16 @@ Result<std::vector<TokenId>> prompt_tokens(const Tokenizer& tokenizer, const har
 std::string read_content(const json::value* content, const std::string& place, JsonReader& reader);
 
 /// Functions of OpenAI's "tools" of chat completions: [{"type": "function", "function": {"name", "description"?,
-/// "parameters"?, "strict"?}}], or the flat form of responses. Other types are problems. What the arguments of strict
-/// ones must be comes into `arguments`, under their names.
+/// "parameters"?, "strict"?}}], or the flat form of responses. Other types are problems. What their arguments are
+/// held to comes into `arguments`, under their names.
 std::vector<harmony::ToolDescription> read_functions(const json::array& tools, const std::string& place,
                                                      JsonReader& reader,
                                                      std::map<std::string, PlacedGrammar>& arguments);
-/// Of the function `tool`, read from `function` at `place`: its parameters' schema where "strict" is true. A schema
-/// that cannot be enforced is a problem.
-std::optional<PlacedGrammar> read_strict_arguments(const json::object& function, const harmony::ToolDescription& tool,
-                                                   const std::string& place, JsonReader& reader);
+/// What the arguments of the function `tool`, read from `function` at `place`, are held to: its parameters' schema. Where
+/// "strict" is true, a schema that cannot be enforced is a problem; where it is absent, such arguments are any JSON
+/// object, as they are (nothing is given) where it is false.
+std::optional<PlacedGrammar> read_arguments(const json::object& function, const harmony::ToolDescription& tool,
+                                            const std::string& place, JsonReader& reader);
 /// One function: {"name", "description"?, "parameters"?}, under the name that the model is told (tool_names.h).
 harmony::ToolDescription read_function(const json::object& function, const std::string& place, JsonReader& reader);
 

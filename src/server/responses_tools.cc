@@ -84,7 +84,7 @@ harmony::ToolDescription apply_patch_function() {
 void make_strict(ResponsesTools& tools, const harmony::ToolDescription& function, const std::string& place,
                  JsonReader& reader) {
   const json::object strict{{"strict", true}};
-  if (std::optional<PlacedGrammar> arguments = read_strict_arguments(strict, function, place, reader))
+  if (std::optional<PlacedGrammar> arguments = read_arguments(strict, function, place, reader))
     tools.arguments.insert_or_assign(function.name, std::move(*arguments));
 }
 
@@ -211,7 +211,7 @@ void read_tool(const json::object& tool, const std::string& place, JsonReader& p
   if (!type) return reader.fail("type", fmt::format("{} lacks \"type\"", place));
   if (*type == "function") {
     harmony::ToolDescription function = read_function(tool, place, parent);
-    if (std::optional<PlacedGrammar> arguments = read_strict_arguments(tool, function, place, parent))
+    if (std::optional<PlacedGrammar> arguments = read_arguments(tool, function, place, parent))
       tools.arguments.insert_or_assign(function.name, std::move(*arguments));
     add_tool(tools, std::move(function), ResponsesToolKind::kFunction, echo_of_function(tool), reader);
   } else if (*type == "custom") {

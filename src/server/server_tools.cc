@@ -12,6 +12,7 @@
 #include "server/tool_loop.h"
 #include "server/tool_service.h"
 #include "server/turn_memory.h"
+#include "server/wished_arguments.h"
 
 namespace gossamer::server {
 namespace {
@@ -56,46 +57,6 @@ WantedTools read_wanted_tools(const ToolService* service, JsonReader& reader) {
   return wanted;
 }
 
-bool is_plain_name(std::string_view name) {
-  return std::ranges::all_of(name, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-  });
-}
-
-bool holds(const json::value* list, std::string_view name) {
-  return list && list->is_array() && std::ranges::find(list->get_array(), json::value(name)) != list->get_array().end();
-}
-
-/// The schema with its optional properties in any order. Grammars take properties in their order, so that a model which
-/// writes the second first could never give the first.
-json::object with_free_order(const json::object& schema) {
-  const json::value* properties = schema.if_contains("properties");
-  if (!properties || !properties->is_object() || schema.contains("patternProperties")) return schema;
-  json::object in_order, in_any_order;
-  for (const auto& [name, property] : properties->get_object()) {
-    const bool may_move = is_plain_name(name) && !holds(schema.if_contains("required"), name);
-    if (may_move)
-      in_any_order[fmt::format("^{}$", std::string_view(name))] = property;
-    else
-      in_order[name] = property;
-  }
-  if (in_any_order.size() < 2) return schema;
-  json::object freed = schema;
-  freed["properties"] = std::move(in_order);
-  freed["patternProperties"] = std::move(in_any_order);
-  return freed;
-}
-
-/// As strict as grammars can be.
-grammar::GrammarSpec arguments_of(const harmony::ToolDescription& function) {
-  using grammar::GrammarSpec;
-  const json::object* schema = function.parameters ? function.parameters->if_object() : nullptr;
-  if (!schema) return GrammarSpec::json_object();
-  Result<GrammarSpec> spec = GrammarSpec::json_schema(with_free_order(*schema));
-  if (!spec.ok()) spec = GrammarSpec::json_schema(*schema);
-  return spec.ok() ? std::move(*spec) : GrammarSpec::json_object();
-}
-
 }  // namespace
 
 void offer_tool(harmony::ToolNamespace space, ChatPrompt& prompt, ChatRequest& request) {
@@ -103,7 +64,10 @@ void offer_tool(harmony::ToolNamespace space, ChatPrompt& prompt, ChatRequest& r
   for (const harmony::ToolDescription& function : space.tools) {
     const std::string recipient = space.name + "." + function.name;
     request.built_ins.push_back(recipient);
-    request.built_in_arguments.insert_or_assign(recipient, PlacedGrammar{arguments_of(function), "tools"});
+    grammar::GrammarSpec arguments =
+        function.parameters ? wished_arguments(*function.parameters) : grammar::GrammarSpec::json_object();
+    request.built_in_arguments.insert_or_assign(recipient,
+                                                PlacedGrammar{std::move(arguments), "tools", /*is_wish=*/true});
   }
   prompt.server_tools.push_back(std::move(space));
 }

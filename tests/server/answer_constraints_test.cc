@@ -39,8 +39,12 @@ constexpr const char* kTools =
     R"("tools": [
       {"type": "function", "function": {"name": "strict", "strict": true, "parameters": {"type": "object",
         "properties": {"a": {"type": "boolean"}}, "required": ["a"], "additionalProperties": false}}},
-      {"type": "function", "function": {"name": "lax", "parameters": {"type": "object",
+      {"type": "function", "function": {"name": "lax", "strict": false, "parameters": {"type": "object",
         "properties": {"a": {"type": "boolean"}}, "required": ["a"], "additionalProperties": false}}},
+      {"type": "function", "function": {"name": "usual", "parameters": {"type": "object",
+        "properties": {"a": {"type": "boolean"}, "b": {"type": "null"}, "c": {"const": 1}}, "required": ["a"],
+        "additionalProperties": false}}},
+      {"type": "function", "function": {"name": "odd", "parameters": {"type": "object", "not": {"required": ["a"]}}}},
       {"type": "function", "function": {"name": "bare", "strict": true}}])";
 constexpr const char* kBooleanSchema =
     R"({"type": "object", "properties": {"a": {"type": "boolean"}}, "required": ["a"], "additionalProperties": false})";
@@ -65,6 +69,12 @@ std::vector<Row> chat_rows() {
        {no, strict, lax, thought("Hm.") + strict, preamble + lax, call_of("bare", "{}")},
        {call_of("strict", R"({"a": 1})"), call_of("lax", "Hello"), call_of("lax", "[1]"), call_of("other", "{}"),
         call_of("bare", "1")}},
+      {tools,  // without a word on "strict": the schema, its optional properties in any order, where it can be enforced
+       {call_of("usual", R"({"a": true})"), call_of("usual", R"({"a": true, "c": 1, "b": null})"), call_of("odd", "{}")},
+       {call_of("usual", "{}"), call_of("usual", R"({"a": 1})"), call_of("usual", R"({"d": 1})"), call_of("odd", "1")}},
+      {tools + R"(, "tool_choice": {"type": "function", "function": {"name": "usual"}})",
+       {call_of("usual", R"({"a": false})")},
+       {call_of("usual", "{}"), no}},
       {tools + R"(, "tool_choice": "none")", {no}, {strict, lax}},
       {tools + R"(, "tool_choice": "required")", {strict, preamble + lax, thought("Hm.") + lax}, {no}},
       {tools + R"(, "tool_choice": {"type": "function", "function": {"name": "lax"}})", {lax}, {no, strict}},
