@@ -33,7 +33,7 @@ def cycles(arrows: dict[str, set[str]]) -> list[str]:
 
 def broken_includes(arrows: dict[str, set[str]]) -> list[str]:
     broken = []
-    for path in sorted([*SRC.rglob("*.h"), *SRC.rglob("*.cc")]):
+    for path in sorted([*SRC.rglob("*.h"), *SRC.rglob("*.cc"), *SRC.rglob("*.cu")]):
         name, room = path.relative_to(SRC), path.relative_to(SRC).parts[0]
         for included in INCLUDE.findall(path.read_text(encoding="utf-8")):
             other = included.split("/")[0]

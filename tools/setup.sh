@@ -114,3 +114,15 @@ show_build_progress() {
   done
   progress_line ''
 }
+
+# install_cuda_wheels: the compiler for GPUs, pinned, into build/cuda-wheels.
+install_cuda_wheels() {
+  local folder=$root/build/cuda-wheels log=$root/build/cuda-wheels.log wanted=$root/tools/cuda-wheels.txt
+  if cmp -s "$wanted" "$folder/.installed"; then return; fi
+  install_packages build lint
+  say "installing NVIDIA's compiler into build/cuda-wheels (0.3 GB)"
+  rm -rf "$folder"
+  { python3 -m venv "$folder" && "$folder/bin/pip" install --quiet --requirement "$wanted"; } >"$log" 2>&1 ||
+    { tail -n 15 "$log" >&2; fail "the wheels could not be installed; the full output is in $log"; }
+  cp "$wanted" "$folder/.installed"
+}

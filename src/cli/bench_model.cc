@@ -127,6 +127,7 @@ Result<Report> load(const ModelBenchOptions& options, const std::string& path) {
   report.file_name = file_name(path);
   report.chunk_tokens = options.chunk_tokens;
   GOS_TRY(LoadOptions load_options, options.model.load_options());
+  load_options.device.kind = DeviceChoice::Kind::kCpu;  // whose backend is measured
   load_options.need_tokenizer = false;
   load_options.instrument = [&](std::unique_ptr<kernels::Backend> backend) {
     auto measured = std::make_unique<kernels::MeasuredBackend>(std::move(backend));

@@ -105,7 +105,7 @@ const std::vector<Measurement>& measurements() {
         "--kv-dtype", "--pp", "--tg", "--depth", "--parallel", "--runs", "--chunk", "--stages", "--chart"}},
       {"throughput",
        measure_throughput,
-       {"--threads", "--backend", "--no-repack", "--keep-packed", "--dense-dtype", "--precision", "--exact",
+       {"--threads", "--backend", "--no-repack", "--keep-packed", "--dense-dtype", "--precision", "--exact", "--device",
         "--kv-dtype", "--kv-memory", "--tpot-goal", "--requests", "--concurrency", "--input-len", "--output-len",
         "--dataset", "--seed", "--config"}},
       {"precision", measure_precision, {"--threads", "--backend", "--text", "--tokens", "--all-positions"}},

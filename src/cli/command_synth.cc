@@ -80,8 +80,9 @@ int synth(const SynthOptions& options) {
   if (options.words.empty() || options.words.front().empty())
     return fail_usage("synth", "where is the model to be written?", "gossamer synth model.gguf --preset small");
   if (options.format == "safetensors" && options.words.front().ends_with(".gguf"))
-    return fail_usage("synth", fmt::format("{} is the name of a GGUF file, and --format says safetensors, which is a folder.",
-                                           options.words.front()));
+    return fail_usage("synth",
+                      fmt::format("{} is the name of a GGUF file, and --format says safetensors, which is a folder.",
+                                  options.words.front()));
   const synthetic::ModelRequest request = request_of(options);
   const InterruptGuard interrupt;
   WritingProgress progress;

@@ -66,7 +66,6 @@ constexpr ForeignFlag kForeignFlags[] = {
     {"--default-chat-template-kwargs", Fate::kIgnore,
      "send \"reasoning_effort\" or \"chat_template_kwargs\" with requests", Takes::kValue, "{}"},
     {"--response-role", Fate::kIgnore, "gpt-oss speaks harmony, which is built in"},
-    {"--device", Fate::kIgnore, "GPUs are not used yet", Takes::kValue, "cpu|auto"},
     {"--hf-overrides", Fate::kRefuse, "the shapes are those of the model"},
     {"--rope-scaling", Fate::kRefuse, "the shapes are those of the model"},
     {"--rope-scaling-factor", Fate::kRefuse, "the shapes are those of the model"},

@@ -1,10 +1,14 @@
 #include "cli/model_options.h"
 
+#include <fmt/format.h>
+
+#include <cstdio>
 #include <filesystem>
 #include <regex>
 
 #include "checkpoint/locate_model.h"
 #include "cli/progress_line.h"
+#include "cli/terminal_text.h"
 
 namespace gossamer::cli {
 
@@ -15,6 +19,8 @@ void ModelOptions::declare(Options& options) {
 
 void ModelOptions::declare_computing(Options& options) {
   options.count("--threads", threads, "Threads that compute (default: every processor this process may use)");
+  options.text("--device", device, "Where to compute: cpu, cuda, cuda:N (a GPU), or auto (a GPU where there is one)",
+               "NAME");
   options.text("--backend", backend,
                "Kernels: ref, avx2, avx512, avx512bf16 or amx (default: the best this machine has)", "NAME");
   options.flag("--no-repack", no_repack,
@@ -23,15 +29,21 @@ void ModelOptions::declare_computing(Options& options) {
       "--keep-packed", keep_packed,
       "Keep the copy of the weights that is made at loading in a file, as large as the model: later loads take "
       "seconds and share it");
-  options.choice("--dense-dtype", dense_dtype, {"bf16", "int8"},
-                 "Attention's matrices and lm_head of a BF16 checkpoint: as they are, or in 8 bits, for less memory and "
-                 "faster answers that differ a little (docs/forward.md)");
+  options.choice(
+      "--dense-dtype", dense_dtype, {"bf16", "int8"},
+      "Attention's matrices and lm_head of a BF16 checkpoint: as they are, or in 8 bits, for less memory and "
+      "faster answers that differ a little (docs/forward.md)");
   options.choice("--precision", precision, {"default", "f32"},
                  "Activations in products: rounded where that is faster, or float32 (docs/forward.md)");
   options.flag(
       "--exact", exact,
       "The same answer whatever else runs, to the bit: activations in 15 bits everywhere, where by default many "
       "tokens together have 8 (docs/forward.md)");
+}
+
+void say_why_no_device(const LoadedModel& loaded) {
+  if (!loaded.why_no_device.empty())
+    fmt::print(stderr, "gossamer: computing on the CPU: {}\n", printable(loaded.why_no_device));
 }
 
 kernels::Precision ModelOptions::chosen_precision() const {
@@ -41,9 +53,14 @@ kernels::Precision ModelOptions::chosen_precision() const {
 
 Result<LoadOptions> ModelOptions::load_options() const {
   if (keep_packed && no_repack)
-    return make_error(ErrorCode::kInvalidInput,
-                      "--keep-packed keeps the copy of the weights that --no-repack does without; leave one of them out");
+    return make_error(
+        ErrorCode::kInvalidInput,
+        "--keep-packed keeps the copy of the weights that --no-repack does without; leave one of them out");
   LoadOptions options;
+  GOS_TRY(options.device, DeviceChoice::parse(device));
+  // Who names kernels of the processor, or wants float32, which only it has, wants the processor.
+  if (options.device.kind == DeviceChoice::Kind::kAuto && (!backend.empty() || precision == "f32"))
+    options.device.kind = DeviceChoice::Kind::kCpu;
   options.num_threads = threads;
   options.backend = backend;
   options.precision = chosen_precision();
@@ -62,7 +79,9 @@ Result<std::unique_ptr<LoadedModel>> ModelOptions::load(bool need_tokenizer) con
 Result<std::unique_ptr<LoadedModel>> ModelOptions::load(const LoadOptions& options) const {
   GOS_TRY(const std::string path, find_model(model));
   ProgressLine progress;
-  return LoadedModel::load(path, options, progress.callback());
+  Result<std::unique_ptr<LoadedModel>> loaded = LoadedModel::load(path, options, progress.callback());
+  if (loaded.ok()) say_why_no_device(**loaded);
+  return loaded;
 }
 
 Result<std::string> find_model(const std::string& name) {

@@ -14,6 +14,7 @@ namespace gossamer::cli {
 struct ModelOptions {
   std::string model = kDemoModel;
   uint32_t threads = 0;
+  std::string device = "auto";
   std::string backend;
   std::string precision = "default";
   std::string dense_dtype = "bf16";
@@ -30,6 +31,9 @@ struct ModelOptions {
   Result<std::unique_ptr<LoadedModel>> load(bool need_tokenizer) const;
   Result<std::unique_ptr<LoadedModel>> load(const LoadOptions& options) const;
 };
+
+/// On stderr, where the model would have gone to a GPU had there been one.
+void say_why_no_device(const LoadedModel& loaded);
 
 inline constexpr char kModelHelp[] = "A folder, a .gguf file or a short name (gpt-oss:20b)";
 

@@ -141,16 +141,21 @@ Result<std::unique_ptr<Engine>> Engine::start(LoadedModel& model, const EngineOp
   const KvShape shape = model.model->kv_shape(options.kv_dtype);
   SchedulerLimits& limits = chosen.limits;
   limits.max_sequence_tokens = std::min(limits.max_sequence_tokens, config.max_context);
-  if (chosen.kv_bytes == 0) {
-    const uint64_t pages = uint64_t{2} * shape.pages_of_sequence(limits.max_sequence_tokens, limits.max_step_tokens);
-    chosen.kv_bytes = std::min(pages * shape.page_bytes(), std::max<uint64_t>(free_memory_bytes() / 4, 64 << 20));
-  }
-  if (const uint64_t free_bytes = free_memory_bytes(); free_bytes > 0 && chosen.kv_bytes > free_bytes)
-    return make_error(ErrorCode::kInvalidInput, "a KV cache of {:.1f} GB does not fit: {:.1f} GB of memory are free",
-                      static_cast<double>(chosen.kv_bytes) / 1e9, static_cast<double>(free_bytes) / 1e9);
   if (limits.max_rows == 0 || limits.max_step_tokens == 0 || limits.max_step_tokens > 1u << 20)
     return make_error(ErrorCode::kInvalidInput, "{} rows with steps of {} tokens cannot be run", limits.max_rows,
                       limits.max_step_tokens);
+  ForwardPass* const device = model.model->elsewhere();
+  if (device) GOS_TRY_STATUS(device->prepare(limits.max_step_tokens));
+  const uint64_t free_bytes = device ? device->free_bytes() : free_memory_bytes();
+  if (chosen.kv_bytes == 0) {
+    const uint64_t pages = uint64_t{2} * shape.pages_of_sequence(limits.max_sequence_tokens, limits.max_step_tokens);
+    // On a device nobody else wants the memory; on the host people do other things too.
+    chosen.kv_bytes = device ? free_bytes / 10 * 9
+                             : std::min(pages * shape.page_bytes(), std::max<uint64_t>(free_bytes / 4, 64 << 20));
+  }
+  if (free_bytes > 0 && chosen.kv_bytes > free_bytes)
+    return make_error(ErrorCode::kInvalidInput, "a KV cache of {:.1f} GB does not fit: {:.1f} GB of memory are free",
+                      static_cast<double>(chosen.kv_bytes) / 1e9, static_cast<double>(free_bytes) / 1e9);
   constexpr uint64_t kMostPages = 1u << 26;  // 2^31 tokens
   const uint64_t num_pages = std::min(chosen.kv_bytes / shape.page_bytes(), kMostPages);
   if (gossamer::max_sequence_tokens(shape, static_cast<uint32_t>(num_pages), limits) < 2 * kPageTokens)
@@ -160,8 +165,7 @@ Result<std::unique_ptr<Engine>> Engine::start(LoadedModel& model, const EngineOp
                       static_cast<double>(chosen.kv_bytes) / 1e6, kPageTokens,
                       static_cast<double>(shape.page_bytes()) / 1e6,
                       shape.max_sliding_pages(limits.max_step_tokens * limits.max_steps_in_flight) + 2);
-  GOS_TRY(KvMemory memory,
-          KvMemory::allocate(model.model->kv_layout(options.kv_dtype), shape, static_cast<uint32_t>(num_pages)));
+  GOS_TRY(KvMemory memory, model.model->allocate_kv(options.kv_dtype, static_cast<uint32_t>(num_pages)));
   if (options.populate) memory.populate();
   auto impl = std::make_unique<Impl>(model, chosen, std::move(memory));
   Impl* running = impl.get();

@@ -98,6 +98,17 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::string& path, 
   GOS_TRY(auto backend, kernels::make_backend(options.backend, *loaded->threads, options.precision));
   if (options.instrument) backend = options.instrument(std::move(backend));
   loaded->model = std::make_unique<Model>(loaded->checkpoint, std::move(backend), options.dense_dtype);
+  if (options.device.kind != DeviceChoice::Kind::kCpu && has_device_kernels()) {
+    Result<std::string> device = move_to_device(*loaded->model, options.device.index, *loaded->threads, progress);
+    if (device.ok()) {
+      loaded->device = std::move(*device);
+      return loaded;
+    }
+    if (options.device.kind == DeviceChoice::Kind::kCuda) return device.error();
+    loaded->why_no_device = device.error().message;
+  } else if (options.device.kind == DeviceChoice::Kind::kCuda) {
+    GOS_TRY(loaded->device, move_to_device(*loaded->model, options.device.index, *loaded->threads, progress));
+  }
   GOS_TRY_STATUS(arrange_weights(*loaded, options, progress));
   return loaded;
 }

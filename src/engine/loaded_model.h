@@ -8,7 +8,7 @@
 #include "base/progress.h"
 #include "base/thread_pool.h"
 #include "checkpoint/checkpoint.h"
-#include "model/model.h"
+#include "model/device.h"
 #include "tokenizer/tokenizer.h"
 
 namespace gossamer {
@@ -23,6 +23,7 @@ struct LoadOptions {
   bool pack_weights = true;  // a copy in the backend's own order, where it wants one and memory is free for it
   DenseDtype dense_dtype = DenseDtype::kAsStored;
   bool keep_packed = false;  // in a file, from which later loads map it
+  DeviceChoice device{DeviceChoice::Kind::kCpu, 0};
 };
 
 /// A model that is ready to run: files, weights, tokenizer and threads. One user at a time.
@@ -31,6 +32,8 @@ struct LoadedModel {
   std::shared_ptr<const Tokenizer> tokenizer;  ///< null where the model has none and none was needed
   std::unique_ptr<ThreadPool> threads;
   std::unique_ptr<Model> model;
+  std::string device;         ///< the GPU that computes; empty: the CPU
+  std::string why_no_device;  ///< why it does, where any device was right and this program has kernels for GPUs
 
   /// `path` as locate_model() gives it.
   static Result<std::unique_ptr<LoadedModel>> load(const std::string& path, const LoadOptions& options,

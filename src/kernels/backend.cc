@@ -38,8 +38,9 @@ Result<std::unique_ptr<Backend>> make_backend(std::string_view name, ThreadPool&
   bool found = false;
   for (std::string_view candidate : available) found |= candidate == name;
   if (!found)
-    return make_error(ErrorCode::kUnsupported, "{} names the backend '{}', which this machine cannot run; it can run: {}",
-                      named_by, name, fmt::join(available, ", "));
+    return make_error(ErrorCode::kUnsupported,
+                      "{} names the backend '{}', which this machine cannot run; it can run: {}", named_by, name,
+                      fmt::join(available, ", "));
   for (const IsaKernels* isa : available_isas())
     if (name == isa->name) return std::unique_ptr<Backend>(new CpuBackend(*isa, threads, precision));
   return std::unique_ptr<Backend>(new RefBackend());

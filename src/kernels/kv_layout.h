@@ -32,26 +32,26 @@ struct KvLayout {
   uint32_t kv_heads = 8;
   uint32_t head_dim = 64;  // even
 
-  uint64_t element_bytes() const { return dtype == KvDtype::kF32 ? 4 : dtype == KvDtype::kBf16 ? 2 : 1; }
-  uint64_t keys_bytes() const { return uint64_t{head_dim} * kKvBlockTokens * element_bytes(); }
-  uint64_t scales_bytes() const { return dtype == KvDtype::kInt8 ? kKvBlockTokens * 2 : 0; }
-  uint64_t head_bytes() const { return 2 * (keys_bytes() + scales_bytes()); }
-  uint64_t block_bytes() const { return kv_heads * head_bytes(); }
+  constexpr uint64_t element_bytes() const { return dtype == KvDtype::kF32 ? 4 : dtype == KvDtype::kBf16 ? 2 : 1; }
+  constexpr uint64_t keys_bytes() const { return uint64_t{head_dim} * kKvBlockTokens * element_bytes(); }
+  constexpr uint64_t scales_bytes() const { return dtype == KvDtype::kInt8 ? kKvBlockTokens * 2 : 0; }
+  constexpr uint64_t head_bytes() const { return 2 * (keys_bytes() + scales_bytes()); }
+  constexpr uint64_t block_bytes() const { return kv_heads * head_bytes(); }
   /// Of one token in one layer: what the formulas of memory count in.
-  uint64_t token_bytes() const { return block_bytes() / kKvBlockTokens; }
+  constexpr uint64_t token_bytes() const { return block_bytes() / kKvBlockTokens; }
 
   // Offsets in a block.
-  uint64_t keys(uint32_t head) const { return head * head_bytes(); }
-  uint64_t values(uint32_t head) const { return keys(head) + keys_bytes(); }
-  uint64_t key_scales(uint32_t head) const { return keys(head) + 2 * keys_bytes(); }
-  uint64_t value_scales(uint32_t head) const { return key_scales(head) + scales_bytes(); }
+  constexpr uint64_t keys(uint32_t head) const { return head * head_bytes(); }
+  constexpr uint64_t values(uint32_t head) const { return keys(head) + keys_bytes(); }
+  constexpr uint64_t key_scales(uint32_t head) const { return keys(head) + 2 * keys_bytes(); }
+  constexpr uint64_t value_scales(uint32_t head) const { return key_scales(head) + scales_bytes(); }
 
   // Where number i of the token at `slot` stands among the keys and the values of a head, in elements.
-  uint64_t key_index(uint32_t slot, uint32_t i) const {
+  constexpr uint64_t key_index(uint32_t slot, uint32_t i) const {
     if (dtype != KvDtype::kBf16) return uint64_t{i} * kKvBlockTokens + slot;
     return (uint64_t{i / 2} * kKvBlockTokens + slot) * 2 + i % 2;
   }
-  uint64_t value_index(uint32_t slot, uint32_t i) const {
+  constexpr uint64_t value_index(uint32_t slot, uint32_t i) const {
     if (dtype != KvDtype::kBf16) return uint64_t{slot} * head_dim + i;
     return (uint64_t{slot / 2} * head_dim + i) * 2 + slot % 2;
   }

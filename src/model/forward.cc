@@ -10,6 +10,7 @@ namespace gossamer {
 Result<std::span<const float>> Model::forward(const Batch& batch, ForwardTrace* trace) {
   GOS_TRY_STATUS(check(batch));
   if (batch.tokens.empty()) return std::span<const float>{};
+  if (elsewhere_) return elsewhere_->forward(batch, trace);
   num_tokens_ = static_cast<uint32_t>(batch.tokens.size());
   positions_.clear();
   for (const BatchRow& row : batch.rows)

@@ -5,7 +5,7 @@
 namespace gossamer {
 namespace {
 
-kernels::RopeParams rope_params(const ModelConfig& config) {
+kernels::RopeParams rope_params_of(const ModelConfig& config) {
   kernels::RopeParams params;
   params.head_dim = config.head_dim;
   params.theta = config.rope_theta;
@@ -42,7 +42,7 @@ Model::Model(const Checkpoint& checkpoint, std::unique_ptr<kernels::Backend> bac
       dense_(dense),
       weights_(make_weights(checkpoint.tensors())),
       backend_(std::move(backend)),
-      rope_(rope_params(config_)) {
+      rope_(rope_params_of(config_)) {
   uint32_t of_kind[2] = {0, 0};
   for (uint32_t layer = 0; layer < config_.num_layers; ++layer)
     layer_of_group_.push_back(of_kind[config_.is_sliding(layer)]++);
@@ -66,6 +66,15 @@ void Model::pack_to(std::shared_ptr<std::byte> memory, const ProgressFn& progres
 void Model::use_packed(std::shared_ptr<const std::byte> memory) {
   use_packed_weights(weights_, *backend_, dense_, memory.get());
   packed_memory_ = std::move(memory);
+}
+
+kernels::RopeParams Model::rope_params() const {
+  return rope_params_of(config_);
+}
+
+Result<KvMemory> Model::allocate_kv(kernels::KvDtype dtype, uint32_t num_pages) const {
+  if (elsewhere_) return elsewhere_->allocate_kv(kv_layout(dtype), kv_shape(dtype), num_pages);
+  return KvMemory::allocate(kv_layout(dtype), kv_shape(dtype), num_pages);
 }
 
 KvShape Model::kv_shape(kernels::KvDtype dtype) const {

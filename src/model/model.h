@@ -7,7 +7,7 @@
 #include "checkpoint/checkpoint.h"
 #include "kernels/backend.h"
 #include "kernels/rope_table.h"
-#include "model/batch.h"
+#include "model/forward_pass.h"
 #include "model/packed_weights.h"
 #include "model/weights.h"
 
@@ -39,9 +39,18 @@ class Model {
   /// Whether the weights are in private memory, huge pages where the system gives them, rather than in a mapped file.
   bool is_private() const { return is_private_; }
 
+  /// Computes there from now on.
+  void compute_on(std::unique_ptr<ForwardPass> elsewhere) { elsewhere_ = std::move(elsewhere); }
+  /// Null: the backend computes, in memory of the host.
+  ForwardPass* elsewhere() const { return elsewhere_.get(); }
+  const Weights& weights() const { return weights_; }
+  kernels::RopeParams rope_params() const;
+
   /// How the cache of this model looks, in bytes and in pages.
   kernels::KvLayout kv_layout(kernels::KvDtype dtype) const { return {dtype, config_.num_kv_heads, config_.head_dim}; }
   KvShape kv_shape(kernels::KvDtype dtype) const;
+  /// Pages of a cache, where the model computes. Errors: as KvMemory::allocate.
+  Result<KvMemory> allocate_kv(kernels::KvDtype dtype, uint32_t num_pages) const;
 
   /// Computes every row of the batch and writes its keys and values to its pages. Gives the logits of all positions
   /// that asked for all of them, in the order of the rows: [asked, V]; those that asked for the best have them in their
@@ -67,6 +76,7 @@ class Model {
   bool is_private_ = false;
   Weights weights_;
   std::unique_ptr<kernels::Backend> backend_;
+  std::unique_ptr<ForwardPass> elsewhere_;  // null: the backend computes
   kernels::RopeTable rope_;
   std::vector<uint32_t> layer_of_group_;  // [layers] each layer's number among those of its kind
 

@@ -8,7 +8,7 @@ namespace gossamer {
 
 Result<SoloSequence> SoloSequence::make(const Model& model, kernels::KvDtype dtype, uint32_t max_tokens) {
   const uint32_t pages = pages_of(max_tokens);
-  GOS_TRY(KvMemory memory, KvMemory::allocate(model.kv_layout(dtype), model.kv_shape(dtype), 2 * pages));
+  GOS_TRY(KvMemory memory, model.allocate_kv(dtype, 2 * pages));
   SoloSequence sequence(std::move(memory));
   sequence.full_.resize(pages);
   sequence.sliding_.resize(pages);

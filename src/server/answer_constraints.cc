@@ -12,7 +12,7 @@ namespace {
 constexpr double kMostSeconds = 2;       // for all grammars of one request, beside the last one's own deadline
 constexpr size_t kCachedGrammars = 256;  // agents send a dozen tools each, of some 100 KB
 constexpr uint64_t kCachedBytes = 128 << 20;
-constexpr size_t kMostRefused = 4096;    // schemas that are remembered
+constexpr size_t kMostRefused = 4096;  // schemas that are remembered
 constexpr char kFunctions[] = "functions.";
 
 using Clock = std::chrono::steady_clock;

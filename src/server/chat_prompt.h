@@ -70,9 +70,9 @@ std::string read_content(const json::value* content, const std::string& place, J
 std::vector<harmony::ToolDescription> read_functions(const json::array& tools, const std::string& place,
                                                      JsonReader& reader,
                                                      std::map<std::string, PlacedGrammar>& arguments);
-/// What the arguments of the function `tool`, read from `function` at `place`, are held to: its parameters' schema. Where
-/// "strict" is true, a schema that cannot be enforced is a problem; where it is absent, such arguments are any JSON
-/// object, as they are (nothing is given) where it is false.
+/// What the arguments of the function `tool`, read from `function` at `place`, are held to: its parameters' schema.
+/// Where "strict" is true, a schema that cannot be enforced is a problem; where it is absent, such arguments are any
+/// JSON object, as they are (nothing is given) where it is false.
 std::optional<PlacedGrammar> read_arguments(const json::object& function, const harmony::ToolDescription& tool,
                                             const std::string& place, JsonReader& reader);
 /// One function: {"name", "description"?, "parameters"?}, under the name that the model is told (tool_names.h).

@@ -71,6 +71,13 @@ class Answer(unittest.TestCase):
         self.assertEqual((done.returncode, done.stdout), (1, b""))
         self.assertRegex(done.stderr, rb"--keep-packed .* --no-repack")
 
+    def test_a_device_that_is_not_there_is_an_error_and_any_device_is_none(self):
+        done = run("run", "--device", "cuda:99", QUESTION)
+        self.assertEqual((done.returncode, done.stdout), (1, b""))
+        self.assertRegex(done.stderr, rb"(without kernels for GPUs|no NVIDIA|no GPU)")
+        self.assertRegex(run("run", "--device", "tpu", QUESTION).stderr, rb'"tpu"; it can be auto, cpu, cuda or cuda:N')
+        self.assertEqual(run("run", *FIXED, "--device", "auto", "--backend", "ref", QUESTION).stderr, b"")
+
     def test_dense_matrices_in_8_bits(self):
         with tempfile.TemporaryDirectory() as folder:
             prompts, out = Path(folder) / "prompts.jsonl", Path(folder) / "logits.safetensors"

@@ -70,7 +70,8 @@ std::vector<Row> chat_rows() {
        {call_of("strict", R"({"a": 1})"), call_of("lax", "Hello"), call_of("lax", "[1]"), call_of("other", "{}"),
         call_of("bare", "1")}},
       {tools,  // without a word on "strict": the schema, its optional properties in any order, where it can be enforced
-       {call_of("usual", R"({"a": true})"), call_of("usual", R"({"a": true, "c": 1, "b": null})"), call_of("odd", "{}")},
+       {call_of("usual", R"({"a": true})"), call_of("usual", R"({"a": true, "c": 1, "b": null})"),
+        call_of("odd", "{}")},
        {call_of("usual", "{}"), call_of("usual", R"({"a": 1})"), call_of("usual", R"({"d": 1})"), call_of("odd", "1")}},
       {tools + R"(, "tool_choice": {"type": "function", "function": {"name": "usual"}})",
        {call_of("usual", R"({"a": false})")},

@@ -1,0 +1,139 @@
+#pragma once
+/// What the kernels of this folder are written against: the CUDA language and the functions below. nvcc makes one
+/// instruction or two of each; tests/support/emulated_device.h has the same names as plain loops, so that every kernel
+/// is run, and compared with kernels/ref, where there is no GPU. Only instructions of the SM80 class are here: they
+/// run on every card from Ampere on.
+
+#ifdef GOSSAMER_EMULATED_DEVICE
+#include GOSSAMER_EMULATED_DEVICE
+#else
+
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+
+#include <cstdint>
+
+namespace gossamer::kernels::cuda {
+
+/// The block's dynamic shared memory, aligned to 16.
+__device__ __forceinline__ void* shared_memory() {
+  extern __shared__ uint4 gossamer_shared[];
+  return gossamer_shared;
+}
+__device__ __forceinline__ void block_barrier() {
+  __syncthreads();
+}
+__device__ __forceinline__ void warp_barrier() {
+  __syncwarp();
+}
+
+/// The value of another lane of the warp. All 32 lanes call these together.
+template <class T>
+__device__ __forceinline__ T shuffle(T value, uint32_t lane) {
+  return __shfl_sync(0xffffffffu, value, static_cast<int>(lane));
+}
+template <class T>
+__device__ __forceinline__ T shuffle_xor(T value, uint32_t mask) {
+  return __shfl_xor_sync(0xffffffffu, value, static_cast<int>(mask));
+}
+/// Bit l: lane l's vote.
+__device__ __forceinline__ uint32_t warp_ballot(bool vote) {
+  return __ballot_sync(0xffffffffu, vote);
+}
+__device__ __forceinline__ uint32_t count_bits(uint32_t bits) {
+  return static_cast<uint32_t>(__popc(bits));
+}
+
+/// Two numbers in a register, rounded to nearest even; `low` in the lower half.
+__device__ __forceinline__ uint32_t pack_bf16(float low, float high) {
+  uint32_t pair;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
+  return pair;
+}
+__device__ __forceinline__ uint32_t pack_f16(float low, float high) {
+  uint32_t pair;
+  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
+  return pair;
+}
+__device__ __forceinline__ float bits_to_float(uint32_t bits) {
+  return __uint_as_float(bits);
+}
+__device__ __forceinline__ uint32_t float_to_bits(float value) {
+  return __float_as_uint(value);
+}
+__device__ __forceinline__ float low_bf16(uint32_t pair) {
+  return bits_to_float(pair << 16);
+}
+__device__ __forceinline__ float high_bf16(uint32_t pair) {
+  return bits_to_float(pair & 0xffff0000u);
+}
+__device__ __forceinline__ float low_f16(uint32_t pair) {
+  return __half2float(__ushort_as_half(static_cast<unsigned short>(pair)));
+}
+__device__ __forceinline__ float high_f16(uint32_t pair) {
+  return __half2float(__ushort_as_half(static_cast<unsigned short>(pair >> 16)));
+}
+/// a - b, halves in pairs.
+__device__ __forceinline__ uint32_t subtract_f16(uint32_t a, uint32_t b) {
+  uint32_t out;
+  asm("sub.f16x2 %0, %1, %2;" : "=r"(out) : "r"(a), "r"(b));
+  return out;
+}
+/// Four of the bytes of b:a (a's are 0 to 3), as the nibbles of `which` say.
+__device__ __forceinline__ uint32_t select_bytes(uint32_t a, uint32_t b, uint32_t which) {
+  return __byte_perm(a, b, which);
+}
+
+/// Two units in the last place or so from the exact value.
+__device__ __forceinline__ float exp2_fast(float x) {
+  float out;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(out) : "f"(x));
+  return out;
+}
+__device__ __forceinline__ float divide_fast(float a, float b) {
+  return __fdividef(a, b);
+}
+
+/// d += a * b by one warp: a is 16x16, b 16x8, d 16x8; who holds what is in strips.h.
+__device__ __forceinline__ void mma_bf16(float (&d)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+__device__ __forceinline__ void mma_f16(float (&d)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+
+/// Weights pass through once and leave the caches to what is read again.
+__device__ __forceinline__ uint4 load_once(const uint4* at) {
+  uint4 out;
+  asm("ld.global.nc.L1::no_allocate.v4.u32 {%0,%1,%2,%3}, [%4];"
+      : "=r"(out.x), "=r"(out.y), "=r"(out.z), "=r"(out.w)
+      : "l"(at));
+  return out;
+}
+
+/// Copies that run beside the thread, in groups: copy, copy, commit; wait until at most so many groups are left. Other
+/// threads see what arrived after a barrier behind the wait.
+__device__ __forceinline__ void copy_async_16(void* shared, const void* global) {
+  const auto address = static_cast<uint32_t>(__cvta_generic_to_shared(shared));
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(address), "l"(global) : "memory");
+}
+__device__ __forceinline__ void commit_copies() {
+  asm volatile("cp.async.commit_group;" ::: "memory");
+}
+template <uint32_t kGroupsLeft>
+__device__ __forceinline__ void wait_for_copies() {
+  asm volatile("cp.async.wait_group %0;" ::"n"(kGroupsLeft) : "memory");
+}
+
+/// What was there before.
+__device__ __forceinline__ uint32_t add_atomic(uint32_t* at, uint32_t value) {
+  return atomicAdd(at, value);
+}
+
+}  // namespace gossamer::kernels::cuda
+
+#endif

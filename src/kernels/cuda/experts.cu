@@ -1,0 +1,167 @@
+/// Which experts a token meets, in what order they are computed, and the sum of what they gave. Nothing of it is known
+/// to the host: products of experts find their rows in tiles that plan_experts() leaves on the device.
+
+#include "kernels/cuda/launch.h"
+#include "kernels/cuda/reduce.h"
+
+namespace gossamer::kernels::cuda {
+namespace {
+
+constexpr uint32_t kThreads = 256;
+constexpr uint32_t kWarps = kThreads / 32;
+constexpr uint32_t kMostExperts = 128;
+
+/// Block: a token and eight experts, a warp each; the first block of a token writes its normed row.
+__global__ void __launch_bounds__(kThreads) router_logits(RouteOp args) {
+  const uint32_t token = blockIdx.x, lane = threadIdx.x % 32;
+  const float* x = args.x + uint64_t{token} * args.width;
+  const float scale = norm_scale<kThreads>(x, args.width, args.eps, static_cast<float*>(shared_memory()));
+  if (blockIdx.y == 0)
+    for (uint32_t i = 2 * threadIdx.x; i < args.padded; i += 2 * kThreads) {
+      const float low = i < args.width ? x[i] * scale * args.norm_weight[i] : 0;
+      const float high = i < args.width ? x[i + 1] * scale * args.norm_weight[i + 1] : 0;
+      *reinterpret_cast<uint32_t*>(args.normed + uint64_t{token} * args.padded + i) =
+          args.to_bf16 ? pack_bf16(low, high) : pack_f16_within(low, high);
+    }
+  const uint32_t expert = blockIdx.y * kWarps + threadIdx.x / 32;
+  if (expert >= args.experts) return;
+  const float* w = args.router + uint64_t{expert} * args.width;
+  float sum = 0;
+  for (uint32_t i = lane; i < args.width; i += 32) sum = fmaf(x[i] * scale * args.norm_weight[i], w[i], sum);
+  sum = add_over_warp(sum);
+  if (lane == 0) args.logits[uint64_t{token} * args.experts + expert] = sum + args.bias[expert];
+}
+
+/// Whether (a, expert of a) is taken before (b, expert of b).
+__device__ __forceinline__ bool goes_first(float a, uint32_t of_a, float b, uint32_t of_b) {
+  return a > b || (a == b && of_a < of_b);
+}
+
+/// Warp: a token. Every lane looks after experts lane, lane + 32, ...
+__global__ void __launch_bounds__(kThreads) choose_experts(RouteOp args) {
+  const uint32_t lane = threadIdx.x % 32, token = blockIdx.x * kWarps + threadIdx.x / 32;
+  if (token >= args.num_tokens) return;
+  const float* logits = args.logits + uint64_t{token} * args.experts;
+  float mine[kMostExperts / 32];
+#pragma unroll
+  for (uint32_t i = 0; i < kMostExperts / 32; ++i)
+    mine[i] = lane + 32 * i < args.experts ? logits[lane + 32 * i] : -INFINITY;
+  uint32_t taken = 0;  // bit i: mine[i]
+  float largest = 0, sum = 0, my_weight = 0;
+  for (uint32_t choice = 0; choice < args.active; ++choice) {
+    float best = -INFINITY;
+    uint32_t expert = 0xffffffffu;
+#pragma unroll
+    for (uint32_t i = 0; i < kMostExperts / 32; ++i)
+      if (!(taken >> i & 1) && lane + 32 * i < args.experts && goes_first(mine[i], lane + 32 * i, best, expert)) {
+        best = mine[i];
+        expert = lane + 32 * i;
+      }
+    for (uint32_t mask = 16; mask > 0; mask /= 2) {
+      const float other = shuffle_xor(best, mask);
+      const uint32_t of_other = shuffle_xor(expert, mask);
+      if (goes_first(other, of_other, best, expert)) {
+        best = other;
+        expert = of_other;
+      }
+    }
+    // A row of NaN chooses nobody: the first experts then, so that whatever follows stays within its memory.
+    if (expert >= args.experts) expert = choice;
+    if (expert % 32 == lane) taken |= 1u << expert / 32;
+    if (choice == 0) largest = best;
+    const float weight = exp2_fast((best - largest) * 1.44269504f);
+    sum += weight;
+    if (lane == choice) {
+      my_weight = weight;
+      args.indices[uint64_t{token} * args.active + choice] = expert;
+      add_atomic(&args.counts[expert], 1);
+    }
+  }
+  if (lane < args.active) args.weights[uint64_t{token} * args.active + lane] = my_weight / sum;
+}
+
+/// One block: where each expert's slots begin, and the tiles.
+__global__ void __launch_bounds__(kMostExperts) plan_tiles(PlanOp args) {
+  auto* slots = static_cast<uint32_t*>(shared_memory());  // [E] of each expert; then its tiles
+  uint32_t* tiles = slots + kMostExperts;
+  const uint32_t expert = threadIdx.x;
+  const uint32_t count = expert < args.experts ? args.counts[expert] : 0;
+  slots[expert] = count;
+  tiles[expert] = (count + args.tile_rows - 1) / args.tile_rows;
+  block_barrier();
+  uint32_t begin = 0, tile = 0;
+  for (uint32_t before = 0; before < expert; ++before) {
+    begin += slots[before];
+    tile += tiles[before];
+  }
+  if (expert < args.experts) {
+    args.begins[expert] = begin;
+    args.counts[expert] = 0;
+  }
+  for (uint32_t i = 0; i < tiles[expert]; ++i) {
+    const uint32_t first = begin + i * args.tile_rows, last = first + args.tile_rows;
+    args.tiles[tile + i] = {expert, first, last < begin + count ? last : begin + count};
+  }
+  if (expert == kMostExperts - 1) *args.num_tiles = tile + tiles[expert];
+}
+
+/// Block: an expert, which looks for its slots in order.
+__global__ void __launch_bounds__(kThreads) place_slots(PlanOp args) {
+  auto* of_warps = static_cast<uint32_t*>(shared_memory());  // [warps]
+  const uint32_t expert = blockIdx.x, lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+  uint32_t place = args.begins[expert];
+  for (uint32_t first = 0; first < args.num_slots; first += kThreads) {
+    const uint32_t slot = first + threadIdx.x;
+    const bool is_mine = slot < args.num_slots && args.indices[slot] == expert;
+    const uint32_t votes = warp_ballot(is_mine);
+    if (lane == 0) of_warps[warp] = count_bits(votes);
+    block_barrier();
+    uint32_t before = 0, all = 0;
+    for (uint32_t w = 0; w < kWarps; ++w) {
+      before += w < warp ? of_warps[w] : 0;
+      all += of_warps[w];
+    }
+    if (is_mine) {
+      const uint32_t at = place + before + count_bits(votes & ((1u << lane) - 1));
+      args.token_of_place[at] = slot / args.active;
+      args.place_of_slot[slot] = at;
+    }
+    place += all;
+    block_barrier();
+  }
+}
+
+/// Block: a token.
+__global__ void __launch_bounds__(kThreads) combine_kernel(CombineOp args) {
+  const uint32_t token = blockIdx.x;
+  for (uint32_t i = threadIdx.x; i < args.width; i += kThreads) {
+    float& residual = args.residual[uint64_t{token} * args.width + i];
+    float sum = residual;
+    for (uint32_t choice = 0; choice < args.active; ++choice) {
+      const uint32_t slot = token * args.active + choice;
+      sum = fmaf(args.weights[slot], args.contracted[uint64_t{args.place_of_slot[slot]} * args.width + i], sum);
+    }
+    residual = sum;
+  }
+}
+
+}  // namespace
+
+void route(const RouteOp& args, Stream stream) {
+  if (args.num_tokens == 0) return;
+  launch(router_logits, dim3(args.num_tokens, (args.experts + kWarps - 1) / kWarps), kThreads, kReduceBytes, stream,
+         args);
+  launch(choose_experts, dim3((args.num_tokens + kWarps - 1) / kWarps), kThreads, 0, stream, args);
+}
+
+void plan_experts(const PlanOp& args, Stream stream) {
+  if (args.num_slots == 0) return;
+  launch(plan_tiles, dim3(1), kMostExperts, 2 * kMostExperts * sizeof(uint32_t), stream, args);
+  launch(place_slots, dim3(args.experts), kThreads, kWarps * sizeof(uint32_t), stream, args);
+}
+
+void combine_experts(const CombineOp& args, Stream stream) {
+  if (args.num_tokens > 0) launch(combine_kernel, dim3(args.num_tokens), kThreads, 0, stream, args);
+}
+
+}  // namespace gossamer::kernels::cuda

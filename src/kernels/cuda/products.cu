@@ -1,0 +1,275 @@
+/// Products of weights in strips with any number of rows. Two kernels, one arithmetic: eight warps share a strip, a
+/// slice of its columns each, where few rows meet it and reading it is all the work; every warp has a strip of its own
+/// and meets 64 rows with it where arithmetic is. Strips stand on the left of mma.m16n8k16, rows of x on the right.
+
+#include "kernels/cuda/launch.h"
+
+namespace gossamer::kernels::cuda {
+namespace {
+
+constexpr uint32_t kWarps = kSlices;
+constexpr uint32_t kThreads = kWarps * 32;
+
+__device__ __forceinline__ uint32_t word_of(const uint4& v, uint32_t i) {
+  return i == 0 ? v.x : i == 1 ? v.y : i == 2 ? v.z : v.w;
+}
+
+/// What a lane has of a step of a strip.
+template <StripFormat kFormat>
+struct Step {
+  uint4 codes[step_vectors(kFormat)];
+  uint32_t scales[2];  // kMxfp4: the first; kQ8: of 32 columns each, row g low, row g + 8 high
+
+  __device__ __forceinline__ void load(const std::byte* strip, uint32_t scales_offset, uint32_t step, uint32_t lane) {
+    constexpr uint32_t kVectors = step_vectors(kFormat);
+    const auto* from = reinterpret_cast<const uint4*>(strip) + step * kVectors * 32 + lane;
+    for (uint32_t v = 0; v < kVectors; ++v) codes[v] = load_once(from + v * 32);
+    const std::byte* of_step = strip + scales_offset + step * step_scale_bytes(kFormat);
+    if (kFormat == StripFormat::kMxfp4) scales[0] = reinterpret_cast<const uint32_t*>(of_step)[lane / 4];
+    if (kFormat == StripFormat::kQ8)
+      for (uint32_t half = 0; half < 2; ++half)
+        scales[half] = reinterpret_cast<const uint32_t*>(of_step)[lane / 4 * 2 + half];
+  }
+
+  /// The left operand of instruction `i` (0, 1) of the 32 columns `half`.
+  __device__ __forceinline__ void fragment(uint32_t half, uint32_t i, uint32_t (&a)[4]) const {
+    for (uint32_t below = 0; below < 2; ++below)
+      for (uint32_t pair = 0; pair < 2; ++pair) {
+        const uint32_t p = 2 * i + pair;
+        uint32_t& out = a[2 * pair + below];
+        if constexpr (kFormat == StripFormat::kMxfp4) {
+          const uint32_t shifted = word_of(codes[0], 2 * half + below) << 4 * p;
+          // Sign, two exponent bits and one of mantissa, where a half-precision float has them: the code's value times
+          // 2^-14, the smallest one a subnormal.
+          out = (shifted & 0x80008000u) | (shifted >> 3 & 0x0e000e00u);
+        } else if constexpr (kFormat == StripFormat::kQ8) {
+          // 1024 + (code + 128) has the byte as its mantissa.
+          const uint32_t bytes = word_of(codes[half], 2 * below + i) ^ 0x80808080u;
+          out = subtract_f16(select_bytes(bytes, 0x64646464u, pair == 0 ? 0x4140u : 0x4342u), 0x64806480u);
+        } else {
+          out = word_of(codes[2 * half + below], p);
+        }
+      }
+  }
+
+  /// By which sums of the 32 columns `half` are multiplied: row g or g + 8.
+  __device__ __forceinline__ float scale(uint32_t half, uint32_t below) const {
+    if constexpr (kFormat == StripFormat::kMxfp4) {
+      const uint32_t exponent = scales[0] >> (16 * half + 8 * below) & 255u;
+      return bits_to_float((exponent + 14) << 23);  // 2^(exponent - 127) * 2^14; pack_strips() admits no larger ones
+    }
+    return below ? high_f16(scales[half]) : low_f16(scales[half]);
+  }
+};
+
+template <StripFormat kFormat>
+__device__ __forceinline__ void multiply(float (&d)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
+  if constexpr (takes_bf16(kFormat))
+    mma_bf16(d, a, b0, b1);
+  else
+    mma_f16(d, a, b0, b1);
+}
+
+/// sums += 16 rows of a step times 8 rows of x, of which this lane has 2 x 8 numbers.
+template <StripFormat kFormat>
+__device__ __forceinline__ void add_step(const Step<kFormat>& step, const uint4 (&x)[2], float (&sums)[4]) {
+  constexpr bool kScaled = step_scale_bytes(kFormat) > 0;
+  for (uint32_t half = 0; half < 2; ++half) {
+    float block[4] = {0, 0, 0, 0};
+    float(&into)[4] = kScaled ? block : sums;
+    for (uint32_t i = 0; i < 2; ++i) {
+      uint32_t a[4];
+      step.fragment(half, i, a);
+      multiply<kFormat>(into, a, word_of(x[half], 2 * i), word_of(x[half], 2 * i + 1));
+    }
+    if constexpr (kScaled)
+      for (uint32_t j = 0; j < 4; ++j) sums[j] = fmaf(block[j], step.scale(half, j / 2), sums[j]);
+  }
+}
+
+/// The rows that a block computes: of x, and of the experts' slots.
+struct Tile {
+  const std::byte* strips;
+  uint32_t begin, end;
+};
+__device__ __forceinline__ bool find_tile(const ProductArgs& args, uint32_t tile_rows, uint32_t index, Tile& tile) {
+  if (!args.tiles) {
+    const uint32_t begin = index * tile_rows, end = begin + tile_rows;
+    tile = {args.strips, begin, end < args.num_rows ? end : args.num_rows};
+    return true;
+  }
+  if (index >= *args.num_tiles) return false;
+  const ExpertTile found = args.tiles[index];
+  tile = {args.strips + found.expert * args.expert_bytes, found.begin, found.end};
+  return true;
+}
+__device__ __forceinline__ const uint16_t* x_row(const ProductArgs& args, uint32_t row) {
+  return args.x + uint64_t{args.x_of_row ? args.x_of_row[row] : row} * args.x_stride;
+}
+
+/// gate * sigmoid(1.702 gate) * (up + 1), clamped as the model wants it.
+__device__ __forceinline__ float swiglu(float gate, float up, float limit) {
+  gate = fminf(gate, limit);
+  up = fminf(fmaxf(up, -limit), limit);
+  return (up + 1.f) * divide_fast(gate, 1.f + exp2_fast(-1.702f * 1.44269504f * gate));
+}
+
+/// Sums of rows g and g + 8 of a strip with rows `first` and `first` + 1: biases, and where they go.
+__device__ __forceinline__ void finish(const ProductArgs& args, const std::byte* strip, uint32_t strip_index,
+                                       uint32_t group, uint32_t first, uint32_t end, const float (&sums)[4]) {
+  const auto* bias = reinterpret_cast<const float*>(strip + args.shape.bias_offset());
+  for (uint32_t j = 0; j < 2; ++j) {
+    const uint32_t row = first + j;
+    if (row >= end) continue;
+    if (args.finish == Finish::kSwiglu) {
+      const float value = swiglu(sums[j] + bias[group], sums[2 + j] + bias[group + 8], args.swiglu_limit);
+      args.out_half[row * args.out_stride + strip_index * 8 + group] =
+          static_cast<uint16_t>(args.to_bf16 ? pack_bf16(value, 0) : pack_f16(value, 0));
+      continue;
+    }
+    for (uint32_t below = 0; below < 2; ++below) {
+      const uint32_t col = strip_index * kStripRows + group + 8 * below;
+      if (col >= args.shape.rows) continue;
+      float& out = args.out[row * args.out_stride + col];
+      const float value = sums[2 * below + j] + bias[group + 8 * below];
+      out = args.finish == Finish::kAccumulate ? out + value : value;
+    }
+  }
+}
+
+/// Block: a strip and 8 rows; warp: a slice of the columns. Grid: strips, tiles.
+template <StripFormat kFormat>
+__global__ void __launch_bounds__(kThreads) strip_of_slices(ProductArgs args) {
+  const uint32_t lane = threadIdx.x % 32, warp = threadIdx.x / 32, group = lane / 4, quad = lane % 4;
+  Tile tile;
+  if (!find_tile(args, 8, blockIdx.y, tile)) return;
+  const std::byte* strip = tile.strips + uint64_t{blockIdx.x} * args.shape.strip_bytes();
+  const uint32_t scales_offset = args.shape.scales_offset(), num_steps = args.shape.num_steps();
+  const uint32_t my_row = tile.begin + group;
+  const uint4* x = my_row < tile.end ? reinterpret_cast<const uint4*>(x_row(args, my_row)) + quad : nullptr;
+
+  float sums[4] = {0, 0, 0, 0};
+#pragma unroll 4
+  for (uint32_t step = slice_begin(warp, num_steps); step < slice_begin(warp + 1, num_steps); ++step) {
+    Step<kFormat> weights;
+    weights.load(strip, scales_offset, step, lane);
+    uint4 rows[2] = {{0, 0, 0, 0}, {0, 0, 0, 0}};
+    if (x)
+      for (uint32_t half = 0; half < 2; ++half) rows[half] = x[step * 8 + half * 4];
+    add_step(weights, rows, sums);
+  }
+
+  auto* slices = static_cast<float4*>(shared_memory());  // [slices][32 lanes]
+  slices[warp * 32 + lane] = {sums[0], sums[1], sums[2], sums[3]};
+  block_barrier();
+  if (warp != 0) return;
+  float total[4] = {0, 0, 0, 0};
+  for (uint32_t slice = 0; slice < kSlices; ++slice) {
+    const float4 part = slices[slice * 32 + lane];
+    total[0] += part.x;
+    total[1] += part.y;
+    total[2] += part.z;
+    total[3] += part.w;
+  }
+  finish(args, strip, blockIdx.x, group, tile.begin + 2 * quad, tile.end, total);
+}
+
+constexpr uint32_t kTileRows = 64;
+constexpr uint32_t kTiles = kTileRows / 8;
+constexpr uint32_t kStages = 3;
+constexpr uint32_t kStageBytes = kTileRows * kStepCols * 2;
+
+/// Where 8 columns of a row of x are in a stage: rows of 128 bytes, the odd ones with their halves exchanged, so that
+/// the eight lanes that read together find their 16 bytes in different banks.
+__device__ __forceinline__ uint32_t stage_offset(uint32_t row, uint32_t chunk) {
+  return row * 128 + (chunk ^ (row % 2 * 4)) * 16;
+}
+
+/// Begins to copy a step of the tile's rows of x; behind the last one its row again.
+__device__ __forceinline__ void copy_stage(const ProductArgs& args, const Tile& tile, uint32_t step, std::byte* stage) {
+  for (uint32_t i = threadIdx.x; i < kTileRows * 8; i += kThreads) {
+    const uint32_t row = i / 8, chunk = i % 8;
+    const uint32_t from = tile.begin + row < tile.end ? tile.begin + row : tile.end - 1;
+    copy_async_16(stage + stage_offset(row, chunk), x_row(args, from) + step * kStepCols + chunk * 8);
+  }
+}
+
+/// Block: eight strips and 64 rows; warp: a strip. Grid: eights of strips, tiles.
+template <StripFormat kFormat>
+__global__ void __launch_bounds__(kThreads) strip_of_warp(ProductArgs args) {
+  const uint32_t lane = threadIdx.x % 32, warp = threadIdx.x / 32, group = lane / 4, quad = lane % 4;
+  Tile tile;
+  if (!find_tile(args, kTileRows, blockIdx.y, tile)) return;
+  const uint32_t strip_index = blockIdx.x * kWarps + warp;
+  const bool has_strip = strip_index < args.shape.num_strips();
+  const std::byte* strip = tile.strips + uint64_t{has_strip ? strip_index : 0} * args.shape.strip_bytes();
+  const uint32_t scales_offset = args.shape.scales_offset(), num_steps = args.shape.num_steps();
+  auto* stages = static_cast<std::byte*>(shared_memory());
+
+  for (uint32_t step = 0; step + 1 < kStages; ++step) {
+    if (step < num_steps) copy_stage(args, tile, step, stages + step * kStageBytes);
+    commit_copies();
+  }
+  float total[kTiles][4] = {}, sums[kTiles][4] = {};
+  uint32_t slice = 0;
+  for (uint32_t step = 0; step < num_steps; ++step) {
+    wait_for_copies<kStages - 2>();
+    block_barrier();  // everybody's copies are there, and everybody is done with the stage that is filled next
+    if (step + kStages - 1 < num_steps)
+      copy_stage(args, tile, step + kStages - 1, stages + (step + kStages - 1) % kStages * kStageBytes);
+    commit_copies();
+    if (!has_strip) continue;
+    while (step == slice_begin(slice + 1, num_steps)) {
+      for (uint32_t n = 0; n < kTiles; ++n)
+        for (uint32_t j = 0; j < 4; ++j) {
+          total[n][j] += sums[n][j];
+          sums[n][j] = 0;
+        }
+      ++slice;
+    }
+    Step<kFormat> weights;
+    weights.load(strip, scales_offset, step, lane);
+    const std::byte* stage = stages + step % kStages * kStageBytes;
+    for (uint32_t n = 0; n < kTiles; ++n) {
+      uint4 rows[2];
+      for (uint32_t half = 0; half < 2; ++half)
+        rows[half] = *reinterpret_cast<const uint4*>(stage + stage_offset(n * 8 + group, half * 4 + quad));
+      add_step(weights, rows, sums[n]);
+    }
+  }
+  if (!has_strip) return;
+  for (uint32_t n = 0; n < kTiles; ++n) {
+    for (uint32_t j = 0; j < 4; ++j) total[n][j] += sums[n][j];
+    finish(args, strip, strip_index, group, tile.begin + n * 8 + 2 * quad, tile.end, total[n]);
+  }
+}
+
+template <StripFormat kFormat>
+void start(const ProductArgs& args, uint32_t tile_rows, uint32_t num_tiles, Stream stream) {
+  const uint32_t strips = args.shape.num_strips();
+  if (tile_rows == 8)
+    launch(strip_of_slices<kFormat>, dim3(strips, num_tiles), kThreads, kThreads * sizeof(float4), stream, args);
+  else
+    launch(strip_of_warp<kFormat>, dim3((strips + kWarps - 1) / kWarps, num_tiles), kThreads, kStages * kStageBytes,
+           stream, args);
+}
+
+}  // namespace
+
+void product(const ProductArgs& args, Stream stream) {
+  const uint32_t tile_rows = args.tiles ? args.tile_rows : tile_rows_for(args.num_rows);
+  const uint32_t num_tiles = args.tiles ? args.max_tiles : (args.num_rows + tile_rows - 1) / tile_rows;
+  if (num_tiles == 0) return;
+  switch (args.shape.format) {
+    case StripFormat::kBf16:
+      return start<StripFormat::kBf16>(args, tile_rows, num_tiles, stream);
+    case StripFormat::kF16:
+      return start<StripFormat::kF16>(args, tile_rows, num_tiles, stream);
+    case StripFormat::kQ8:
+      return start<StripFormat::kQ8>(args, tile_rows, num_tiles, stream);
+    case StripFormat::kMxfp4:
+      return start<StripFormat::kMxfp4>(args, tile_rows, num_tiles, stream);
+  }
+}
+
+}  // namespace gossamer::kernels::cuda

@@ -1,0 +1,114 @@
+#pragma once
+/// What host code needs of a GPU: memory, copies, a stream. No CUDA header is included here.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "kernels/cuda/step_ops.h"
+
+namespace gossamer::kernels::cuda {
+
+/// A GPU of this machine.
+struct DeviceInfo {
+  int index = 0;
+  std::string name;         ///< "NVIDIA H100 80GB HBM3"
+  uint32_t capability = 0;  ///< 90: compute capability 9.0
+  uint32_t num_processors = 0;
+  uint64_t total_bytes = 0, free_bytes = 0;
+};
+
+/// All GPUs that this program has code for. Errors: no driver, no GPU, or none that is new enough (compute capability
+/// 8.0); the sentence says which.
+Result<std::vector<DeviceInfo>> list_devices();
+/// Computes on this one from now on, on this thread and on every stream that is made on it.
+Status use_device(int index);
+
+/// Of the device in use.
+uint64_t free_device_bytes();
+
+/// Memory of the device that is in use. Never given to anybody else; freed with the object.
+class DeviceMemory {
+ public:
+  DeviceMemory() = default;
+  /// Aligned to 256. Errors: there is not so much.
+  static Result<DeviceMemory> allocate(uint64_t bytes);
+
+  std::byte* data() const { return memory_.get(); }
+  uint64_t size_bytes() const { return size_bytes_; }
+  template <class T>
+  T* as(uint64_t offset_bytes = 0) const {
+    return reinterpret_cast<T*>(memory_.get() + offset_bytes);
+  }
+
+ private:
+  struct Free {
+    void operator()(std::byte* memory) const;
+  };
+  std::unique_ptr<std::byte, Free> memory_;
+  uint64_t size_bytes_ = 0;
+};
+
+/// Makes memory at least so large; what was in it is lost where it grows.
+inline Status grow(DeviceMemory& memory, uint64_t bytes) {
+  if (memory.size_bytes() >= bytes) return {};
+  memory = DeviceMemory();  // first: both together may not fit
+  GOS_TRY(memory, DeviceMemory::allocate(bytes));
+  return {};
+}
+
+/// Cuts memory into pieces aligned to 256. Used twice with the same cuts: without memory it counts.
+class DeviceCutter {
+ public:
+  explicit DeviceCutter(std::byte* memory) : memory_(memory) {}
+  template <class T>
+  void cut(T*& out, uint64_t count) {
+    out = reinterpret_cast<T*>(memory_ + used_bytes_);
+    used_bytes_ += (count * sizeof(T) + 255) / 256 * 256;
+  }
+  uint64_t used() const { return used_bytes_; }
+
+ private:
+  std::byte* memory_;
+  uint64_t used_bytes_ = 0;
+};
+
+/// Memory of the host from which copies run beside everything else.
+class PinnedMemory {
+ public:
+  PinnedMemory() = default;
+  static Result<PinnedMemory> allocate(uint64_t bytes);
+  std::byte* data() const { return memory_.get(); }
+  uint64_t size_bytes() const { return size_bytes_; }
+
+ private:
+  struct Free {
+    void operator()(std::byte* memory) const;
+  };
+  std::unique_ptr<std::byte, Free> memory_;
+  uint64_t size_bytes_ = 0;
+};
+
+/// Work of the device in order. Errors of anything in it come with the next synchronize().
+class DeviceStream {
+ public:
+  static Result<DeviceStream> create();
+  Stream get() const { return stream_.get(); }
+
+  void copy_to_device(void* to, const void* from, uint64_t bytes) const;
+  void copy_to_host(void* to, const void* from, uint64_t bytes) const;
+  void fill(void* to, uint8_t value, uint64_t bytes) const;
+  /// Waits until all of it is done.
+  Status synchronize() const;
+
+ private:
+  struct Destroy {
+    void operator()(Stream stream) const;
+  };
+  std::unique_ptr<CUstream_st, Destroy> stream_;
+};
+
+}  // namespace gossamer::kernels::cuda

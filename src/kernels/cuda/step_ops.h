@@ -1,0 +1,204 @@
+#pragma once
+/// The kernels of a step, as host code starts them. Every pointer is device memory; nothing is waited for. Shape
+/// letters are those of kernels/ops.h; `padded` widths are padded_cols() of the width, and what is behind it is zero.
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/dtype.h"
+#include "kernels/cuda/strips.h"
+#include "kernels/kv_layout.h"
+
+struct CUstream_st;
+
+namespace gossamer::kernels::cuda {
+
+using Stream = CUstream_st*;  ///< cudaStream_t
+
+/// Rows of experts' slots [begin, end) that meet the same expert together.
+struct ExpertTile {
+  uint32_t expert, begin, end;
+};
+
+/// What a product does with its sums, biases added.
+enum class Finish : uint8_t { kStore, kAccumulate, kSwiglu };
+
+/// out[r] = x[r] . w^T + bias for every row r of x, in strips. Rows meet a strip in tiles of 8 or of 64; the bits are
+/// the same. x is rounded as takes_bf16(shape.format) says.
+struct ProductArgs {
+  StripShape shape;
+  const std::byte* strips;
+  const uint16_t* x;  // [rows, padded]
+  uint32_t x_stride;  // elements, a multiple of 64
+  uint32_t num_rows;  // of x
+  Finish finish;
+  float* out;           // kStore, kAccumulate: [rows, N], stride out_stride
+  uint16_t* out_half;   // kSwiglu: [rows, padded F] in half precision: rows 0 .. 7 of a strip are gate, 8 .. 15 up
+  bool to_bf16;         // kSwiglu: in bf16, where the next matrix takes that
+  uint64_t out_stride;  // elements
+  float swiglu_limit;   // kSwiglu
+
+  /// Of experts: rows of x in groups that each meet strips of their own. Null: one matrix for all.
+  const ExpertTile* tiles;    // [at most max_tiles]
+  const uint32_t* num_tiles;  // on the device
+  uint32_t max_tiles;
+  uint32_t tile_rows;        // 8 or 64, as the tiles were planned
+  uint64_t expert_bytes;     // from one expert's strips to the next's
+  const uint32_t* x_of_row;  // row r reads x[x_of_row[r]]; null: x[r]
+};
+void product(const ProductArgs& args, Stream stream);
+
+/// Rows that meet a strip at once: 8 for few rows, 64 for many.
+constexpr uint32_t tile_rows_for(uint32_t num_rows) {
+  return num_rows <= 32 ? 8 : 64;
+}
+
+/// out[t] = row tokens[t] of the table [V, D] (BF16, F16, F32 or Q8_0 as in the file), as float32.
+struct EmbedOp {
+  const std::byte* table;
+  uint64_t row_stride_bytes;
+  Dtype dtype;
+  const uint32_t* tokens;  // [T]
+  uint32_t num_tokens, width;
+  float* out;  // [T, D]
+};
+void embed(const EmbedOp& args, Stream stream);
+
+/// out[i] = x[rows[i]] / sqrt(mean of squares + eps) * weight, rounded to bf16 or to half precision.
+struct NormOp {
+  const float* x;        // [., D]
+  const uint32_t* rows;  // [num_rows]; null: all in order
+  const float* weight;   // [D]
+  float eps;
+  uint32_t num_rows, width, padded;
+  bool to_bf16;
+  uint16_t* out;     // [num_rows, padded]; null: not wanted
+  float* out_float;  // [num_rows, width]; null: not wanted
+};
+void rmsnorm(const NormOp& args, Stream stream);
+
+/// Where the rows of a batch have their keys and values, for every token.
+struct BatchPlaces {
+  const uint32_t* positions;    // [T]
+  const uint32_t* table_begin;  // [T] where the block table of the token's sequence begins in `pages`
+  const uint32_t* pages;        // tables of one group of layers, one behind the other
+};
+/// The pages of a cache in the layer at hand.
+struct CacheOp {
+  std::byte* memory;  // of the layer: page p's block is at memory + p * page_bytes
+  uint64_t page_bytes;
+  KvDtype dtype;  // kBf16 or kInt8
+  uint32_t kv_heads;
+};
+
+/// Rotates queries and keys, stores keys and values in the cache, and gives the queries in bf16.
+struct RopeStoreOp {
+  const float* qkv;  // [T, (H + 2G) * 64]
+  uint32_t num_tokens, num_heads;
+  BatchPlaces places;
+  const float* cos;  // [positions, 32]
+  const float* sin;
+  CacheOp cache;
+  uint16_t* q;  // [T, H * 64] bf16
+};
+void rope_store(const RopeStoreOp& args, Stream stream);
+
+/// Attention with a sink, as AttentionArgs of kernels/ops.h: chunks of 256 positions counted from 0, each alone, added
+/// up in order. Where `partial` is not null every chunk is a block of its own, for few tokens with much behind them;
+/// the bits are the same.
+struct AttendOp {
+  const uint16_t* q;  // [T, H * 64] bf16
+  uint32_t num_tokens, num_heads;
+  BatchPlaces places;
+  CacheOp cache;
+  const float* sinks;   // [H]
+  uint32_t window;      // 0: none
+  float scale;          // 1 / sqrt(64)
+  uint32_t max_chunks;  // with partial: chunks of the longest sequence (of those that its window shows)
+  float* partial;       // [T, G, max_chunks, kPartialFloats]
+  uint16_t* out;        // [T, H * 64] bf16 (F16 where to_f16)
+  bool to_f16;          // o_proj's weights are not bf16
+};
+inline constexpr uint32_t kPartialFloats = 8 * (64 + 2);
+void attend(const AttendOp& args, Stream stream);
+
+/// Norm, router and choice of experts in one: logits in float32, the best `active` of them (the lower expert among
+/// equals) with the softmax over those; counts how many tokens chose each expert, and gives the normed row for the
+/// experts.
+struct RouteOp {
+  const float* x;            // [T, D]
+  const float* norm_weight;  // [D]
+  float eps;
+  uint32_t num_tokens, width, padded;
+  const float* router;  // [E, D]
+  const float* bias;    // [E]
+  uint32_t experts, active;
+  uint16_t* normed;  // [T, padded] half precision (bf16 where to_bf16)
+  bool to_bf16;
+  float* logits;      // [T, E]; null: not wanted
+  uint32_t* indices;  // [T, A]
+  float* weights;     // [T, A]
+  uint32_t* counts;   // [E], zero before; added to
+};
+void route(const RouteOp& args, Stream stream);
+
+/// Slots of experts: choice c of token t is slot t * A + c. Puts them in the order of experts, and within one in order.
+struct PlanOp {
+  const uint32_t* indices;  // [slots]
+  uint32_t num_slots, experts, active;
+  uint32_t tile_rows;
+  uint32_t* counts;          // [E]; zero again afterwards
+  uint32_t* begins;          // [E]
+  ExpertTile* tiles;         // [max_tiles(num_slots, experts, tile_rows)]
+  uint32_t* num_tiles;       // [1]
+  uint32_t* token_of_place;  // [slots]
+  uint32_t* place_of_slot;   // [slots]
+};
+void plan_experts(const PlanOp& args, Stream stream);
+
+constexpr uint32_t max_expert_tiles(uint32_t num_slots, uint32_t experts, uint32_t tile_rows) {
+  return (experts < num_slots ? experts : num_slots) + num_slots / tile_rows;
+}
+
+/// residual[t] += sum over the choices of t, in order, of weight * contracted[place].
+struct CombineOp {
+  const float* contracted;        // [slots, D]
+  const uint32_t* place_of_slot;  // [slots]
+  const float* weights;           // [slots]
+  uint32_t num_tokens, active, width;
+  float* residual;  // [T, D]
+};
+void combine_experts(const CombineOp& args, Stream stream);
+
+/// What of a row's logits is wanted; see UnembedRow of kernels/ops.h.
+struct ChoiceRow {
+  uint32_t mask;          // of the masks [V / 32 rounded up] each; ~0: all are allowed
+  uint32_t first_change;  // of the changes
+  uint32_t num_changes;
+  uint32_t k;  // 0: all logits, masked, stay where they are
+  uint32_t wants_log_sum_exp;
+};
+struct LogitChangeOp {
+  uint32_t token;
+  float bias, repetition, penalty;
+};
+struct DeviceCandidate {
+  uint32_t token;
+  float logit;
+};
+/// Masks, log-sum-exp, changes, then the best k of each row of logits.
+struct ChooseOp {
+  float* logits;  // [rows, V]; changed in place
+  uint32_t num_rows, vocab;
+  const ChoiceRow* rows;  // [rows]
+  const uint32_t* masks;
+  const LogitChangeOp* changes;
+  uint32_t max_k;         // at most kMostCandidates
+  DeviceCandidate* best;  // [rows, max_k], in order; fewer where fewer are allowed
+  uint32_t* num_best;     // [rows]
+  double* log_sum_exp;    // [rows]
+};
+inline constexpr uint32_t kMostCandidates = 1024;
+void choose(const ChooseOp& args, Stream stream);
+
+}  // namespace gossamer::kernels::cuda

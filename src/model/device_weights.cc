@@ -1,0 +1,197 @@
+#include "model/device_weights.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "kernels/cuda/pack_strips.h"
+#include "kernels/read_row.h"
+
+namespace gossamer {
+namespace {
+
+using namespace kernels::cuda;
+
+constexpr uint64_t kAlignment = 256;
+
+/// What is to be on the device in one piece: laid out first, then filled on the host, then copied.
+class Piece {
+ public:
+  uint64_t reserve(uint64_t bytes) {
+    const uint64_t at = size_bytes_;
+    size_bytes_ += (bytes + kAlignment - 1) / kAlignment * kAlignment;
+    return at;
+  }
+  void begin_filling() { host_.assign(size_bytes_, std::byte{0}); }
+  std::byte* host(uint64_t offset) { return host_.data() + offset; }
+
+  Result<DeviceMemory> send(const DeviceStream& stream) const {
+    GOS_TRY(DeviceMemory memory, DeviceMemory::allocate(size_bytes_));
+    stream.copy_to_device(memory.data(), host_.data(), size_bytes_);
+    GOS_TRY_STATUS(stream.synchronize());
+    return memory;
+  }
+
+ private:
+  uint64_t size_bytes_ = 0;
+  std::vector<std::byte> host_;
+};
+
+/// A matrix of a piece, in strips.
+struct Place {
+  StripShape shape;
+  uint64_t offset = 0;
+  uint32_t copies = 1;  // experts
+
+  DeviceMatrix on(const DeviceMemory& memory) const { return {shape, memory.data() + offset}; }
+};
+
+struct Floats {
+  uint64_t offset = 0;
+  const float* on(const DeviceMemory& memory) const { return memory.as<float>(offset); }
+};
+
+using RowsOf = std::function<std::vector<StripRow>(uint32_t expert)>;
+
+/// One layer, or what is not of a layer.
+class PieceBuilder {
+ public:
+  Floats add(std::span<const float> values) {
+    const Floats place{piece_.reserve(values.size_bytes())};
+    fills_.push_back([this, values, place](ThreadPool&) -> Status {
+      std::memcpy(piece_.host(place.offset), values.data(), values.size_bytes());
+      return {};
+    });
+    return place;
+  }
+  /// Rows of every expert (one, where there are none) in strips.
+  Result<Place> add(uint32_t copies, RowsOf rows_of) {
+    Place place;
+    GOS_TRY(place.shape, strip_shape(rows_of(0)));
+    place.copies = copies;
+    place.offset = piece_.reserve(place.shape.bytes() * copies);
+    fills_.push_back([this, place, rows_of](ThreadPool& threads) -> Status {
+      std::vector<Status> outcomes(place.copies);
+      threads.parallel_for(place.copies, [&](uint32_t copy, unsigned) {
+        outcomes[copy] =
+            pack_strips(place.shape, rows_of(copy), piece_.host(place.offset + copy * place.shape.bytes()));
+      });
+      for (Status& outcome : outcomes) GOS_TRY_STATUS(std::move(outcome));
+      return {};
+    });
+    return place;
+  }
+  Floats add_matrix(const kernels::WeightRows& rows) {
+    const Floats place{piece_.reserve(uint64_t{rows.rows} * rows.cols * sizeof(float))};
+    fills_.push_back([this, rows, place](ThreadPool&) -> Status {
+      for (uint32_t row = 0; row < rows.rows; ++row)
+        kernels::read_row(rows, row, reinterpret_cast<float*>(piece_.host(place.offset)) + uint64_t{row} * rows.cols);
+      return {};
+    });
+    return place;
+  }
+  uint64_t add_bytes(const kernels::WeightRows& rows, uint64_t row_bytes) {
+    const uint64_t offset = piece_.reserve(rows.rows * row_bytes);
+    fills_.push_back([this, rows, row_bytes, offset](ThreadPool&) -> Status {
+      for (uint32_t row = 0; row < rows.rows; ++row)
+        std::memcpy(piece_.host(offset + row * row_bytes), rows.data + row * rows.row_stride_bytes, row_bytes);
+      return {};
+    });
+    return offset;
+  }
+
+  Result<DeviceMemory> send(ThreadPool& threads, const DeviceStream& stream) {
+    piece_.begin_filling();
+    for (const auto& fill : fills_) GOS_TRY_STATUS(fill(threads));
+    return piece_.send(stream);
+  }
+
+ private:
+  Piece piece_;
+  std::vector<std::function<Status(ThreadPool&)>> fills_;
+};
+
+/// Where a layer's weights are in its piece.
+struct LayerPlaces {
+  Floats attn_norm, sinks, mlp_norm, router, router_bias;
+  Place qkv, o, gate_up, down;
+
+  DeviceLayer on(const DeviceMemory& memory) const {
+    return {attn_norm.on(memory), qkv.on(memory),         sinks.on(memory),   o.on(memory),   mlp_norm.on(memory),
+            router.on(memory),    router_bias.on(memory), gate_up.on(memory), down.on(memory)};
+  }
+};
+
+Result<LayerPlaces> add_layer(const LayerWeights& w, PieceBuilder& builder) {
+  LayerPlaces places;
+  places.attn_norm = builder.add(w.attn_norm);
+  GOS_TRY(places.qkv, builder.add(1, [&w](uint32_t) {
+    const BiasedRows matrices[] = {{&w.q, w.q_bias.data()}, {&w.k, w.k_bias.data()}, {&w.v, w.v_bias.data()}};
+    return rows_below_each_other(matrices);
+  }));
+  places.sinks = builder.add(w.sinks);
+  GOS_TRY(places.o, builder.add(1, [&w](uint32_t) {
+    const BiasedRows matrix{&w.o, w.o_bias.data()};
+    return rows_below_each_other({&matrix, 1});
+  }));
+  places.mlp_norm = builder.add(w.mlp_norm);
+  places.router = builder.add_matrix(w.router);
+  places.router_bias = builder.add(w.router_bias);
+  // Rows of strips point at the matrix they are of, so every expert's stands somewhere while the piece is built.
+  const auto experts_of = [](const kernels::ExpertRows& all) {
+    auto each = std::make_shared<std::vector<kernels::WeightRows>>();
+    for (uint32_t e = 0; e < all.experts; ++e) each->push_back(all.expert(e));
+    return each;
+  };
+  const uint32_t experts = w.gate.experts, units = w.gate.first.rows, outputs = w.down.first.rows;
+  GOS_TRY(places.gate_up,
+          builder.add(experts, [&w, units, gate = experts_of(w.gate), up = experts_of(w.up)](uint32_t e) {
+            return rows_side_by_side({&(*gate)[e], w.gate_bias.data() + uint64_t{e} * units},
+                                     {&(*up)[e], w.up_bias.data() + uint64_t{e} * units});
+          }));
+  GOS_TRY(places.down, builder.add(experts, [&w, outputs, down = experts_of(w.down)](uint32_t e) {
+    const BiasedRows matrix{&(*down)[e], w.down_bias.data() + uint64_t{e} * outputs};
+    return rows_below_each_other({&matrix, 1});
+  }));
+  return places;
+}
+
+}  // namespace
+
+Result<DeviceWeights> DeviceWeights::upload(const ModelConfig& config, const Weights& weights, ThreadPool& threads,
+                                            const ProgressFn& progress) {
+  GOS_TRY(const DeviceStream stream, DeviceStream::create());
+  DeviceWeights out;
+  const uint64_t num_steps = weights.layers.size() + 1;
+  for (const LayerWeights& layer : weights.layers) {
+    PieceBuilder builder;
+    GOS_TRY(const LayerPlaces places, add_layer(layer, builder));
+    GOS_TRY(DeviceMemory memory, builder.send(threads, stream));
+    out.layers_.push_back(places.on(memory));
+    out.memory_.push_back(std::move(memory));
+    if (progress) progress("loading", out.layers_.size(), num_steps);
+  }
+  PieceBuilder builder;
+  out.embedding_dtype_ = weights.embedding.dtype;
+  out.embedding_row_bytes_ = row_bytes(weights.embedding.dtype, config.hidden);
+  const uint64_t embedding = builder.add_bytes(weights.embedding, out.embedding_row_bytes_);
+  const Floats final_norm = builder.add(weights.final_norm);
+  GOS_TRY(const Place lm_head, builder.add(1, [&weights](uint32_t) {
+    const BiasedRows matrix{&weights.lm_head, nullptr};
+    return rows_below_each_other({&matrix, 1});
+  }));
+  GOS_TRY(DeviceMemory memory, builder.send(threads, stream));
+  out.embedding_ = memory.data() + embedding;
+  out.final_norm_ = final_norm.on(memory);
+  out.lm_head_ = lm_head.on(memory);
+  out.memory_.push_back(std::move(memory));
+  if (progress) progress("loading", num_steps, num_steps);
+  return out;
+}
+
+uint64_t DeviceWeights::size_bytes() const {
+  uint64_t bytes = 0;
+  for (const DeviceMemory& memory : memory_) bytes += memory.size_bytes();
+  return bytes;
+}
+
+}  // namespace gossamer

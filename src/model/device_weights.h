@@ -1,0 +1,58 @@
+#pragma once
+
+#include <vector>
+
+#include "base/progress.h"
+#include "base/thread_pool.h"
+#include "checkpoint/model_config.h"
+#include "kernels/cuda/runtime.h"
+#include "model/weights.h"
+
+namespace gossamer {
+
+/// A matrix in strips on the device; of experts, the first one's.
+struct DeviceMatrix {
+  kernels::cuda::StripShape shape;
+  const std::byte* strips = nullptr;
+};
+
+/// LayerWeights as the device keeps them. Biases of products are in their strips.
+struct DeviceLayer {
+  const float* attn_norm;  // [D]
+  DeviceMatrix qkv;        // [(H + 2G) * Dh, D]
+  const float* sinks;      // [H]
+  DeviceMatrix o;          // [D, H * Dh]
+  const float* mlp_norm;   // [D]
+  const float* router;     // [E, D]
+  const float* router_bias;
+  DeviceMatrix gate_up;  // of every expert [2F, D], gate and up side by side
+  DeviceMatrix down;     // of every expert [D, F]
+};
+
+/// All weights of a model on the device in use, each once: packed on the host's threads, layer by layer.
+class DeviceWeights {
+ public:
+  /// `weights` are views of the checkpoint. Errors: weights that no kernel takes, no memory on the device.
+  static Result<DeviceWeights> upload(const ModelConfig& config, const Weights& weights, ThreadPool& threads,
+                                      const ProgressFn& progress);
+
+  const DeviceLayer& layer(uint32_t index) const { return layers_[index]; }
+  const DeviceMatrix& lm_head() const { return lm_head_; }
+  const float* final_norm() const { return final_norm_; }
+  /// The embedding as the file has it, rows without gaps.
+  const std::byte* embedding() const { return embedding_; }
+  uint64_t embedding_row_bytes() const { return embedding_row_bytes_; }
+  Dtype embedding_dtype() const { return embedding_dtype_; }
+  uint64_t size_bytes() const;
+
+ private:
+  std::vector<kernels::cuda::DeviceMemory> memory_;
+  std::vector<DeviceLayer> layers_;
+  DeviceMatrix lm_head_;
+  const float* final_norm_ = nullptr;
+  const std::byte* embedding_ = nullptr;
+  uint64_t embedding_row_bytes_ = 0;
+  Dtype embedding_dtype_ = Dtype::kBf16;
+};
+
+}  // namespace gossamer

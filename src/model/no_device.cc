@@ -1,0 +1,17 @@
+/// In place of cuda_device.cc where the program is built without CUDA.
+
+#include "model/device.h"
+
+namespace gossamer {
+
+bool has_device_kernels() {
+  return false;
+}
+
+Result<std::string> move_to_device(Model& /*model*/, int /*index*/, ThreadPool& /*threads*/,
+                                   const ProgressFn& /*progress*/) {
+  return make_error(ErrorCode::kUnsupported,
+                    "this program was built without kernels for GPUs; ./gossamer setup cuda installs what they need");
+}
+
+}  // namespace gossamer

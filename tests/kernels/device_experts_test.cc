@@ -1,0 +1,252 @@
+/// Router, plan and experts on the device, against kernels/ref.
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+#include <set>
+
+#include "kernels/cuda/pack_strips.h"
+#include "kernels/device_test.h"
+#include "kernels/made_up_weights.h"
+#include "kernels/ref/ref_backend.h"
+
+namespace gossamer::testing {
+namespace {
+
+using namespace kernels;
+using namespace kernels::cuda;
+
+class DeviceExperts : public DeviceTest {
+ protected:
+  struct Planned {
+    std::vector<ExpertTile> tiles;
+    std::vector<uint32_t> token_of_place, place_of_slot, counts;
+  };
+  /// As route() leaves counts.
+  Planned plan(const std::vector<uint32_t>& indices, uint32_t experts, uint32_t active, uint32_t tile_rows) {
+    std::vector<uint32_t> counts(experts, 0);
+    for (const uint32_t expert : indices) ++counts[expert];
+    const auto slots = static_cast<uint32_t>(indices.size());
+    const uint32_t max_tiles = max_expert_tiles(slots, experts, tile_rows);
+    PlanOp args{upload(indices),
+                slots,
+                experts,
+                active,
+                tile_rows,
+                upload(counts),
+                make<uint32_t>(experts),
+                make<ExpertTile>(max_tiles),
+                make<uint32_t>(1),
+                make<uint32_t>(slots),
+                make<uint32_t>(slots)};
+    plan_experts(args, stream_.get());
+    const uint32_t num_tiles = download(args.num_tiles, 1)[0];
+    EXPECT_LE(num_tiles, max_tiles);
+    return {download(args.tiles, num_tiles), download(args.token_of_place, slots), download(args.place_of_slot, slots),
+            download(args.counts, experts)};
+  }
+};
+
+TEST_F(DeviceExperts, EverySlotIsInOneTileOfItsExpert) {
+  std::mt19937 rng(1);
+  for (const uint32_t experts : {4u, 32u, 128u})
+    for (const uint32_t tokens : {1u, 2u, 9u, 100u, 300u})
+      for (const uint32_t tile_rows : {8u, 64u}) {
+        const uint32_t active = 4, skew = rng() % 3;
+        std::vector<uint32_t> indices;
+        for (uint32_t t = 0; t < tokens; ++t) {
+          std::set<uint32_t> chosen;
+          while (chosen.size() < active)
+            chosen.insert(skew == 0 ? rng() % experts : rng() % std::min(experts, 4 + skew));
+          indices.insert(indices.end(), chosen.begin(), chosen.end());
+        }
+        const Planned got = plan(indices, experts, active, tile_rows);
+        EXPECT_EQ(got.counts, std::vector<uint32_t>(experts, 0));
+        std::vector<uint32_t> slot_of_place(indices.size(), ~0u);
+        for (uint32_t slot = 0; slot < indices.size(); ++slot) {
+          ASSERT_LT(got.place_of_slot[slot], indices.size());
+          slot_of_place[got.place_of_slot[slot]] = slot;
+          EXPECT_EQ(got.token_of_place[got.place_of_slot[slot]], slot / active);
+        }
+        uint32_t place = 0;
+        for (const ExpertTile& tile : got.tiles) {
+          EXPECT_EQ(tile.begin, place);
+          EXPECT_LE(tile.end - tile.begin, tile_rows);
+          for (; place < tile.end; ++place) ASSERT_EQ(indices[slot_of_place[place]], tile.expert);
+        }
+        EXPECT_EQ(place, indices.size());
+        for (uint32_t p = 1; p < indices.size(); ++p) {
+          const uint32_t before = slot_of_place[p - 1], slot = slot_of_place[p];
+          EXPECT_TRUE(indices[before] < indices[slot] || (indices[before] == indices[slot] && before < slot));
+        }
+      }
+}
+
+TEST_F(DeviceExperts, RouterTakesTheLowerAmongEquals) {
+  constexpr uint32_t kWidth = 32, kExperts = 128, kTokens = 3;
+  // A router of zeros: the biases are the logits.
+  std::vector<float> bias(kExperts, 0.f);
+  bias[77] = bias[5] = 2.f;
+  bias[100] = 1.f;
+  const std::vector<float> x(kTokens * kWidth, 1.f), norm(kWidth, 1.f), router(kExperts * kWidth, 0.f);
+  RouteOp args{};
+  args.x = upload(x);
+  args.norm_weight = upload(norm);
+  args.eps = 1e-5f;
+  args.num_tokens = kTokens;
+  args.width = kWidth;
+  args.padded = padded_cols(kWidth);
+  args.router = upload(router);
+  args.bias = upload(bias);
+  args.experts = kExperts;
+  args.active = 4;
+  args.normed = make<uint16_t>(kTokens * args.padded);
+  args.logits = make<float>(kTokens * kExperts);
+  args.indices = make<uint32_t>(kTokens * 4);
+  args.weights = make<float>(kTokens * 4);
+  args.counts = upload(std::vector<uint32_t>(kExperts, 0));
+  route(args, stream_.get());
+  const auto indices = download(args.indices, kTokens * 4);
+  const auto weights = download(args.weights, kTokens * 4);
+  const double sum = 2 + std::exp(-1.0) + std::exp(-2.0);
+  for (uint32_t t = 0; t < kTokens; ++t) {
+    EXPECT_EQ(std::vector<uint32_t>(indices.begin() + 4 * t, indices.begin() + 4 * t + 4),
+              (std::vector<uint32_t>{5, 77, 100, 0}));
+    EXPECT_NEAR(weights[4 * t], 1 / sum, 1e-6);
+    EXPECT_NEAR(weights[4 * t + 3], std::exp(-2.0) / sum, 1e-6);
+  }
+  const auto counts = download(args.counts, kExperts);
+  EXPECT_EQ(counts[5], kTokens);
+  EXPECT_EQ(counts[0], kTokens);
+  const auto normed = download(args.normed, kTokens * args.padded);
+  EXPECT_NEAR(f16_to_f32(normed[0]), 1 / std::sqrt(1 + 1e-5), 1e-3);
+  EXPECT_EQ(normed[kWidth], 0);
+}
+
+/// All of it: what the layer adds to the residual.
+TEST_F(DeviceExperts, AddWhatRefAdds) {
+  std::mt19937 rng(2);
+  RefBackend ref;
+  for (const auto& [width, units, experts, tokens] :
+       {std::array<uint32_t, 4>{64, 96, 8, 1}, {96, 160, 8, 5}, {64, 64, 4, 150}}) {
+    constexpr uint32_t kActive = 4;
+    constexpr float kLimit = 7.f;
+    const auto matrices = [&](uint32_t n, uint32_t k) {
+      std::vector<RandomMatrix> all;
+      for (uint32_t e = 0; e < experts; ++e) all.emplace_back(Dtype::kMxfp4, Mxfp4Layout::kGgml, n, k, rng);
+      return all;
+    };
+    const auto gates = matrices(units, width), ups = matrices(units, width), downs = matrices(width, units);
+    const auto gate_bias = random_floats(size_t{experts} * units, rng),
+               up_bias = random_floats(size_t{experts} * units, rng),
+               down_bias = random_floats(size_t{experts} * width, rng);
+    const auto x = random_floats(size_t{tokens} * width, rng);
+    std::vector<uint32_t> indices;
+    std::vector<float> weights;
+    for (uint32_t t = 0; t < tokens; ++t) {
+      std::set<uint32_t> chosen;
+      while (chosen.size() < kActive) chosen.insert(rng() % (tokens == 150 ? 4 : experts));
+      indices.insert(indices.end(), chosen.begin(), chosen.end());
+      for (uint32_t c = 0; c < kActive; ++c) weights.push_back(0.1f + static_cast<float>(c) * 0.1f);
+    }
+
+    const auto strips_of = [&](auto&& rows_of) {
+      std::vector<std::byte> all;
+      StripShape shape;
+      for (uint32_t e = 0; e < experts; ++e) {
+        const std::vector<StripRow> rows = rows_of(e);
+        shape = *strip_shape(rows);
+        all.resize((e + 1) * shape.bytes());
+        EXPECT_TRUE(pack_strips(shape, rows, all.data() + e * shape.bytes()).ok());
+      }
+      return std::pair(shape, upload(all));
+    };
+    const auto [expand_shape, expand_strips] = strips_of([&](uint32_t e) {
+      return rows_side_by_side({&gates[e].rows, &gate_bias[e * units]}, {&ups[e].rows, &up_bias[e * units]});
+    });
+    const auto [contract_shape, contract_strips] = strips_of([&](uint32_t e) {
+      const BiasedRows matrix{&downs[e].rows, &down_bias[e * width]};
+      return rows_below_each_other({&matrix, 1});
+    });
+
+    const auto slots = static_cast<uint32_t>(indices.size());
+    const uint32_t tile_rows = tokens == 150 ? 64 : 8, max_tiles = max_expert_tiles(slots, experts, tile_rows);
+    std::vector<uint32_t> counts(experts, 0);
+    for (const uint32_t expert : indices) ++counts[expert];
+    const PlanOp planned{upload(indices),
+                         slots,
+                         experts,
+                         kActive,
+                         tile_rows,
+                         upload(counts),
+                         make<uint32_t>(experts),
+                         make<ExpertTile>(max_tiles),
+                         make<uint32_t>(1),
+                         make<uint32_t>(slots),
+                         make<uint32_t>(slots)};
+    plan_experts(planned, stream_.get());
+    std::vector<uint16_t> rounded(size_t{tokens} * padded_cols(width), 0);
+    std::vector<float> x_rounded;
+    for (size_t i = 0; i < x.size(); ++i) {
+      rounded[i / width * padded_cols(width) + i % width] = f32_to_f16(x[i]);
+      x_rounded.push_back(f16_to_f32(f32_to_f16(x[i])));
+    }
+    ProductArgs expand{};
+    expand.shape = expand_shape;
+    expand.strips = expand_strips;
+    expand.x = upload(rounded);
+    expand.x_stride = padded_cols(width);
+    expand.num_rows = slots;
+    expand.finish = Finish::kSwiglu;
+    expand.out_half = upload(std::vector<uint16_t>(size_t{slots} * padded_cols(units), 0));
+    expand.out_stride = padded_cols(units);
+    expand.swiglu_limit = kLimit;
+    expand.tiles = planned.tiles;
+    expand.num_tiles = planned.num_tiles;
+    expand.max_tiles = max_tiles;
+    expand.tile_rows = tile_rows;
+    expand.expert_bytes = expand_shape.bytes();
+    expand.x_of_row = planned.token_of_place;
+    product(expand, stream_.get());
+    ProductArgs contract = expand;
+    contract.shape = contract_shape;
+    contract.strips = contract_strips;
+    contract.x = expand.out_half;
+    contract.x_stride = padded_cols(units);
+    contract.finish = Finish::kStore;
+    contract.out = make<float>(size_t{slots} * width);
+    contract.out_stride = width;
+    contract.expert_bytes = contract_shape.bytes();
+    contract.x_of_row = nullptr;
+    product(contract, stream_.get());
+    const auto before = random_floats(x.size(), rng);
+    float* const residual = upload(before);
+    combine_experts({contract.out, planned.place_of_slot, upload(weights), tokens, kActive, width, residual},
+                    stream_.get());
+    const auto got = download(residual, x.size());
+
+    std::vector<float> want = before;
+    const auto experts_rows = [&](const std::vector<RandomMatrix>& all, std::vector<std::byte>& joined) {
+      const size_t bytes = all[0].data.size();
+      for (const RandomMatrix& one : all) joined.insert(joined.end(), one.data.begin(), one.data.end());
+      ExpertRows rows{all[0].rows, experts, bytes, 0};
+      rows.first.data = joined.data();
+      return rows;
+    };
+    std::vector<std::byte> gate_bytes, up_bytes, down_bytes;
+    ref.experts({x_rounded.data(), tokens, experts_rows(gates, gate_bytes), experts_rows(ups, up_bytes),
+                 experts_rows(downs, down_bytes), gate_bias.data(), up_bias.data(), down_bias.data(), kActive,
+                 indices.data(), weights.data(), kLimit, want.data()});
+    // Inner values are rounded to half precision, at most 56 of them large: 2^-11 of each, times its weight of down.
+    for (uint32_t t = 0; t < tokens; ++t) {
+      double largest = 0;
+      for (uint32_t d = 0; d < width; ++d)
+        largest = std::max<double>(largest, std::fabs(want[t * width + d] - before[t * width + d]));
+      for (uint32_t d = 0; d < width; ++d)
+        ASSERT_NEAR(got[t * width + d], want[t * width + d], 4e-3 * largest + 1e-5) << "token " << t;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace gossamer::testing

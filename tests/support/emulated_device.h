@@ -1,0 +1,195 @@
+#pragma once
+/// The CUDA language in plain C++: with it the kernels of kernels/cuda run where there is no GPU, so that every index,
+/// fragment and barrier of theirs is tried on every machine. Included by kernels/cuda/device.h in place of nvcc's own.
+///
+/// One block runs at a time; its threads are fibers that go on until a barrier or an instruction of the whole warp. Who
+/// goes on first is drawn anew at each of these, by a seeded generator: a kernel that lacks a barrier gives other
+/// numbers under another seed. Shared memory begins as NaN. What a GPU does at once and this does not show: the order
+/// of stores between warps, asynchronous copies that arrive late (they arrive when they are waited for), speed.
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+
+#include "base/dtype.h"
+
+#define __global__
+#define __device__
+#define __host__
+#define __forceinline__ inline
+#define __launch_bounds__(...)
+#define __restrict__
+
+struct uint2 {
+  uint32_t x, y;
+};
+struct alignas(16) uint4 {
+  uint32_t x, y, z, w;
+};
+struct alignas(16) float4 {
+  float x, y, z, w;
+};
+struct dim3 {
+  uint32_t x = 1, y = 1, z = 1;
+  constexpr dim3(uint32_t new_x = 1, uint32_t new_y = 1, uint32_t new_z = 1) : x(new_x), y(new_y), z(new_z) {}
+};
+
+namespace gossamer::emulated {
+
+/// A thread of the block that is running.
+struct Place {
+  dim3 thread, block, block_size, grid_size;
+};
+const Place& place();
+std::byte* shared_bytes();
+
+/// Waits for all threads of the block that have not ended.
+void wait_for_block();
+
+/// The threads of a warp show each other `bytes` bytes: gives those of all 32, lane after lane, valid until the next
+/// call. `site` is the same for all, or the kernel is wrong and the process ends.
+const std::byte* show_warp(const void* mine, size_t bytes, const char* site);
+
+/// Copies that were begun by this thread and not waited for.
+void begin_copy(void* to, const void* from, size_t bytes);
+void commit_copies();
+void wait_for_copies(uint32_t most_groups_left);
+
+/// Runs a kernel: every block of the grid, `threads` threads each.
+void run(dim3 grid, uint32_t threads, size_t shared_bytes, const std::function<void()>& kernel);
+
+/// Another order of threads from now on.
+void set_seed(uint32_t seed);
+
+}  // namespace gossamer::emulated
+
+#define threadIdx (::gossamer::emulated::place().thread)
+#define blockIdx (::gossamer::emulated::place().block)
+#define blockDim (::gossamer::emulated::place().block_size)
+#define gridDim (::gossamer::emulated::place().grid_size)
+
+namespace gossamer::kernels::cuda {
+
+inline void* shared_memory() {
+  return emulated::shared_bytes();
+}
+inline void block_barrier() {
+  emulated::wait_for_block();
+}
+inline void warp_barrier() {
+  emulated::show_warp(nullptr, 0, "warp_barrier");
+}
+
+template <class T>
+T shuffle(T value, uint32_t lane) {
+  T all[32];
+  std::memcpy(all, emulated::show_warp(&value, sizeof value, "shuffle"), sizeof all);
+  return all[lane & 31];
+}
+template <class T>
+T shuffle_xor(T value, uint32_t mask) {
+  return shuffle(value, (threadIdx.x & 31) ^ mask);
+}
+inline uint32_t warp_ballot(bool vote) {
+  const uint32_t mine = vote;
+  uint32_t all[32], ballot = 0;
+  std::memcpy(all, emulated::show_warp(&mine, sizeof mine, "ballot"), sizeof all);
+  for (uint32_t lane = 0; lane < 32; ++lane) ballot |= all[lane] << lane;
+  return ballot;
+}
+inline uint32_t count_bits(uint32_t bits) {
+  return static_cast<uint32_t>(__builtin_popcount(bits));
+}
+
+inline uint32_t pack_bf16(float low, float high) {
+  return f32_to_bf16(low) | uint32_t{f32_to_bf16(high)} << 16;
+}
+inline uint32_t pack_f16(float low, float high) {
+  return f32_to_f16(low) | uint32_t{f32_to_f16(high)} << 16;
+}
+inline float low_bf16(uint32_t pair) {
+  return bf16_to_f32(static_cast<uint16_t>(pair));
+}
+inline float high_bf16(uint32_t pair) {
+  return bf16_to_f32(static_cast<uint16_t>(pair >> 16));
+}
+inline float low_f16(uint32_t pair) {
+  return f16_to_f32(static_cast<uint16_t>(pair));
+}
+inline float high_f16(uint32_t pair) {
+  return f16_to_f32(static_cast<uint16_t>(pair >> 16));
+}
+/// a - b, halves in pairs.
+inline uint32_t subtract_f16(uint32_t a, uint32_t b) {
+  return pack_f16(low_f16(a) - low_f16(b), high_f16(a) - high_f16(b));
+}
+/// Four of the bytes of b:a (a's are 0 to 3), as the nibbles of `which` say.
+inline uint32_t select_bytes(uint32_t a, uint32_t b, uint32_t which) {
+  const uint64_t both = uint64_t{b} << 32 | a;
+  uint32_t out = 0;
+  for (uint32_t i = 0; i < 4; ++i) out |= static_cast<uint32_t>(both >> 8 * (which >> 4 * i & 7) & 255) << 8 * i;
+  return out;
+}
+inline float bits_to_float(uint32_t bits) {
+  return std::bit_cast<float>(bits);
+}
+inline uint32_t float_to_bits(float value) {
+  return std::bit_cast<uint32_t>(value);
+}
+
+inline float exp2_fast(float x) {
+  return std::exp2(x);
+}
+inline float divide_fast(float a, float b) {
+  return a / b;
+}
+
+/// d += a * b by one warp: a is 16x16, b 16x8, d 16x8; who holds what is in strips.h.
+template <float (*kValue)(uint16_t)>
+void emulate_mma(float (&d)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1, const char* site) {
+  struct Held {
+    uint32_t a[4], b[2];
+  } mine{{a[0], a[1], a[2], a[3]}, {b0, b1}}, all[32];
+  std::memcpy(all, emulated::show_warp(&mine, sizeof mine, site), sizeof all);
+  const uint32_t lane = threadIdx.x & 31, group = lane / 4, pair = lane % 4;
+  const auto value = [](uint32_t word, uint32_t half) { return kValue(static_cast<uint16_t>(word >> 16 * half)); };
+  for (uint32_t i = 0; i < 4; ++i) {
+    const uint32_t row = i / 2, col = 2 * pair + i % 2;  // row: group or group + 8
+    double sum = 0;
+    for (uint32_t k = 0; k < 16; ++k) {
+      const uint32_t holder = k % 8 / 2, word = k / 8;
+      sum += static_cast<double>(value(all[group * 4 + holder].a[2 * word + row], k % 2)) *
+             value(all[col * 4 + holder].b[word], k % 2);
+    }
+    d[i] = static_cast<float>(d[i] + sum);
+  }
+}
+inline void mma_bf16(float (&d)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
+  emulate_mma<bf16_to_f32>(d, a, b0, b1, "mma_bf16");
+}
+inline void mma_f16(float (&d)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
+  emulate_mma<f16_to_f32>(d, a, b0, b1, "mma_f16");
+}
+
+inline uint4 load_once(const uint4* at) {
+  return *at;
+}
+inline void copy_async_16(void* shared, const void* global) {
+  emulated::begin_copy(shared, global, 16);
+}
+inline void commit_copies() {
+  emulated::commit_copies();
+}
+template <uint32_t kGroupsLeft>
+void wait_for_copies() {
+  emulated::wait_for_copies(kGroupsLeft);
+}
+
+inline uint32_t add_atomic(uint32_t* at, uint32_t value) {
+  const uint32_t before = *at;
+  *at += value;
+  return before;
+}
+
+}  // namespace gossamer::kernels::cuda
