@@ -27,7 +27,12 @@ void launch(void (*kernel)(Params...), dim3 grid, uint32_t threads, size_t share
             const Args&... args) {
   if (shared_bytes > kUnaskedSharedBytes)
     cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes));
-  kernel<<<grid, threads, shared_bytes, stream> > >(args...);
+  cudaLaunchConfig_t config{};
+  config.gridDim = grid;
+  config.blockDim = dim3(threads);
+  config.dynamicSmemBytes = shared_bytes;
+  config.stream = stream;
+  cudaLaunchKernelEx(&config, kernel, args...);
 }
 
 #endif
