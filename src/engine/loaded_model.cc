@@ -90,7 +90,7 @@ Status arrange_weights(LoadedModel& loaded, const LoadOptions& options, const Pr
 Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::string& path, const LoadOptions& options,
                                                        const ProgressFn& progress) {
   GOS_TRY(Checkpoint checkpoint, Checkpoint::open(path, progress));
-  auto loaded = std::make_unique<LoadedModel>(LoadedModel{std::move(checkpoint), nullptr, nullptr, nullptr});
+  auto loaded = std::make_unique<LoadedModel>(LoadedModel{std::move(checkpoint), nullptr, nullptr, nullptr, {}, {}});
   if (options.need_tokenizer) {
     GOS_TRY(loaded->tokenizer, loaded->checkpoint.load_tokenizer());
   }

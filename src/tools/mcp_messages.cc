@@ -91,8 +91,8 @@ std::optional<int64_t> McpMessage::answered_id() const {
   // Some servers make texts of numbers.
   const std::string_view digits(id.get_string());
   int64_t number = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
+  const auto [end, failure] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (failure != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
   return number;
 }
 

@@ -66,7 +66,7 @@ class DeviceCutter {
   explicit DeviceCutter(std::byte* memory) : memory_(memory) {}
   template <class T>
   void cut(T*& out, uint64_t count) {
-    out = reinterpret_cast<T*>(memory_ + used_bytes_);
+    out = memory_ ? reinterpret_cast<T*>(memory_ + used_bytes_) : nullptr;
     used_bytes_ += (count * sizeof(T) + 255) / 256 * 256;
   }
   uint64_t used() const { return used_bytes_; }
