@@ -1,24 +1,31 @@
 #include "sampling/masked_mass.h"
 
 #include <algorithm>
-#include <cmath>
+#include <array>
 #include <limits>
+
+#include "kernels/exp_weights.h"
 
 namespace gossamer {
 
 double masked_mass(std::span<const float> logits, const TokenMask& mask) {
-  float largest = -std::numeric_limits<float>::infinity();
-  for (float logit : logits) largest = logit > largest ? logit : largest;
-  const float cut = largest - 20.f;
-  double forbidden = 0;
-  mask.for_each_forbidden([&](TokenId token) {
-    if (logits[token] >= cut) forbidden += std::exp(logits[token] - largest);
-  });
-  if (forbidden == 0) return 0;  // nearly always: the sum over all is not needed
-  double all = 0;
-  for (float logit : logits)
-    if (logit >= cut) all += std::exp(logit - largest);
-  return std::min(1.0, forbidden / all);
+  constexpr size_t kWordTokens = 32;
+  constexpr float kLeastExponent = -20.f;
+  const float largest = kernels::largest_of(logits);
+  if (largest == -std::numeric_limits<float>::infinity()) return 0;
+  double forbidden = 0, all = 0;
+  for (size_t word = 0; word * kWordTokens < logits.size(); ++word) {
+    const auto of_word = logits.subspan(word * kWordTokens, std::min(kWordTokens, logits.size() - word * kWordTokens));
+    std::array<float, kWordTokens> weights;
+    const double sum = kernels::exp_weights(of_word, largest, 1.f, kLeastExponent, weights);
+    all += sum;
+    const uint32_t allowed = mask.words()[word];
+    if (allowed == 0) forbidden += sum;
+    if (allowed == 0 || allowed == 0xffffffffu) continue;
+    for (size_t i = 0; i < of_word.size(); ++i)
+      if (!(allowed >> i & 1u)) forbidden += weights[i];
+  }
+  return all > 0 ? std::min(1.0, forbidden / all) : 0;
 }
 
 }  // namespace gossamer

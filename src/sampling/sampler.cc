@@ -2,44 +2,62 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <limits>
 
+#include "kernels/exp_weights.h"
 #include "sampling/philox.h"
 
 namespace gossamer {
 
 namespace {
 
-/// As kernels::comes_before().
-constexpr auto before = [](const auto& a, const auto& b) {
-  return a.logit != b.logit ? a.logit > b.logit : a.token < b.token;
-};
-
 /// More than this are not found faster than all logits are written.
 constexpr uint32_t kMostNeededLogits = 256;
 
 constexpr float kForbidden = -std::numeric_limits<float>::infinity();
 
-/// The largest logit; kForbidden where there is none (NaN counts as forbidden). Lanes of its own let the compiler take
-/// several at a time: a vocabulary is 200,000 logits, for every token of every answer.
-float largest_of(std::span<const float> logits) {
+/// Of 1 / temperature: with it, too, whatever is less likely than the likeliest is never drawn.
+constexpr float kLargestScale = 1e30f;
+
+/// Below this, a token is one of so many that looking for fewer of them saves nothing.
+constexpr float kFewLikely = 1.f / 4096;
+
+/// Weights are added up in stretches, so that what draws can pass over a stretch and be where its sum says.
+constexpr size_t kStretch = 256;
+
+/// In float and in lanes, which the compiler takes several at a time.
+double sum_of_stretch(std::span<const float> weights, float least = 0) {
   constexpr size_t kLanes = 16;
-  std::array<float, kLanes> lanes;
-  lanes.fill(kForbidden);
+  std::array<float, kLanes> lanes{};
   size_t i = 0;
-  for (; i + kLanes <= logits.size(); i += kLanes)
-    for (size_t lane = 0; lane < kLanes; ++lane)
-      lanes[lane] = logits[i + lane] > lanes[lane] ? logits[i + lane] : lanes[lane];
-  for (; i < logits.size(); ++i) lanes[0] = logits[i] > lanes[0] ? logits[i] : lanes[0];
-  return *std::max_element(lanes.begin(), lanes.end());
+  for (; i + kLanes <= weights.size(); i += kLanes)
+    for (size_t lane = 0; lane < kLanes; ++lane) lanes[lane] += weights[i + lane] >= least ? weights[i + lane] : 0.f;
+  for (; i < weights.size(); ++i) lanes[0] += weights[i] >= least ? weights[i] : 0.f;
+  float sum = 0;
+  for (const float lane : lanes) sum += lane;
+  return sum;
 }
 
-constexpr auto mass = [](const auto& candidates) {
+std::span<const float> stretch_at(std::span<const float> weights, size_t begin) {
+  return weights.subspan(begin, std::min(kStretch, weights.size() - begin));
+}
+
+/// Of those that are not below `least`.
+double sum_of(std::span<const float> weights, float least = 0) {
   double sum = 0;
-  for (const auto& candidate : candidates) sum += candidate.weight;
+  for (size_t begin = 0; begin < weights.size(); begin += kStretch)
+    sum += sum_of_stretch(stretch_at(weights, begin), least);
   return sum;
-};
+}
+
+void drop_below(std::span<float> weights, float least) {
+  for (float& weight : weights) weight = weight < least ? 0.f : weight;
+}
+
+Error none_allowed(uint32_t position) {
+  return make_error(ErrorCode::kInvalidInput,
+                    "no token is allowed at position {}: every logit is masked or not a number", position);
+}
 
 }  // namespace
 
@@ -83,63 +101,119 @@ std::span<const float> Sampler::changed(std::span<const float> logits, const Tok
 
 Result<TokenId> Sampler::sample(std::span<const float> logits, uint32_t position, const TokenMask* mask) {
   const std::span<const float> all = changed(logits, mask);
-  const float largest = largest_of(all);
-  // Tokens e^-40 times less likely than the first are beyond the resolution of the draw. With temperature 0 those that
-  // are as likely as the first remain, and the first of them is it.
-  const float cut = largest - 40.f * params_.temperature;
-  candidates_.clear();
-  if (largest > kForbidden)
-    for (TokenId token = 0; token < all.size(); ++token)
-      if (all[token] >= cut) candidates_.push_back({token, all[token]});
-  if (params_.top_k > 0 && params_.top_k < candidates_.size()) {
-    std::nth_element(candidates_.begin(), candidates_.begin() + (params_.top_k - 1), candidates_.end(), before);
-    candidates_.resize(params_.top_k);
-  }
-  if (needed_logits() > 0) std::sort(candidates_.begin(), candidates_.end(), before);
-  return draw(position);
+  const uint32_t needed = needed_logits();
+  if (needed == 0) return sample_any(all, position);
+  kernels::TopCollector collector;
+  collector.reset(needed);
+  collector.add(0, all);
+  kernels::TopLogits top;
+  top.best = kernels::best_of({collector.candidates().begin(), collector.candidates().end()}, needed);
+  return sample(top, position);
+}
+
+/// Weights are relative to the likeliest, whose weight is 1.
+void Sampler::weigh(std::span<const float> logits, float largest) {
+  const float scale = std::min(1.f / params_.temperature, kLargestScale);
+  weights_.resize(logits.size());
+  kernels::exp_weights(logits, largest, scale, kernels::kLeastExponent, weights_);
 }
 
 Result<TokenId> Sampler::sample(const kernels::TopLogits& top, uint32_t position) {
-  candidates_.clear();
-  for (const kernels::Candidate& c : std::span(top.best).first(std::min<size_t>(needed_logits(), top.best.size())))
-    if (c.logit >= top.best.front().logit - 40.f * params_.temperature) candidates_.push_back({c.token, c.logit});
-  return draw(position);
-}
-
-/// One of the candidates, the likeliest of which has not been cut.
-Result<TokenId> Sampler::draw(uint32_t position) {
-  if (candidates_.empty())
-    return make_error(ErrorCode::kInvalidInput,
-                      "no token is allowed at position {}: every logit is masked or not a number", position);
-  if (params_.temperature == 0.f) return candidates_.front().token;
-  float largest = kForbidden;
-  for (const Candidate& c : candidates_) largest = std::max(largest, c.logit);
-  for (Candidate& c : candidates_) c.weight = std::exp((static_cast<double>(c.logit) - largest) / params_.temperature);
-  if (params_.top_p < 1.f) keep_top_p();
-  if (params_.min_p > 0) std::erase_if(candidates_, [&](const Candidate& c) { return c.weight < params_.min_p; });
-
-  double left = uniform_at(params_.seed, params_.choice_index, position) * mass(candidates_);
-  for (const Candidate& c : candidates_)
-    if ((left -= c.weight) < 0) return c.token;
-  return candidates_.back().token;
-}
-
-/// The smallest number of candidates, likeliest first, whose probabilities reach top_p. Most of the mass is in few of
-/// them: more and more of the likeliest are sorted until it is reached, never the whole vocabulary for its own sake.
-void Sampler::keep_top_p() {
-  const double wanted = params_.top_p * mass(candidates_);
-  double sum = 0;
-  size_t sorted = 0, kept = 0;
-  while (kept < candidates_.size() && (kept == 0 || sum < wanted)) {
-    if (kept == sorted) {
-      const size_t end = std::min(candidates_.size(), std::max<size_t>(64, 4 * sorted));
-      std::partial_sort(candidates_.begin() + static_cast<ptrdiff_t>(sorted),
-                        candidates_.begin() + static_cast<ptrdiff_t>(end), candidates_.end(), before);
-      sorted = end;
+  const auto best = std::span(top.best).first(std::min<size_t>(needed_logits(), top.best.size()));
+  if (best.empty()) return none_allowed(position);
+  if (params_.temperature == 0.f) return best.front().token;
+  std::vector<float> logits;
+  for (const kernels::Candidate& candidate : best) logits.push_back(candidate.logit);
+  weigh(logits, logits.front());
+  if (params_.top_p < 1.f) {
+    const double wanted = params_.top_p * sum_of(weights_);
+    double sum = 0;
+    for (float& weight : weights_) {
+      if (sum >= wanted) weight = 0;
+      sum += weight;
     }
-    sum += candidates_[kept++].weight;
   }
-  candidates_.resize(kept);
+  drop_below(weights_, params_.min_p);
+  GOS_TRY(const size_t drawn, draw(position));
+  return best[drawn].token;
+}
+
+/// Any of all tokens, as far as top_p, min_p and a large top_k let them.
+Result<TokenId> Sampler::sample_any(std::span<const float> logits, uint32_t position) {
+  weigh(logits, kernels::largest_of(logits));
+  if (params_.top_k > 0 && params_.top_k < logits.size()) keep_top_k(logits);
+  if (params_.top_p < 1.f) keep_top_p(logits);
+  drop_below(weights_, params_.min_p);
+  GOS_TRY(const size_t drawn, draw(position));
+  return static_cast<TokenId>(drawn);
+}
+
+/// One of weights_, by weight.
+Result<size_t> Sampler::draw(uint32_t position) const {
+  const double total = sum_of(weights_);
+  if (!(total > 0)) return none_allowed(position);
+  double left = uniform_at(params_.seed, params_.choice_index, position) * total;
+  size_t here = 0;
+  for (size_t begin = 0; begin < weights_.size(); begin += kStretch) {
+    const double sum = sum_of_stretch(stretch_at(weights_, begin));
+    if (sum == 0) continue;
+    here = begin;
+    if (left < sum) break;
+    left -= sum;
+  }
+  size_t drawn = here;
+  for (size_t i = here; i < std::min(here + kStretch, weights_.size()); ++i) {
+    if (weights_[i] == 0) continue;
+    drawn = i;  // the last of the stretch at the latest: one by one they may be a little less than in lanes
+    if ((left -= weights_[i]) < 0) break;
+  }
+  return drawn;
+}
+
+/// The tokens whose weight is not below `least`, and not nothing.
+void Sampler::take_candidates(std::span<const float> logits, float least) {
+  candidates_.clear();
+  for (TokenId token = 0; token < logits.size(); ++token)
+    if (weights_[token] > 0 && weights_[token] >= least) candidates_.push_back({token, logits[token]});
+}
+
+void Sampler::keep_top_k(std::span<const float> logits) {
+  take_candidates(logits, 0);
+  if (candidates_.size() <= params_.top_k) return;
+  const auto last = candidates_.begin() + (params_.top_k - 1);
+  std::nth_element(candidates_.begin(), last, candidates_.end(), kernels::comes_before);
+  drop_after(*last, logits);
+}
+
+/// The smallest number of tokens, likeliest first, whose probabilities reach top_p. Most of the mass is in few of them,
+/// so the few that reach it are looked for first among the likeliest; the last of them is found by halves, never by
+/// sorting a vocabulary.
+void Sampler::keep_top_p(std::span<const float> logits) {
+  const double wanted = params_.top_p * sum_of(weights_);
+  float least = 1.f / 8;
+  while (least > 0 && sum_of(weights_, least) < wanted) least = least > kFewLikely ? least / 8 : 0;
+  take_candidates(logits, least);
+  double before = 0;  // the mass of those before `begin`, which is below what is wanted
+  auto begin = candidates_.begin(), end = candidates_.end();
+  while (end - begin > 1) {
+    const auto middle = begin + (end - begin) / 2;
+    std::nth_element(begin, middle, end, kernels::comes_before);
+    double half = 0;
+    for (auto candidate = begin; candidate < middle; ++candidate) half += weights_[candidate->token];
+    if (before + half >= wanted) {
+      end = middle;
+    } else {
+      before += half;
+      begin = middle;
+    }
+  }
+  if (begin < end) drop_after(*begin, logits);
+}
+
+/// Only `last` and what comes before it may be drawn.
+void Sampler::drop_after(const kernels::Candidate& last, std::span<const float> logits) {
+  for (TokenId token = 0; token < logits.size(); ++token)
+    if (kernels::comes_before(last, {token, logits[token]})) weights_[token] = 0;
 }
 
 }  // namespace gossamer

@@ -35,23 +35,23 @@ class Sampler {
   void accept(TokenId token);
 
  private:
-  /// One of the allowed tokens and its weight in the draw.
-  struct Candidate {
-    TokenId token;
-    float logit;
-    double weight = 0;  // e^((logit - largest) / temperature)
-  };
   kernels::LogitChange& change_of(TokenId token);
   /// `logits` themselves where nothing changes them.
   std::span<const float> changed(std::span<const float> logits, const TokenMask* mask);
-  Result<TokenId> draw(uint32_t position);
-  void keep_top_p();
+  Result<TokenId> sample_any(std::span<const float> logits, uint32_t position);
+  void weigh(std::span<const float> logits, float largest);
+  void take_candidates(std::span<const float> logits, float least);
+  void keep_top_k(std::span<const float> logits);
+  void keep_top_p(std::span<const float> logits);
+  void drop_after(const kernels::Candidate& last, std::span<const float> logits);
+  Result<size_t> draw(uint32_t position) const;
 
   SamplingParams params_;
   std::unordered_map<TokenId, uint32_t> answer_counts_;  // of tokens in the answer
   std::vector<kernels::LogitChange> changes_;            // tokens ascending
   std::vector<float> changed_;                           // [V]
-  std::vector<Candidate> candidates_;
+  std::vector<float> weights_;                           // e^((logit - largest) / temperature); 0: not drawn
+  std::vector<kernels::Candidate> candidates_;           // of keep_top_k() and keep_top_p()
 };
 
 }  // namespace gossamer

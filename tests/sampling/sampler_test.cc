@@ -10,6 +10,8 @@
 #include <random>
 #include <set>
 
+#include "sampling/philox.h"
+
 namespace gossamer {
 namespace {
 
@@ -98,6 +100,61 @@ TEST(Sampler, TopPKeepsTheLikeliestOfManyCandidates) {
     for (const auto& [token, count] : draw(params, logits, static_cast<int>(30 * kept))) drawn.insert(token);
     EXPECT_EQ(drawn, (std::set<TokenId>(by_likelihood.begin(), by_likelihood.begin() + static_cast<ptrdiff_t>(kept))));
   }
+}
+
+/// Every way of cutting, over a vocabulary of stretches and a rest, against the definition: sorted, in double. A draw
+/// at the border between two tokens may fall on either side.
+TEST(Sampler, DrawsAsTheDefinitionSays) {
+  constexpr size_t kTokens = 5003;
+  std::mt19937 random(4);
+  std::vector<float> logits(kTokens);
+  for (float& logit : logits) logit = std::normal_distribution<float>(0, 3)(random);
+  for (size_t i = 0; i < kTokens; i += 7) logits[i] = i % 2 ? kForbidden : NAN;
+  for (size_t i = 3; i < kTokens; i += 50) logits[i] = 4.f;  // equals
+  for (const float temperature : {0.3f, 1.f, 2.f})
+    for (const uint32_t top_k : {0u, 300u, 100000u})
+      for (const float top_p : {1.f, 0.999f, 0.7f, 0.1f})
+        for (const float min_p : {0.f, 0.05f}) {
+          SamplingParams params;
+          params.temperature = temperature;
+          params.top_k = top_k;
+          params.top_p = top_p;
+          params.min_p = min_p;
+          std::vector<TokenId> order;
+          for (TokenId token = 0; token < kTokens; ++token)
+            if (logits[token] > kForbidden) order.push_back(token);
+          std::stable_sort(order.begin(), order.end(), [&](TokenId a, TokenId b) { return logits[a] > logits[b]; });
+          if (top_k > 0 && top_k < order.size()) order.resize(top_k);
+          const auto weight = [&](TokenId token) {
+            return std::exp((static_cast<double>(logits[token]) - logits[order[0]]) / temperature);
+          };
+          double total = 0, sum = 0;
+          for (const TokenId token : order) total += weight(token);
+          size_t kept = 0;
+          while (kept < order.size() && (kept == 0 || sum < top_p * total)) sum += weight(order[kept++]);
+          order.resize(kept);
+          std::erase_if(order, [&](TokenId token) { return weight(token) < min_p; });
+          std::sort(order.begin(), order.end());
+          total = 0;
+          for (const TokenId token : order) total += weight(token);
+          Sampler sampler(params, {});
+          for (uint32_t position = 0; position < 50; ++position) {
+            const TokenId drawn = sampler.sample(logits, position).value();
+            double end = 0;
+            for (const TokenId token : order)
+              if (token <= drawn) end += weight(token) / total;
+            const double at = uniform_at(params.seed, params.choice_index, position);
+            ASSERT_TRUE(std::binary_search(order.begin(), order.end(), drawn)) << drawn << " was cut";
+            ASSERT_LE(at, end + 1e-4);
+            ASSERT_GE(at, end - weight(drawn) / total - 1e-4);
+          }
+        }
+}
+
+TEST(Sampler, ATinyTemperatureIsNearlyGreedy) {
+  SamplingParams params;
+  params.temperature = 1e-40f;
+  EXPECT_EQ(support(params, {1.f, 1.0000001f, NAN, 1.0000001f}), (std::set<TokenId>{1, 3}));
 }
 
 TEST(Sampler, TopKAmongEqualsKeepsTheLowestIds) {
