@@ -58,8 +58,9 @@ Result<LoadOptions> ModelOptions::load_options() const {
         "--keep-packed keeps the copy of the weights that --no-repack does without; leave one of them out");
   LoadOptions options;
   GOS_TRY(options.device, DeviceChoice::parse(device));
-  // Who names kernels of the processor, or wants float32, which only it has, wants the processor.
-  if (options.device.kind == DeviceChoice::Kind::kAuto && (!backend.empty() || precision == "f32"))
+  // Who names kernels of the processor, or wants what only they have, wants the processor.
+  if (options.device.kind == DeviceChoice::Kind::kAuto &&
+      (!backend.empty() || precision == "f32" || dense_dtype == "int8"))
     options.device.kind = DeviceChoice::Kind::kCpu;
   options.num_threads = threads;
   options.backend = backend;

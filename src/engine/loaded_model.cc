@@ -85,6 +85,19 @@ Status arrange_weights(LoadedModel& loaded, const LoadOptions& options, const Pr
   return {};
 }
 
+/// What a GPU that was asked for would compute otherwise than the options say.
+Status check_device_takes(const LoadOptions& options) {
+  if (options.precision == kernels::Precision::kF32)
+    return make_error(ErrorCode::kInvalidInput,
+                      "a GPU rounds activations to 16 bits, so it cannot compute in f32; leave out --precision f32, or "
+                      "compute with --device cpu");
+  if (options.dense_dtype == DenseDtype::kInt8)
+    return make_error(ErrorCode::kInvalidInput,
+                      "a GPU takes dense matrices as they are in the file, not rounded to int8; leave out "
+                      "--dense-dtype, or compute with --device cpu");
+  return {};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::string& path, const LoadOptions& options,
@@ -98,16 +111,16 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::string& path, 
   GOS_TRY(auto backend, kernels::make_backend(options.backend, *loaded->threads, options.precision));
   if (options.instrument) backend = options.instrument(std::move(backend));
   loaded->model = std::make_unique<Model>(loaded->checkpoint, std::move(backend), options.dense_dtype);
-  if (options.device.kind != DeviceChoice::Kind::kCpu && has_device_kernels()) {
+  const bool wants_device = options.device.kind == DeviceChoice::Kind::kCuda;
+  if (wants_device) GOS_TRY_STATUS(check_device_takes(options));
+  if (wants_device || (options.device.kind == DeviceChoice::Kind::kAuto && has_device_kernels())) {
     Result<std::string> device = move_to_device(*loaded->model, options.device.index, *loaded->threads, progress);
     if (device.ok()) {
       loaded->device = std::move(*device);
       return loaded;
     }
-    if (options.device.kind == DeviceChoice::Kind::kCuda) return device.error();
+    if (wants_device) return device.error();
     loaded->why_no_device = device.error().message;
-  } else if (options.device.kind == DeviceChoice::Kind::kCuda) {
-    GOS_TRY(loaded->device, move_to_device(*loaded->model, options.device.index, *loaded->threads, progress));
   }
   GOS_TRY_STATUS(arrange_weights(*loaded, options, progress));
   return loaded;

@@ -102,6 +102,12 @@ Status DeviceForward::reserve(uint32_t num_tokens) {
 
 /// Tokens, positions, and the block tables of both groups of layers.
 Status DeviceForward::send_batch(const Batch& batch) {
+  const KvMemory& memory = *batch.rows.front().cache.memory;
+  for (const BatchRow& row : batch.rows)
+    if (row.cache.memory != &memory)
+      return make_error(ErrorCode::kInvalidInput,
+                        "the rows of a step have their keys and values in different caches, which a GPU does not take; "
+                        "put their sequences into one cache, or compute them one after the other");
   std::vector<uint32_t>& words = host_words_;
   words.assign(batch.tokens.begin(), batch.tokens.end());
   const size_t positions = words.size();
@@ -117,7 +123,7 @@ Status DeviceForward::send_batch(const Batch& batch) {
   max_chunks_[0] = max_chunks_[1] = 1;
   for (const bool sliding : {false, true}) {
     tables[sliding] = words.size();
-    uint32_t scratch = batch.rows.front().cache.memory->num_pages();
+    uint32_t scratch = memory.num_pages();
     for (const BatchRow& row : batch.rows) {
       const uint32_t end = row.start + row.length, num_pages = pages_of(end);
       const auto& table = sliding ? row.cache.sliding : row.cache.full;
@@ -129,7 +135,7 @@ Status DeviceForward::send_batch(const Batch& batch) {
       max_chunks_[sliding] =
           std::max(max_chunks_[sliding], (seen + kernels::kAttentionChunkTokens - 1) / kernels::kAttentionChunkTokens);
     }
-    if (scratch - batch.rows.front().cache.memory->num_pages() > kScratchPages)
+    if (scratch - memory.num_pages() > kScratchPages)
       return make_error(
           ErrorCode::kInvalidInput,
           "a step of {} tokens has more behind the sliding window than the {} pages that a GPU keeps for it",
@@ -166,33 +172,40 @@ Result<std::span<const float>> DeviceForward::forward(const Batch& batch, Forwar
   return unembed(batch);
 }
 
+void DeviceForward::norm_for(const DeviceMatrix& matrix, const float* weight, const uint32_t* rows, uint32_t num_rows,
+                             uint16_t* out) {
+  NormOp norm{};
+  norm.x = work_.residual;
+  norm.rows = rows;
+  norm.weight = weight;
+  norm.eps = config_.rms_norm_eps;
+  norm.num_rows = num_rows;
+  norm.width = config_.hidden;
+  norm.padded = padded_cols(config_.hidden);
+  norm.to_bf16 = takes_bf16(matrix.shape.format);
+  norm.out = out;
+  kernels::cuda::rmsnorm(norm, stream_.get());
+}
+
+void DeviceForward::multiply(const DeviceMatrix& matrix, const uint16_t* x, uint32_t x_stride, uint32_t num_rows,
+                             Finish finish, float* out) {
+  ProductArgs args{};
+  args.shape = matrix.shape;
+  args.strips = matrix.strips;
+  args.x = x;
+  args.x_stride = x_stride;
+  args.num_rows = num_rows;
+  args.finish = finish;
+  args.out = out;
+  args.out_stride = matrix.shape.rows;
+  kernels::cuda::product(args, stream_.get());
+}
+
 void DeviceForward::attention_layer(const Batch& batch, uint32_t layer) {
   const DeviceLayer& w = weights_.layer(layer);
   const bool sliding = config_.is_sliding(layer);
-  const uint32_t hidden = config_.hidden, padded = padded_cols(hidden);
-  const uint32_t q_width = static_cast<uint32_t>(config_.q_rows());
-
-  NormOp norm{};
-  norm.x = work_.residual;
-  norm.weight = w.attn_norm;
-  norm.eps = config_.rms_norm_eps;
-  norm.num_rows = num_tokens_;
-  norm.width = hidden;
-  norm.padded = padded;
-  norm.to_bf16 = takes_bf16(w.qkv.shape.format);
-  norm.out = work_.normed;
-  kernels::cuda::rmsnorm(norm, stream_.get());
-
-  ProductArgs qkv{};
-  qkv.shape = w.qkv.shape;
-  qkv.strips = w.qkv.strips;
-  qkv.x = work_.normed;
-  qkv.x_stride = padded;
-  qkv.num_rows = num_tokens_;
-  qkv.finish = Finish::kStore;
-  qkv.out = work_.qkv;
-  qkv.out_stride = w.qkv.shape.rows;
-  kernels::cuda::product(qkv, stream_.get());
+  norm_for(w.qkv, w.attn_norm, nullptr, num_tokens_, work_.normed);
+  multiply(w.qkv, work_.normed, padded_cols(config_.hidden), num_tokens_, Finish::kStore, work_.qkv);
 
   const KvMemory& memory = *batch.rows.front().cache.memory;
   const CacheOp cache{memory.block(0, layer_of_group_[layer]), memory.page_bytes(), memory.layout().dtype,
@@ -218,16 +231,8 @@ void DeviceForward::attention_layer(const Batch& batch, uint32_t layer) {
   attend.to_f16 = !takes_bf16(w.o.shape.format);
   kernels::cuda::attend(attend, stream_.get());
 
-  ProductArgs o{};
-  o.shape = w.o.shape;
-  o.strips = w.o.strips;
-  o.x = work_.attended;
-  o.x_stride = q_width;
-  o.num_rows = num_tokens_;
-  o.finish = Finish::kAccumulate;
-  o.out = work_.residual;
-  o.out_stride = hidden;
-  kernels::cuda::product(o, stream_.get());
+  multiply(w.o, work_.attended, static_cast<uint32_t>(config_.q_rows()), num_tokens_, Finish::kAccumulate,
+           work_.residual);
 }
 
 void DeviceForward::experts_layer(uint32_t layer) {

@@ -57,6 +57,13 @@ class DeviceForward : public ForwardPass {
 
   Status reserve(uint32_t num_tokens);
   Status send_batch(const Batch& batch);
+  /// out [num_rows, padded D] = rows of the residual stream, normed and rounded as `matrix` takes them: those that
+  /// `rows` (on the device) names, or where it is null, all in order.
+  void norm_for(const DeviceMatrix& matrix, const float* weight, const uint32_t* rows, uint32_t num_rows,
+                uint16_t* out);
+  /// out [num_rows, N] = or += x [num_rows, x_stride] . matrix^T + bias.
+  void multiply(const DeviceMatrix& matrix, const uint16_t* x, uint32_t x_stride, uint32_t num_rows,
+                kernels::cuda::Finish finish, float* out);
   void attention_layer(const Batch& batch, uint32_t layer);
   void experts_layer(uint32_t layer);
   Status take_trace(ForwardTrace& trace, uint32_t layer, bool after_attention);

@@ -75,6 +75,9 @@ class Answer(unittest.TestCase):
         done = run("run", "--device", "cuda:99", QUESTION)
         self.assertEqual((done.returncode, done.stdout), (1, b""))
         self.assertRegex(done.stderr, rb"(without kernels for GPUs|no NVIDIA|no GPU)")
+        # What a GPU would compute otherwise is said before one is looked for.
+        self.assertRegex(run("run", "--device", "cuda", "--precision", "f32", QUESTION).stderr, rb"leave out --precision f32")
+        self.assertRegex(run("run", "--device", "cuda", "--dense-dtype", "int8", QUESTION).stderr, rb"leave out --dense-dtype")
         self.assertRegex(run("run", "--device", "tpu", QUESTION).stderr, rb'"tpu"; it can be auto, cpu, cuda or cuda:N')
         self.assertEqual(run("run", *FIXED, "--device", "auto", "--backend", "ref", QUESTION).stderr, b"")
 

@@ -18,16 +18,11 @@ using namespace kernels::cuda;
 
 class DeviceExperts : public DeviceTest {
  protected:
-  struct Planned {
-    std::vector<ExpertTile> tiles;
-    std::vector<uint32_t> token_of_place, place_of_slot, counts;
-  };
-  /// As route() leaves counts.
-  Planned plan(const std::vector<uint32_t>& indices, uint32_t experts, uint32_t active, uint32_t tile_rows) {
+  /// Plans with counts as route() leaves them; everything stays on the device.
+  PlanOp plan_on_device(const std::vector<uint32_t>& indices, uint32_t experts, uint32_t active, uint32_t tile_rows) {
     std::vector<uint32_t> counts(experts, 0);
     for (const uint32_t expert : indices) ++counts[expert];
     const auto slots = static_cast<uint32_t>(indices.size());
-    const uint32_t max_tiles = max_expert_tiles(slots, experts, tile_rows);
     PlanOp args{upload(indices),
                 slots,
                 experts,
@@ -35,15 +30,24 @@ class DeviceExperts : public DeviceTest {
                 tile_rows,
                 upload(counts),
                 make<uint32_t>(experts),
-                make<ExpertTile>(max_tiles),
+                make<ExpertTile>(max_expert_tiles(slots, experts, tile_rows)),
                 make<uint32_t>(1),
                 make<uint32_t>(slots),
                 make<uint32_t>(slots)};
     plan_experts(args, stream_.get());
+    return args;
+  }
+
+  struct Planned {
+    std::vector<ExpertTile> tiles;
+    std::vector<uint32_t> token_of_place, place_of_slot, counts;
+  };
+  Planned plan(const std::vector<uint32_t>& indices, uint32_t experts, uint32_t active, uint32_t tile_rows) {
+    const PlanOp args = plan_on_device(indices, experts, active, tile_rows);
     const uint32_t num_tiles = download(args.num_tiles, 1)[0];
-    EXPECT_LE(num_tiles, max_tiles);
-    return {download(args.tiles, num_tiles), download(args.token_of_place, slots), download(args.place_of_slot, slots),
-            download(args.counts, experts)};
+    EXPECT_LE(num_tiles, max_expert_tiles(args.num_slots, experts, tile_rows));
+    return {download(args.tiles, num_tiles), download(args.token_of_place, args.num_slots),
+            download(args.place_of_slot, args.num_slots), download(args.counts, experts)};
   }
 };
 
@@ -170,21 +174,8 @@ TEST_F(DeviceExperts, AddWhatRefAdds) {
     });
 
     const auto slots = static_cast<uint32_t>(indices.size());
-    const uint32_t tile_rows = tokens == 150 ? 64 : 8, max_tiles = max_expert_tiles(slots, experts, tile_rows);
-    std::vector<uint32_t> counts(experts, 0);
-    for (const uint32_t expert : indices) ++counts[expert];
-    const PlanOp planned{upload(indices),
-                         slots,
-                         experts,
-                         kActive,
-                         tile_rows,
-                         upload(counts),
-                         make<uint32_t>(experts),
-                         make<ExpertTile>(max_tiles),
-                         make<uint32_t>(1),
-                         make<uint32_t>(slots),
-                         make<uint32_t>(slots)};
-    plan_experts(planned, stream_.get());
+    const uint32_t tile_rows = tokens == 150 ? 64 : 8;
+    const PlanOp planned = plan_on_device(indices, experts, kActive, tile_rows);
     std::vector<uint16_t> rounded(size_t{tokens} * padded_cols(width), 0);
     std::vector<float> x_rounded;
     for (size_t i = 0; i < x.size(); ++i) {
@@ -203,7 +194,7 @@ TEST_F(DeviceExperts, AddWhatRefAdds) {
     expand.swiglu_limit = kLimit;
     expand.tiles = planned.tiles;
     expand.num_tiles = planned.num_tiles;
-    expand.max_tiles = max_tiles;
+    expand.max_tiles = max_expert_tiles(slots, experts, tile_rows);
     expand.tile_rows = tile_rows;
     expand.expert_bytes = expand_shape.bytes();
     expand.x_of_row = planned.token_of_place;

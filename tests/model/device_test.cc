@@ -126,7 +126,8 @@ TEST_F(OnDevice, ATokenHasTheSameBitsHoweverItIsComputed) {
   EXPECT_EQ(std::memcmp(got.data(), want.data(), want.size() * sizeof(float)), 0);
 }
 
-/// The best few instead of all: those of the same logits, with a mask, changes and the sum of all.
+/// The best few instead of all: those of the same logits, with a mask, changes and the sum of all. More of them than a
+/// block of the device sorts are chosen by the host.
 TEST_F(OnDevice, TheBestFewAreThoseOfAllLogits) {
   Opened opened = open("t64");
   Model& model = *opened.model;
@@ -142,27 +143,43 @@ TEST_F(OnDevice, TheBestFewAreThoseOfAllLogits) {
   const std::vector<kernels::LogitChange> changes{{4, 2.f, 1.f, 0.f}, {7, 0.f, 2.f, 0.5f}};
   for (const kernels::LogitChange& change : changes) all[change.token] = change.apply(all[change.token]);
 
-  sequence.truncate(4);
-  Batch batch;
-  batch.tokens = {5};
-  kernels::TopLogits top;
-  BatchRow& row = batch.rows.emplace_back(sequence.next_row(1));
-  row.logit_offsets = {0};
-  row.masks = {&mask};
-  row.tops = {{20, true, changes, &top}};
-  const auto logits = model.forward(batch);
-  ASSERT_TRUE(logits.ok()) << logits.error().message;
-  EXPECT_TRUE(logits->empty());
-  EXPECT_NEAR(top.log_sum_exp, sum, 1e-5);
-  kernels::TopCollector collector;
-  collector.reset(20);
-  collector.add(0, all);
-  const auto want = kernels::best_of({collector.candidates().begin(), collector.candidates().end()}, 20);
-  ASSERT_EQ(top.best.size(), want.size());
-  for (size_t i = 0; i < want.size(); ++i) {
-    EXPECT_EQ(top.best[i].token, want[i].token);
-    EXPECT_EQ(top.best[i].logit, want[i].logit);
+  for (const uint32_t k : {20u, kernels::cuda::kMostCandidates + 1}) {
+    SCOPED_TRACE(k);
+    sequence.truncate(4);
+    Batch batch;
+    batch.tokens = {5};
+    kernels::TopLogits top;
+    BatchRow& row = batch.rows.emplace_back(sequence.next_row(1));
+    row.logit_offsets = {0};
+    row.masks = {&mask};
+    row.tops = {{k, true, changes, &top}};
+    const auto logits = model.forward(batch);
+    ASSERT_TRUE(logits.ok()) << logits.error().message;
+    EXPECT_TRUE(logits->empty());
+    EXPECT_NEAR(top.log_sum_exp, sum, 1e-5);
+    kernels::TopCollector collector;
+    collector.reset(k);
+    collector.add(0, all);
+    const auto want = kernels::best_of({collector.candidates().begin(), collector.candidates().end()}, k);
+    ASSERT_EQ(top.best.size(), want.size());
+    for (size_t i = 0; i < want.size(); ++i) {
+      EXPECT_EQ(top.best[i].token, want[i].token);
+      EXPECT_EQ(top.best[i].logit, want[i].logit);
+    }
   }
+}
+
+TEST_F(OnDevice, RowsHaveOneCache) {
+  Opened opened = open("t64");
+  auto one = SoloSequence::make(*opened.model, kernels::KvDtype::kBf16, 32).value();
+  auto other = SoloSequence::make(*opened.model, kernels::KvDtype::kBf16, 32).value();
+  Batch batch;
+  batch.tokens = {1, 2};
+  batch.rows.push_back(one.next_row(1));
+  batch.rows.push_back(other.next_row(1));
+  const auto logits = opened.model->forward(batch);
+  ASSERT_FALSE(logits.ok());
+  EXPECT_NE(logits.error().message.find("different caches"), std::string::npos) << logits.error().message;
 }
 
 }  // namespace

@@ -37,17 +37,8 @@ __global__ void __launch_bounds__(kThreads) rmsnorm_kernel(NormOp args) {
   const uint32_t row = blockIdx.x;
   const float* x = args.x + uint64_t{args.rows ? args.rows[row] : row} * args.width;
   const float scale = norm_scale<kThreads>(x, args.width, args.eps, static_cast<float*>(shared_memory()));
-  for (uint32_t i = 2 * threadIdx.x; i < args.padded; i += 2 * kThreads) {
-    const float low = i < args.width ? x[i] * scale * args.weight[i] : 0;
-    const float high = i < args.width ? x[i + 1] * scale * args.weight[i + 1] : 0;
-    if (args.out)
-      *reinterpret_cast<uint32_t*>(args.out + uint64_t{row} * args.padded + i) =
-          args.to_bf16 ? pack_bf16(low, high) : pack_f16_within(low, high);
-    if (args.out_float && i < args.width) {
-      args.out_float[uint64_t{row} * args.width + i] = low;
-      args.out_float[uint64_t{row} * args.width + i + 1] = high;
-    }
-  }
+  store_normed<kThreads>(x, scale, args.weight, args.width, args.padded, args.to_bf16,
+                         args.out + uint64_t{row} * args.padded);
 }
 
 constexpr uint32_t kHeadDim = 64;

@@ -17,12 +17,8 @@ __global__ void __launch_bounds__(kThreads) router_logits(RouteOp args) {
   const float* x = args.x + uint64_t{token} * args.width;
   const float scale = norm_scale<kThreads>(x, args.width, args.eps, static_cast<float*>(shared_memory()));
   if (blockIdx.y == 0)
-    for (uint32_t i = 2 * threadIdx.x; i < args.padded; i += 2 * kThreads) {
-      const float low = i < args.width ? x[i] * scale * args.norm_weight[i] : 0;
-      const float high = i < args.width ? x[i + 1] * scale * args.norm_weight[i + 1] : 0;
-      *reinterpret_cast<uint32_t*>(args.normed + uint64_t{token} * args.padded + i) =
-          args.to_bf16 ? pack_bf16(low, high) : pack_f16_within(low, high);
-    }
+    store_normed<kThreads>(x, scale, args.norm_weight, args.width, args.padded, args.to_bf16,
+                           args.normed + uint64_t{token} * args.padded);
   const uint32_t expert = blockIdx.y * kWarps + threadIdx.x / 32;
   if (expert >= args.experts) return;
   const float* w = args.router + uint64_t{expert} * args.width;

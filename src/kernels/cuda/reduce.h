@@ -39,4 +39,15 @@ __device__ __forceinline__ uint32_t pack_f16_within(float low, float high) {
   return pack_f16(fminf(fmaxf(low, -kLargest), kLargest), fminf(fmaxf(high, -kLargest), kLargest));
 }
 
+/// Writes a row of x, normed, to `out` [padded], rounded; what is behind its width is zero. All threads of a block.
+template <uint32_t kThreads>
+__device__ __forceinline__ void store_normed(const float* x, float scale, const float* weight, uint32_t width,
+                                             uint32_t padded, bool to_bf16, uint16_t* out) {
+  for (uint32_t i = 2 * threadIdx.x; i < padded; i += 2 * kThreads) {
+    const float low = i < width ? x[i] * scale * weight[i] : 0;
+    const float high = i < width ? x[i + 1] * scale * weight[i + 1] : 0;
+    *reinterpret_cast<uint32_t*>(out + i) = to_bf16 ? pack_bf16(low, high) : pack_f16_within(low, high);
+  }
+}
+
 }  // namespace gossamer::kernels::cuda

@@ -72,8 +72,7 @@ struct NormOp {
   float eps;
   uint32_t num_rows, width, padded;
   bool to_bf16;
-  uint16_t* out;     // [num_rows, padded]; null: not wanted
-  float* out_float;  // [num_rows, width]; null: not wanted
+  uint16_t* out;  // [num_rows, padded]
 };
 void rmsnorm(const NormOp& args, Stream stream);
 
