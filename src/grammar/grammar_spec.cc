@@ -5,6 +5,7 @@
 #include "base/utf8.h"
 #include "grammar/gbnf.h"
 #include "grammar/schema_check.h"
+#include "grammar/schema_names.h"
 
 namespace gossamer::grammar {
 namespace {
@@ -61,7 +62,7 @@ Result<GrammarSpec> GrammarSpec::json_schema(const json::value& schema) {
   GOS_TRY(const CheckedSchema checked, check_schema(schema));
   // The options of the compiler (how much white space) travel inside the schema: true has no inside.
   const bool is_true = checked.schema.is_bool() && checked.schema.get_bool();
-  std::string text = is_true ? "{}" : json::serialize(checked.schema);
+  std::string text = is_true ? "{}" : json::serialize(with_names_apart(checked.schema));
   if (text.size() > kMaxCompiledBytes)
     return make_error(ErrorCode::kInvalidInput,
                       "the schema has {} bytes when its formats and references are written out, "

@@ -7,6 +7,7 @@
 
 #include <cstdlib>
 #include <regex>
+#include <vector>
 
 #include "base/utf8.h"
 #include "grammar/grammar_engine.h"
@@ -104,6 +105,57 @@ TEST(GrammarWalk, FieldsComeInTheSchemasOrder) {
     EXPECT_LT(written.find("\"z\""), written.find("\"a\"")) << written;
     EXPECT_LT(written.find("\"a\""), written.find("\"m\"")) << written;
   }
+}
+
+/// Whether the schema's grammar takes all of `text`.
+bool takes(GrammarEngine& engine, const char* schema, const std::string& text) {
+  const auto compiled = engine.compile(*GrammarSpec::json_schema(*parse_schema(schema)));
+  EXPECT_TRUE(compiled.ok()) << compiled.error().message;
+  const auto constraint = (*compiled)->clone();
+  std::vector<TokenId> tokens;
+  demo_tokenizer()->encode(text, tokens);
+  for (const TokenId token : tokens)
+    if (!constraint->accept(token).ok()) return false;
+  return constraint->may_end();
+}
+
+/// "\\u0062" is "b": what a schema says of one holds for the other.
+TEST(GrammarWalk, ANameHasOneWayOfWriting) {
+  GrammarEngine engine(demo_tokenizer());
+  const char* const open = R"({"type":"object","properties":{"b":{"type":"integer"}}})";
+  EXPECT_TRUE(takes(engine, open, R"({"b":1,"bb":"a\n"})"));
+  EXPECT_TRUE(takes(engine, open, R"({"b":1,"bb":"\u001b[1m"})")) << "texts keep the escapes that they need";
+  EXPECT_TRUE(takes(engine, open, R"({"b":1,"\n":{},"\u001f":0})"));
+  EXPECT_TRUE(takes(engine, open, R"({"b":1,"é":0})"));
+  EXPECT_FALSE(takes(engine, open, R"({"\u0062":"text"})"));
+  EXPECT_FALSE(takes(engine, open, R"({"b":"text"})"));
+  EXPECT_TRUE(takes(engine, open, R"({"c":"text"})"));
+
+  const char* const texts =
+      R"({"type":"object","properties":{"b":{"type":"integer"}},"additionalProperties":{"type":"string"}})";
+  EXPECT_TRUE(takes(engine, texts, R"({"b":1,"c":"a\n\"é"})"));
+  EXPECT_FALSE(takes(engine, texts, R"({"b":1,"c":2})"));
+  EXPECT_FALSE(takes(engine, texts, R"({"\u0062":"text"})"));
+
+  const char* const patterns =
+      R"({"type":"object","properties":{"xb":{"type":"integer"}},"patternProperties":{"^y":{"type":"null"}}})";
+  EXPECT_TRUE(takes(engine, patterns, R"({"xb":1,"y":null,"z":[]})"));
+  EXPECT_FALSE(takes(engine, patterns, R"({"x\u0062":"text"})"));
+  EXPECT_FALSE(takes(engine, patterns, R"({"\u0079":1})"));
+
+  const char* const control = R"({"type":"object","properties":{"a\n":{"type":"integer"}}})";
+  EXPECT_TRUE(takes(engine, control, R"({"a\n":1})"));
+  EXPECT_FALSE(takes(engine, control, R"({"a\u000a":"text"})"));
+
+  // Parts of one whole: what one leaves open the other may close or narrow.
+  const char* const both = R"({"allOf":[{"type":"object","properties":{"a":{"type":"integer"}}},)"
+                           R"({"properties":{"b":{"type":"null"}},"additionalProperties":{"type":"integer"}}]})";
+  EXPECT_TRUE(takes(engine, both, R"({"a":1,"b":null,"c":3})"));
+  EXPECT_FALSE(takes(engine, both, R"({"a":1,"c":"text"})"));
+  const char* const closed = R"({"allOf":[{"type":"object","properties":{"a":{"type":"integer"}}},)"
+                             R"({"properties":{"a":true,"b":true},"additionalProperties":false}]})";
+  EXPECT_TRUE(takes(engine, closed, R"({"a":1,"b":"text"})"));
+  EXPECT_FALSE(takes(engine, closed, R"({"a":1,"c":1})"));
 }
 
 /// Nothing but white space where it may stand: it ends by itself.

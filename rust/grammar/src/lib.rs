@@ -193,7 +193,8 @@ pub unsafe extern "C" fn gossamer_grammar_free_vocabulary(vocabulary: *mut Vocab
 fn json_grammar(schema: &str) -> Result<TopLevelGrammar, serde_json::Error> {
     let mut schema: Value = serde_json::from_str(schema)?;
     if let Some(keywords) = schema.as_object_mut() {
-        keywords.insert("x-guidance".to_string(), json!({"whitespace_pattern": "[\\x20\\x0A\\x0D\\x09]{1,8}"}));
+        let options = keywords.entry("x-guidance").or_insert_with(|| json!({}));
+        options["whitespace_pattern"] = json!("[\\x20\\x0A\\x0D\\x09]{1,8}");
     }
     Ok(TopLevelGrammar::from_json_schema(schema))
 }
