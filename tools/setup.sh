@@ -115,6 +115,15 @@ show_build_progress() {
   progress_line ''
 }
 
+# install_cuda_lint_wheels: and what reads its machine code.
+install_cuda_lint_wheels() {
+  local wheels=$root/build/cuda-wheels wanted=$root/tools/cuda-lint-wheels.txt
+  install_cuda_wheels
+  if cmp -s "$wanted" "$wheels/.lint_installed"; then return; fi
+  "$wheels/bin/pip" install --quiet --requirement "$wanted" || fail "the wheels of $wanted could not be installed"
+  cp "$wanted" "$wheels/.lint_installed"
+}
+
 # install_cuda_wheels: the compiler for GPUs, pinned, into build/cuda-wheels.
 install_cuda_wheels() {
   local folder=$root/build/cuda-wheels log=$root/build/cuda-wheels.log wanted=$root/tools/cuda-wheels.txt

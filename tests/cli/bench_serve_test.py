@@ -204,8 +204,8 @@ class BenchServe(unittest.TestCase):
 
     def test_a_bar_on_a_terminal(self):
         with scripted(self.folder.name, "--scripted-rate", "20") as server:
-            with Terminal("bench", "serve", server.url, "-n", "4", "-c", "4", "--warmup", "0", env={"TERM": "xterm"}) as terminal:
-                terminal.wait_for(r"\[[#.]{24}\] 0/4  .* running")
+            with Terminal("bench", "serve", server.url, "-n", "12", "-c", "4", "--warmup", "0", env={"TERM": "xterm"}) as terminal:
+                terminal.wait_for(r"\[[#.]{24}\] (\d|1[01])/12  .* running")
                 terminal.wait_for(r"RESULTS")
                 self.assertEqual(terminal.exit_code(), 0)
 

@@ -57,8 +57,10 @@ __device__ __forceinline__ void score_page(const Looker& looker, const std::byte
                                            uint32_t kv_head, uint32_t first_position, float (&scores)[2][4]) {
   const uint32_t lane = threadIdx.x % 32, group = lane / 4, quad = lane % 4;
   const std::byte* keys = block + layout.keys(kv_head);
+#pragma unroll
   for (uint32_t half = 0; half < 2; ++half) {
     float sums[4] = {0, 0, 0, 0};
+#pragma unroll
     for (uint32_t part = 0; part < 2; ++part) {  // eight numbers of every quad, two instructions
       const uint4 above = read_eight<kDtype>(keys, (16 * half + group) * kHeadDim + 16 * quad + 8 * part);
       const uint4 below = read_eight<kDtype>(keys, (16 * half + group + 8) * kHeadDim + 16 * quad + 8 * part);
@@ -66,6 +68,7 @@ __device__ __forceinline__ void score_page(const Looker& looker, const std::byte
       mma_bf16(sums, first, looker.q[part].x, looker.q[part].y);
       mma_bf16(sums, second, looker.q[part].z, looker.q[part].w);
     }
+#pragma unroll
     for (uint32_t i = 0; i < 4; ++i) {
       const uint32_t slot = 16 * half + group + 8 * (i / 2), position = first_position + slot;
       float factor = looker.scale;
@@ -94,6 +97,7 @@ __device__ __forceinline__ void add_page(const std::byte* block, const KvLayout&
   const uint32_t lane = threadIdx.x % 32, group = lane / 4, quad = lane % 4;
   const uint4 w = *reinterpret_cast<const uint4*>(&weights[group][8 * quad]);
   const std::byte* numbers = block + layout.values(kv_head);
+#pragma unroll
   for (uint32_t part = 0; part < 4; ++part) {
     uint4 above = read_eight<kDtype>(numbers, (16 * part + group) * kKvBlockTokens + 8 * quad);
     uint4 below = read_eight<kDtype>(numbers, (16 * part + group + 8) * kKvBlockTokens + 8 * quad);
@@ -123,6 +127,7 @@ __device__ __forceinline__ State attend_chunk(const AttendOp& args, const Looker
   float scores[kPagesOfWarp][2][4];
   const std::byte* blocks[kPagesOfWarp];
   float largest[2] = {kNothing, kNothing};
+#pragma unroll
   for (uint32_t p = 0; p < kPagesOfWarp; ++p) {
     const uint32_t page = chunk * kChunkPages + warp * kPagesOfWarp + p, first = page * kKvBlockTokens;
     blocks[p] = nullptr;
@@ -140,10 +145,12 @@ __device__ __forceinline__ State attend_chunk(const AttendOp& args, const Looker
     for (uint32_t w = 0; w < kWarps; ++w) largest[head] = fmaxf(largest[head], shared.largest[w][2 * quad + head]);
 
   float sums[2] = {0, 0}, values[4][4] = {};
+#pragma unroll
   for (uint32_t p = 0; p < kPagesOfWarp; ++p) {
     if (!blocks[p]) continue;
     const uint32_t first = (chunk * kChunkPages + warp * kPagesOfWarp + p) * kKvBlockTokens;
     warp_barrier();  // the weights of the page before were read
+#pragma unroll
     for (uint32_t i = 0; i < 8; ++i) {
       const uint32_t slot = 16 * (i / 4) + group + 8 * (i % 4 / 2), head = i % 2;
       const float score = scores[p][i / 4][i % 4];
