@@ -98,10 +98,10 @@ WANTED = [
 ]
 # How often a weight meets tensor cores once it is in registers, and the instructions of a lane that it may cost.
 BUDGETS = [
-    (r"strip_of_slices<mxfp4>", 1, 3.4),
+    (r"strip_of_slices<mxfp4>", 1, 2.8),
     (r"strip_of_slices<q8>", 1, 2.6),
     (r"strip_of_slices<(f16|bf16)>", 1, 1.4),
-    (r"strip_of_warp<mxfp4>", 8, 16.5),
+    (r"strip_of_warp<mxfp4>", 8, 16.0),
     (r"strip_of_warp<q8>", 8, 16.0),
     (r"strip_of_warp<(f16|bf16)>", 8, 15.0),
 ]

@@ -6,7 +6,8 @@
 namespace gossamer::kernels::cuda {
 namespace {
 
-constexpr uint32_t kHighestScale = 240;  // 2^113: with the 2^14 of half precision's codes still a float
+constexpr uint32_t kScaleOfCodes = 14;   // codes in half precision are 2^14 times too small
+constexpr uint32_t kHighestScale = 240;  // 2^113: with kScaleOfCodes still a float
 
 /// One row as its strip keeps it, padded with zeros to whole steps.
 struct UnpackedRow {
@@ -63,11 +64,14 @@ UnpackedRow unpack(const StripShape& shape, const StripRow& row) {
   return out;
 }
 
-/// Eight codes as a word whose halves have pair p at bits 12 - 4p.
+/// Eight codes as a word, in the order of mxfp4_number_shift().
 uint32_t mxfp4_word(const uint8_t* codes) {
   uint32_t word = 0;
   for (uint32_t pair = 0; pair < 4; ++pair)
-    for (uint32_t half = 0; half < 2; ++half) word |= uint32_t{codes[2 * pair + half]} << (12 - 4 * pair + 16 * half);
+    for (uint32_t half = 0; half < 2; ++half) {
+      const uint32_t code = codes[2 * pair + half];
+      word |= ((code & 7) << (9 - mxfp4_number_shift(pair)) | code >> 3 << (15 - mxfp4_sign_shift(pair))) << 16 * half;
+    }
   return word;
 }
 
@@ -99,7 +103,7 @@ void write_scales(const StripShape& shape, const UnpackedRow& row, uint32_t grou
   for (uint32_t block = 0; block < row.scales.size(); ++block) {
     const uint32_t at = block / 2 * 2 * kStripRows + group_row % 8 * 4 + block % 2 * 2 + group_row / 8;
     if (shape.format == StripFormat::kQ8) std::memcpy(scales + 2 * at, &row.scales[block], 2);
-    if (shape.format == StripFormat::kMxfp4) scales[at] = static_cast<std::byte>(row.scales[block]);
+    if (shape.format == StripFormat::kMxfp4) scales[at] = static_cast<std::byte>(row.scales[block] + kScaleOfCodes);
   }
 }
 

@@ -38,10 +38,12 @@ struct Step {
         const uint32_t p = 2 * i + pair;
         uint32_t& out = a[2 * pair + below];
         if constexpr (kFormat == StripFormat::kMxfp4) {
-          const uint32_t shifted = word_of(codes[0], 2 * half + below) << 4 * p;
           // Sign, two exponent bits and one of mantissa, where a half-precision float has them: the code's value times
           // 2^-14, the smallest one a subnormal.
-          out = (shifted & 0x80008000u) | (shifted >> 3 & 0x0e000e00u);
+          const uint32_t word = word_of(codes[0], 2 * half + below), number = word << mxfp4_number_shift(p);
+          out = mxfp4_number_shift(p) == mxfp4_sign_shift(p)
+                    ? number & 0x8e008e00u
+                    : (number & 0x0e000e00u) | (word << mxfp4_sign_shift(p) & 0x80008000u);
         } else if constexpr (kFormat == StripFormat::kQ8) {
           // 1024 + (code + 128) has the byte as its mantissa.
           const uint32_t bytes = word_of(codes[half], 2 * below + i) ^ 0x80808080u;
@@ -55,8 +57,8 @@ struct Step {
   /// By which sums of the 32 columns `half` are multiplied: row g or g + 8.
   __device__ __forceinline__ float scale(uint32_t half, uint32_t below) const {
     if constexpr (kFormat == StripFormat::kMxfp4) {
-      const uint32_t exponent = scales[0] >> (16 * half + 8 * below) & 255u;
-      return bits_to_float((exponent + 14) << 23);  // 2^(exponent - 127) * 2^14; pack_strips() admits no larger ones
+      const uint32_t byte = 2 * half + below;  // becomes the highest one, then a float's exponent
+      return bits_to_float(select_bytes(scales[0], 0, byte << 12 | 0x444u) >> 1);
     }
     return below ? high_f16(scales[half]) : low_f16(scales[half]);
   }

@@ -19,8 +19,11 @@
 ///     kQ8     2: [32 columns] 8 bytes of row g, 8 of g + 8                  [8 groups][32 columns][row g | g + 8] f16
 ///     kMxfp4  1: [32 columns][row g | g + 8] a word of 8 codes each         [8 groups][32 columns][row g | g + 8] E8M0
 ///
-/// A word of MXFP4 has the pair p of its 8 codes (columns 2p, 2p + 1) at bits 12 - 4p of its halves: shifted left by
-/// 4p, sign and number stand where a half-precision float has them (see mxfp4_pair in products.cu).
+/// A word of MXFP4 has the pair p of its 8 codes (columns 2p, 2p + 1) one in each half: its numbers (two exponent bits,
+/// one of mantissa) where a shift left by mxfp4_number_shift(p) brings them to bits 11 .. 9, its signs where one by
+/// mxfp4_sign_shift(p) brings them to bit 15. There a half-precision float has them, as the value times 2^-14;
+/// exponents of scales are stored 14 larger for it. Of two pairs both shifts are the same, so one mask takes both; no
+/// order of 16 bits does that for three (all were tried).
 
 #include <cstddef>
 #include <cstdint>
@@ -31,6 +34,13 @@ enum class StripFormat : uint8_t { kBf16, kF16, kQ8, kMxfp4 };
 
 inline constexpr uint32_t kStripRows = 16;
 inline constexpr uint32_t kStepCols = 64;
+
+constexpr uint32_t mxfp4_number_shift(uint32_t pair) {
+  return 3 * pair;
+}
+constexpr uint32_t mxfp4_sign_shift(uint32_t pair) {
+  return pair < 2 ? 3 * pair : pair - 1;
+}
 
 /// 16-byte vectors of codes that a lane reads of a step.
 constexpr uint32_t step_vectors(StripFormat format) {
