@@ -129,7 +129,8 @@ Result<std::shared_ptr<Tool>> make_python_tool(const PythonOptions& options) {
   if (!trial.ok()) return refusal(trial.error().message);
   const PythonProcess::Outcome outcome = trial->run("6 * 7", 1000, deadline, never);
   if (outcome.end != PythonProcess::Outcome::End::kDone || outcome.output != "42\n")
-    return refusal(fmt::format("{} gives \"{}\" for 6 * 7 (exit code {})", options.interpreter,
+    return refusal(fmt::format("{} in {} gives \"{}\" for 6 * 7 (exit code {})", options.interpreter,
+                               options.launcher.empty() ? "gossamer-sandbox" : options.launcher,
                                utf8_lossy(outcome.output), outcome.exit_code));
   return std::shared_ptr<Tool>(std::make_shared<PythonTool>(options));
 }

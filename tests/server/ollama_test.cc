@@ -166,6 +166,7 @@ TEST(Ollama, OptionsReachTheEngine) {
   }
 }
 
+#ifdef GOSSAMER_WITH_GRAMMAR
 TEST(Ollama, FormatsAreShownToTheModel) {
   AskedApp app({final_answer("{}")});
   const auto ask = [&](const char* format) {
@@ -180,6 +181,7 @@ TEST(Ollama, FormatsAreShownToTheModel) {
   EXPECT_EQ(ask("\"xml\"").status, 400u);
   EXPECT_EQ(ask("7").status, 400u);
 }
+#endif
 
 TEST(Ollama, NothingToAnswerMeansLoad) {
   AskedApp app({final_answer("no")});

@@ -59,6 +59,7 @@ TEST(SamePrompt, InTheMiddleOfATurnWithACall) {
             chat);
 }
 
+#ifdef GOSSAMER_WITH_GRAMMAR
 TEST(SamePrompt, WithASchema) {
   const std::string schema = R"({"type":"object","properties":{"city":{"type":"string"}},"required":["city"]})";
   const std::string chat = prompt_of("/v1/chat/completions", R"({"messages":[{"role":"user","content":"A"}],
@@ -73,6 +74,7 @@ TEST(SamePrompt, WithASchema) {
                       R"({"model":"gpt-oss:20b","messages":[{"role":"user","content":"A"}],"format":)" + schema + "}"),
             chat);
 }
+#endif
 
 }  // namespace
 }  // namespace gossamer::server
