@@ -11,7 +11,7 @@ from pathlib import Path
 from gossamer import ROOT
 
 # What the launcher may count on in every Debian; sudo is not among it.
-BASICS = ["bash", "basename", "cat", "chmod", "comm", "date", "dirname", "env", "find", "flock", "grep", "mkdir", "mv", "nproc", "readlink", "rm", "sed", "sleep",
+BASICS = ["bash", "basename", "cat", "chmod", "cmp", "comm", "date", "dirname", "env", "find", "flock", "grep", "mkdir", "mv", "nproc", "readlink", "rm", "sed", "sleep",
           "sort", "tail", "tee", "touch", "tr"]
 PACKAGES = "g++ cmake ninja-build"
 BUILDS = """#!/bin/bash
@@ -95,6 +95,17 @@ class Launcher(unittest.TestCase):
         self.assertEqual(done.stdout, "ran: \n")
         self.assertIn("requests with a JSON schema will be refused", done.stderr)
         self.assertIn("-DGOSSAMER_GRAMMAR=OFF", (self.root / "configured").read_text())
+
+    def test_it_builds_for_gpus_once_that_was_asked_for(self):
+        wheels = self.root / "build/cuda-wheels"
+        wheels.mkdir(parents=True)
+        for file in (self.root / "tools/cuda-wheels.txt", wheels / ".installed"):
+            file.write_text("compiler==1\n")
+        self.assertEqual(self.launch().stdout, "ran: \n")  # ./test --cuda installs the compiler too
+        self.assertIn("--preset release", (self.root / "configured").read_text())
+        self.assertEqual(self.launch("setup", "cuda").returncode, 0)
+        self.launch()
+        self.assertIn("--preset cuda", (self.root / "configured").read_text())
 
     def test_without_root_and_sudo_it_says_what_to_install(self):
         self.program("dpkg-query", NOT_INSTALLED)
