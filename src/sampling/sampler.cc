@@ -51,6 +51,7 @@ double sum_of(std::span<const float> weights, float least = 0) {
 }
 
 void drop_below(std::span<float> weights, float least) {
+  if (least == 0) return;
   for (float& weight : weights) weight = weight < least ? 0.f : weight;
 }
 
