@@ -29,6 +29,7 @@ from shuffled_model import shuffle_model  # noqa: E402
 
 THREADS = 8
 MOST_SHOWN = 10
+SAID_EVERY_S = 60
 LARGE_VOCABULARY = 100_000
 
 
@@ -176,8 +177,13 @@ class Run:
         threads = [threading.Thread(target=self.work) for _ in range(THREADS)]
         for thread in threads:
             thread.start()
+        said = time.monotonic()
         for thread in threads:
-            thread.join()
+            while thread.is_alive():
+                thread.join(1)
+                if time.monotonic() - said > SAID_EVERY_S:
+                    said = time.monotonic()
+                    print(f"{self.asked} of {self.count} asked, {len(self.faults)} faults", file=sys.stderr, flush=True)
 
 
 def judge_model(model: Path, count: int, seconds: float, seed: int) -> bool:
