@@ -178,8 +178,9 @@ Error GrammarEngine::explain(const GrammarSpec& spec, const std::shared_ptr<cons
   if (!blame.keyword.empty())
     return make_error(ErrorCode::kInvalidInput, "the schema's keyword \"{}\" at {} cannot be used: {}", blame.keyword,
                       blame.place, reason);
-  if (!blame.place.empty())
-    return make_error(ErrorCode::kInvalidInput, "the schema at {} cannot be used: {}", blame.place, reason);
+  if (spec.kind == GrammarSpec::Kind::kJsonSchema)
+    return make_error(ErrorCode::kInvalidInput, "the schema at {} cannot be used: {}",
+                      blame.place.empty() ? "its top" : blame.place, reason);
   return make_error(ErrorCode::kInvalidInput, "the grammar cannot be used: {}", reason);
 }
 

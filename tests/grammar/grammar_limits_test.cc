@@ -68,9 +68,14 @@ TEST(GrammarLimits, MoreThanCanBeFollowedAreRefused) {
   const std::string too_many = optional_properties(1400, R"({"type":"boolean"})", true);
   const std::string nested = R"({"type":"object","properties":{"a":{"type":"string","maxLength":90},"b":)" + too_many +
                              R"(},"required":["a","b"],"additionalProperties":false})";
-  for (const std::string& text : {too_many, nested})
-    EXPECT_THAT(failure_of(engine, *demo_tokenizer(), schema_of(text)),
-                HasSubstr("more than 1250 optional properties"));
+  const struct {
+    std::string schema, place;
+  } rows[] = {{too_many, "at its top"}, {nested, "at /properties/b"}};
+  for (const auto& [schema, place] : rows) {
+    const std::string why = failure_of(engine, *demo_tokenizer(), schema_of(schema));
+    EXPECT_THAT(why, HasSubstr("more than 1250 optional properties"));
+    EXPECT_TRUE(why.find(place) != std::string::npos || why.find("\"properties\"") != std::string::npos) << why;
+  }
 }
 
 TEST(GrammarLimits, GrammarsWithoutAnEndAreRefused) {
