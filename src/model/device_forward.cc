@@ -80,6 +80,7 @@ Status DeviceForward::reserve(uint32_t num_tokens) {
     cutter.cut(work.indices, slots);
     cutter.cut(work.weights, slots);
     cutter.cut(work.counts, config_.num_experts);
+    cutter.cut(work.arrived, 1);
     cutter.cut(work.begins, config_.num_experts);
     cutter.cut(work.num_tiles, 1);
     cutter.cut(work.tiles, max_expert_tiles(static_cast<uint32_t>(slots), config_.num_experts, 8));
@@ -95,7 +96,7 @@ Status DeviceForward::reserve(uint32_t num_tokens) {
   GOS_TRY(work.memory, DeviceMemory::allocate(bytes));
   cut_all(work.memory.data(), work);
   work.max_tokens = num_tokens;
-  stream_.fill(work.memory.data(), 0, bytes);  // counts, and what is behind padded rows
+  stream_.fill(work.memory.data(), 0, bytes);  // counts, arrived, and what is behind padded rows
   work_ = std::move(work);
   return {};
 }
@@ -201,19 +202,31 @@ void DeviceForward::multiply(const DeviceMatrix& matrix, const uint16_t* x, uint
   kernels::cuda::product(args, stream_.get());
 }
 
+/// Queries into work_.q, keys and values into the cache.
+void DeviceForward::project_qkv(uint32_t layer, const CacheOp& cache) {
+  const DeviceLayer& w = weights_.layer(layer);
+  const BatchPlaces& places = places_[config_.is_sliding(layer)];
+  const float* cos = rope_.as<float>();
+  const float* sin = cos + uint64_t{config_.max_context} * kHeadDim / 2;
+  if (num_tokens_ <= kFewTokens && cache.dtype == kernels::KvDtype::kBf16) {
+    kernels::cuda::qkv_of_few({work_.residual, w.attn_norm, config_.rms_norm_eps, num_tokens_, w.qkv.shape,
+                               w.qkv.strips, config_.num_heads, places, cos, sin, cache, work_.q},
+                              stream_.get());
+    return;
+  }
+  norm_for(w.qkv, w.attn_norm, nullptr, num_tokens_, work_.normed);
+  multiply(w.qkv, work_.normed, padded_cols(config_.hidden), num_tokens_, Finish::kStore, work_.qkv);
+  kernels::cuda::rope_store({work_.qkv, num_tokens_, config_.num_heads, places, cos, sin, cache, work_.q},
+                            stream_.get());
+}
+
 void DeviceForward::attention_layer(const Batch& batch, uint32_t layer) {
   const DeviceLayer& w = weights_.layer(layer);
   const bool sliding = config_.is_sliding(layer);
-  norm_for(w.qkv, w.attn_norm, nullptr, num_tokens_, work_.normed);
-  multiply(w.qkv, work_.normed, padded_cols(config_.hidden), num_tokens_, Finish::kStore, work_.qkv);
-
   const KvMemory& memory = *batch.rows.front().cache.memory;
   const CacheOp cache{memory.block(0, layer_of_group_[layer]), memory.page_bytes(), memory.layout().dtype,
                       config_.num_kv_heads};
-  const float* cos = rope_.as<float>();
-  const float* sin = cos + uint64_t{config_.max_context} * kHeadDim / 2;
-  kernels::cuda::rope_store({work_.qkv, num_tokens_, config_.num_heads, places_[sliding], cos, sin, cache, work_.q},
-                            stream_.get());
+  project_qkv(layer, cache);
 
   const bool splits = num_tokens_ * config_.num_kv_heads < kFewBlocks && max_chunks_[sliding] > 1;
   AttendOp attend{};
@@ -235,17 +248,16 @@ void DeviceForward::attention_layer(const Batch& batch, uint32_t layer) {
            work_.residual);
 }
 
-void DeviceForward::experts_layer(uint32_t layer) {
+uint32_t DeviceForward::route_and_plan(uint32_t layer) {
   const DeviceLayer& w = weights_.layer(layer);
-  const uint32_t hidden = config_.hidden, active = config_.experts_per_token, slots = num_tokens_ * active;
-  const uint32_t padded = padded_cols(hidden), inner = padded_cols(config_.intermediate);
+  const uint32_t active = config_.experts_per_token, slots = num_tokens_ * active;
   RouteOp route{};
   route.x = work_.residual;
   route.norm_weight = w.mlp_norm;
   route.eps = config_.rms_norm_eps;
   route.num_tokens = num_tokens_;
-  route.width = hidden;
-  route.padded = padded;
+  route.width = config_.hidden;
+  route.padded = padded_cols(config_.hidden);
   route.router = w.router;
   route.bias = w.router_bias;
   route.experts = config_.num_experts;
@@ -256,7 +268,6 @@ void DeviceForward::experts_layer(uint32_t layer) {
   route.indices = work_.indices;
   route.weights = work_.weights;
   route.counts = work_.counts;
-  kernels::cuda::route(route, stream_.get());
 
   PlanOp plan{};
   plan.indices = work_.indices;
@@ -270,39 +281,60 @@ void DeviceForward::experts_layer(uint32_t layer) {
   plan.num_tiles = work_.num_tiles;
   plan.token_of_place = work_.token_of_place;
   plan.place_of_slot = work_.place_of_slot;
-  kernels::cuda::plan_experts(plan, stream_.get());
+  if (takes_few_slots(num_tokens_, slots)) {
+    kernels::cuda::route_and_plan_few(route, plan, work_.arrived, stream_.get());
+  } else {
+    kernels::cuda::route(route, stream_.get());
+    kernels::cuda::plan_experts(plan, stream_.get());
+  }
+  return plan.tile_rows;
+}
 
+void DeviceForward::experts_layer(uint32_t layer) {
+  const DeviceLayer& w = weights_.layer(layer);
   ProductArgs expand{};
+  expand.tile_rows = route_and_plan(layer);
   expand.shape = w.gate_up.shape;
   expand.strips = w.gate_up.strips;
   expand.x = work_.normed;
-  expand.x_stride = padded;
-  expand.num_rows = slots;
+  expand.x_stride = padded_cols(config_.hidden);
+  expand.num_rows = num_tokens_ * config_.experts_per_token;
   expand.finish = Finish::kSwiglu;
   expand.out_half = work_.inner;
   expand.to_bf16 = takes_bf16(w.down.shape.format);
-  expand.out_stride = inner;
+  expand.out_stride = padded_cols(config_.intermediate);
   expand.swiglu_limit = config_.swiglu_limit;
   expand.tiles = work_.tiles;
   expand.num_tiles = work_.num_tiles;
-  expand.max_tiles = max_expert_tiles(slots, config_.num_experts, plan.tile_rows);
-  expand.tile_rows = plan.tile_rows;
+  expand.max_tiles = max_expert_tiles(expand.num_rows, config_.num_experts, expand.tile_rows);
   expand.expert_bytes = w.gate_up.shape.bytes();
   expand.x_of_row = work_.token_of_place;
   kernels::cuda::product(expand, stream_.get());
+  contract_experts(layer, expand);
+}
 
+/// What the experts of `expand` gave, through their second matrix and onto the residual stream.
+void DeviceForward::contract_experts(uint32_t layer, const ProductArgs& expand) {
+  const DeviceMatrix& down = weights_.layer(layer).down;
+  const uint32_t hidden = config_.hidden, active = config_.experts_per_token;
+  const auto inner = static_cast<uint32_t>(expand.out_stride);
+  if (num_tokens_ <= kFewTokens && active <= kMostActive) {
+    kernels::cuda::contract_few({down.shape, down.strips, down.shape.bytes(), work_.inner, inner, work_.indices,
+                                 work_.place_of_slot, work_.weights, num_tokens_, active, work_.residual},
+                                stream_.get());
+    return;
+  }
   ProductArgs contract = expand;
-  contract.shape = w.down.shape;
-  contract.strips = w.down.strips;
+  contract.shape = down.shape;
+  contract.strips = down.strips;
   contract.x = work_.inner;
   contract.x_stride = inner;
   contract.finish = Finish::kStore;
   contract.out = work_.contracted;
   contract.out_stride = hidden;
-  contract.expert_bytes = w.down.shape.bytes();
+  contract.expert_bytes = down.shape.bytes();
   contract.x_of_row = nullptr;
   kernels::cuda::product(contract, stream_.get());
-
   kernels::cuda::combine_experts(
       {work_.contracted, work_.place_of_slot, work_.weights, num_tokens_, active, hidden, work_.residual},
       stream_.get());

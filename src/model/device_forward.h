@@ -43,6 +43,7 @@ class DeviceForward : public ForwardPass {
     uint32_t* indices;     // [T, A]
     float* weights;        // [T, A]
     uint32_t* counts;      // [E]
+    uint32_t* arrived;     // [1] of route_and_plan_few()
     uint32_t* begins;      // [E]
     uint32_t* num_tiles;   // [1]
     kernels::cuda::ExpertTile* tiles;
@@ -65,7 +66,11 @@ class DeviceForward : public ForwardPass {
   void multiply(const DeviceMatrix& matrix, const uint16_t* x, uint32_t x_stride, uint32_t num_rows,
                 kernels::cuda::Finish finish, float* out);
   void attention_layer(const Batch& batch, uint32_t layer);
+  void project_qkv(uint32_t layer, const kernels::cuda::CacheOp& cache);
   void experts_layer(uint32_t layer);
+  /// Gives the rows of a tile.
+  uint32_t route_and_plan(uint32_t layer);
+  void contract_experts(uint32_t layer, const kernels::cuda::ProductArgs& expand);
   Status take_trace(ForwardTrace& trace, uint32_t layer, bool after_attention);
   Status fill_taps(const Batch& batch, uint32_t layer);
   Result<std::span<const float>> unembed(const Batch& batch);

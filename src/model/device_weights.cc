@@ -126,8 +126,9 @@ Result<LayerPlaces> add_layer(const LayerWeights& w, PieceBuilder& builder) {
   places.attn_norm = builder.add(w.attn_norm);
   GOS_TRY(places.qkv, builder.add(1, [&w](uint32_t) {
     const BiasedRows matrices[] = {{&w.q, w.q_bias.data()}, {&w.k, w.k_bias.data()}, {&w.v, w.v_bias.data()}};
-    return rows_below_each_other(matrices);
+    return halves_of_heads(rows_below_each_other(matrices));
   }));
+  places.qkv.shape.order = RowOrder::kHeadHalves;
   places.sinks = builder.add(w.sinks);
   GOS_TRY(places.o, builder.add(1, [&w](uint32_t) {
     const BiasedRows matrix{&w.o, w.o_bias.data()};

@@ -41,6 +41,11 @@ MUTANTS = [
     ("a slot is placed twice", "experts.cu", "place += all;", "place += before;"),
     ("the higher token among equals", "choose.cu", "other.token < mine.token", "other.token > mine.token"),
     ("masks are forgotten", "choose.cu", "  forbid(args, row, logits);\n", ""),
+    ("halves of a head side by side", "few_tokens.cu", "to_other = kHalfHead;", "to_other = 1;"),
+    ("a slice is read before it is there", "few_tokens.cu", "  block_barrier();\n  const uint32_t row = threadIdx.x", "  const uint32_t row = threadIdx.x"),
+    ("the weight of the first choice for all", "few_tokens.cu", "sum = fmaf(args.weights[slot], total, sum);", "sum = fmaf(args.weights[token * args.active], total, sum);"),
+    ("arrivals are not cleared", "experts.cu", "  if (threadIdx.x == 0) *arrived = 0;\n", ""),
+    ("a slot after itself", "experts.cu", "(of_other == expert && other < slot);", "(of_other == expert && other <= slot);"),
     ("changes come too late", "choose.cu", "  change(args, row, logits);\n  block_barrier();\n", ""),
 ]
 

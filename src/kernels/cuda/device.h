@@ -129,6 +129,15 @@ __device__ __forceinline__ void wait_for_copies() {
   asm volatile("cp.async.wait_group %0;" ::"n"(kGroupsLeft) : "memory");
 }
 
+/// What this thread wrote, and what others of its block did before a barrier, is seen by whoever reads with
+/// load_fresh() after an add_atomic() that came after this one's.
+__device__ __forceinline__ void publish_stores() {
+  __threadfence();
+}
+__device__ __forceinline__ float load_fresh(const float* at) {
+  return __ldcg(at);
+}
+
 /// What was there before.
 __device__ __forceinline__ uint32_t add_atomic(uint32_t* at, uint32_t value) {
   return atomicAdd(at, value);

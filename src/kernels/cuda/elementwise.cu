@@ -1,5 +1,6 @@
 /// What is done number by number: embedding, norms, rotation with the way into the cache.
 
+#include "kernels/cuda/cache_place.h"
 #include "kernels/cuda/launch.h"
 #include "kernels/cuda/reduce.h"
 
@@ -66,21 +67,14 @@ __device__ __forceinline__ int8_t to_int8(float value, float inverse) {
 __global__ void __launch_bounds__(kThreads) rope_store_kernel(RopeStoreOp args) {
   const uint32_t token = blockIdx.x, lane = threadIdx.x % 32, kv_heads = args.cache.kv_heads;
   const uint32_t num_heads = args.num_heads + 2 * kv_heads;
-  const uint32_t position = args.places.positions[token];
-  const uint32_t slot = position % kKvBlockTokens;
-  const uint32_t page = args.places.pages[args.places.table_begin[token] + position / kKvBlockTokens];
-  std::byte* block = args.cache.memory + page * args.cache.page_bytes;
+  const auto [block, slot, position] = cache_place(args.places, args.cache, token);
   const KvLayout layout{args.cache.dtype, kv_heads, kHeadDim};
   const float cos = args.cos[uint64_t{position} * kHalf + lane], sin = args.sin[uint64_t{position} * kHalf + lane];
   for (uint32_t head = threadIdx.x / 32; head < num_heads; head += kThreads / 32) {
     const float* x = args.qkv + (uint64_t{token} * num_heads + head) * kHeadDim;
     float a = x[lane], b = x[lane + kHalf];
     const bool is_value = head >= args.num_heads + kv_heads;
-    if (!is_value) {
-      const float turned = a * cos - b * sin;
-      b = b * cos + a * sin;
-      a = turned;
-    }
+    if (!is_value) rotate(a, b, cos, sin);
     if (head < args.num_heads) {
       uint16_t* q = args.q + (uint64_t{token} * args.num_heads + head) * kHeadDim;
       q[lane] = static_cast<uint16_t>(pack_bf16(a, 0));

@@ -10,16 +10,17 @@ namespace {
 constexpr uint32_t kThreads = 256;
 constexpr uint32_t kWarps = kThreads / 32;
 constexpr uint32_t kMostExperts = 128;
+constexpr uint32_t kMostSlots = 32;  // of route_and_plan
 
-/// Block: a token and eight experts, a warp each; the first block of a token writes its normed row.
-__global__ void __launch_bounds__(kThreads) router_logits(RouteOp args) {
-  const uint32_t token = blockIdx.x, lane = threadIdx.x % 32;
+/// By a block: the logits of eight experts for a token, a warp each; the first block of a token writes its normed row.
+__device__ __forceinline__ void route_eight(const RouteOp& args, uint32_t token, uint32_t eight, float* shared) {
+  const uint32_t lane = threadIdx.x % 32;
   const float* x = args.x + uint64_t{token} * args.width;
-  const float scale = norm_scale<kThreads>(x, args.width, args.eps, static_cast<float*>(shared_memory()));
-  if (blockIdx.y == 0)
+  const float scale = norm_scale<kThreads>(x, args.width, args.eps, shared);
+  if (eight == 0)
     store_normed<kThreads>(x, scale, args.norm_weight, args.width, args.padded, args.to_bf16,
                            args.normed + uint64_t{token} * args.padded);
-  const uint32_t expert = blockIdx.y * kWarps + threadIdx.x / 32;
+  const uint32_t expert = eight * kWarps + threadIdx.x / 32;
   if (expert >= args.experts) return;
   const float* w = args.router + uint64_t{expert} * args.width;
   float sum = 0;
@@ -28,21 +29,25 @@ __global__ void __launch_bounds__(kThreads) router_logits(RouteOp args) {
   if (lane == 0) args.logits[uint64_t{token} * args.experts + expert] = sum + args.bias[expert];
 }
 
+/// Block: a token and eight experts.
+__global__ void __launch_bounds__(kThreads) router_logits(RouteOp args) {
+  route_eight(args, blockIdx.x, blockIdx.y, static_cast<float*>(shared_memory()));
+}
+
 /// Whether (a, expert of a) is taken before (b, expert of b).
 __device__ __forceinline__ bool goes_first(float a, uint32_t of_a, float b, uint32_t of_b) {
   return a > b || (a == b && of_a < of_b);
 }
 
-/// Warp: a token. Every lane looks after experts lane, lane + 32, ...
-__global__ void __launch_bounds__(kThreads) choose_experts(RouteOp args) {
-  const uint32_t lane = threadIdx.x % 32, token = blockIdx.x * kWarps + threadIdx.x / 32;
-  if (token >= args.num_tokens) return;
+/// By a warp: the experts of a token. Every lane looks after experts lane, lane + 32, ... Lane c gets choice c.
+__device__ __forceinline__ uint32_t choose_for(const RouteOp& args, uint32_t token) {
+  const uint32_t lane = threadIdx.x % 32;
   const float* logits = args.logits + uint64_t{token} * args.experts;
   float mine[kMostExperts / 32];
 #pragma unroll
   for (uint32_t i = 0; i < kMostExperts / 32; ++i)
-    mine[i] = lane + 32 * i < args.experts ? logits[lane + 32 * i] : -INFINITY;
-  uint32_t taken = 0;  // bit i: mine[i]
+    mine[i] = lane + 32 * i < args.experts ? load_fresh(logits + lane + 32 * i) : -INFINITY;
+  uint32_t taken = 0, my_expert = 0;  // taken: bit i: mine[i]
   float largest = 0, sum = 0, my_weight = 0;
   for (uint32_t choice = 0; choice < args.active; ++choice) {
     float best = -INFINITY;
@@ -69,11 +74,66 @@ __global__ void __launch_bounds__(kThreads) choose_experts(RouteOp args) {
     sum += weight;
     if (lane == choice) {
       my_weight = weight;
-      args.indices[uint64_t{token} * args.active + choice] = expert;
-      add_atomic(&args.counts[expert], 1);
+      my_expert = expert;
     }
   }
-  if (lane < args.active) args.weights[uint64_t{token} * args.active + lane] = my_weight / sum;
+  if (lane < args.active) {
+    args.indices[uint64_t{token} * args.active + lane] = my_expert;
+    args.weights[uint64_t{token} * args.active + lane] = my_weight / sum;
+  }
+  return my_expert;
+}
+
+/// Warp: a token.
+__global__ void __launch_bounds__(kThreads) choose_experts(RouteOp args) {
+  const uint32_t token = blockIdx.x * kWarps + threadIdx.x / 32;
+  if (token >= args.num_tokens) return;
+  const uint32_t expert = choose_for(args, token);
+  if (threadIdx.x % 32 < args.active) add_atomic(&args.counts[expert], 1);
+}
+
+/// By a warp, a slot a lane: with at most eight tokens an expert has one tile.
+__device__ __forceinline__ void plan_few(const PlanOp& args, const uint32_t* expert_of_slot) {
+  const uint32_t slot = threadIdx.x % 32;
+  const bool is_slot = slot < args.num_slots;
+  const uint32_t expert = is_slot ? expert_of_slot[slot] : ~0u;
+  uint32_t place = 0, count = 0, tile = 0;
+  bool is_first = is_slot;  // of its expert
+  for (uint32_t other = 0; other < args.num_slots; ++other) {
+    const uint32_t of_other = expert_of_slot[other];
+    place += of_other < expert || (of_other == expert && other < slot);
+    count += of_other == expert;
+    is_first &= of_other != expert || other >= slot;
+  }
+  for (uint32_t other = 0; other < 32; ++other) tile += shuffle(is_first ? expert : ~0u, other) < expert;
+  const uint32_t num_tiles = count_bits(warp_ballot(is_first));
+  if (slot == 0) *args.num_tiles = num_tiles;
+  if (!is_slot) return;
+  args.place_of_slot[slot] = place;
+  args.token_of_place[place] = slot / args.active;
+  if (is_first) args.tiles[tile] = {expert, place, place + count};
+}
+
+/// Block: a token and eight experts; the last of all blocks chooses and plans for all tokens.
+__global__ void __launch_bounds__(kThreads) route_and_plan(RouteOp route, PlanOp plan, uint32_t* arrived) {
+  auto* shared = static_cast<uint32_t*>(shared_memory());  // what norms are added up in; then experts of slots, and
+  uint32_t& is_last = shared[kMostSlots];                  // whether this is the last block
+  route_eight(route, blockIdx.x, blockIdx.y, reinterpret_cast<float*>(shared));
+  block_barrier();
+  if (threadIdx.x == 0) {
+    publish_stores();
+    is_last = add_atomic(arrived, 1) + 1 == gridDim.x * gridDim.y;
+  }
+  block_barrier();
+  if (!is_last) return;
+  const uint32_t lane = threadIdx.x % 32, token = threadIdx.x / 32;
+  if (token < route.num_tokens) {
+    const uint32_t expert = choose_for(route, token);
+    if (lane < route.active) shared[token * route.active + lane] = expert;
+  }
+  block_barrier();
+  if (threadIdx.x == 0) *arrived = 0;
+  if (threadIdx.x < 32) plan_few(plan, shared);
 }
 
 /// One block: where each expert's slots begin, and the tiles.
@@ -148,6 +208,11 @@ void route(const RouteOp& args, Stream stream) {
   launch(router_logits, dim3(args.num_tokens, (args.experts + kWarps - 1) / kWarps), kThreads, kReduceBytes, stream,
          args);
   launch(choose_experts, dim3((args.num_tokens + kWarps - 1) / kWarps), kThreads, 0, stream, args);
+}
+
+void route_and_plan_few(const RouteOp& route, const PlanOp& plan, uint32_t* arrived, Stream stream) {
+  launch(route_and_plan, dim3(route.num_tokens, (route.experts + kWarps - 1) / kWarps), kThreads,
+         (kMostSlots + 1) * sizeof(uint32_t), stream, route, plan, arrived);
 }
 
 void plan_experts(const PlanOp& args, Stream stream) {

@@ -144,6 +144,13 @@ std::vector<StripRow> rows_below_each_other(std::span<const BiasedRows> matrices
   return rows;
 }
 
+std::vector<StripRow> halves_of_heads(std::span<const StripRow> rows) {
+  const StripShape shape{StripFormat::kBf16, static_cast<uint32_t>(rows.size()), 0, RowOrder::kHeadHalves};
+  std::vector<StripRow> ordered;
+  for (uint32_t i = 0; i < rows.size(); ++i) ordered.push_back(rows[shape.row_at(i / kStripRows, i % kStripRows)]);
+  return ordered;
+}
+
 std::vector<StripRow> rows_side_by_side(const BiasedRows& gate, const BiasedRows& up) {
   std::vector<StripRow> rows;
   for (uint32_t first = 0; first < gate.w->rows; first += 8)

@@ -32,6 +32,9 @@ std::vector<StripRow> rows_below_each_other(std::span<const BiasedRows> matrices
 /// The strips have 2 * round_up(F, 8) rows.
 std::vector<StripRow> rows_side_by_side(const BiasedRows& gate, const BiasedRows& up);
 
+/// The same rows in the order of RowOrder::kHeadHalves; there is a multiple of 64 of them.
+std::vector<StripRow> halves_of_heads(std::span<const StripRow> rows);
+
 /// The shape of strips with these rows; all matrices have the same columns. Errors: their dtypes differ, or no strip
 /// holds them.
 Result<StripShape> strip_shape(std::span<const StripRow> rows);

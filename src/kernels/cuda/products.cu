@@ -3,91 +3,13 @@
 /// and meets 64 rows with it where arithmetic is. Strips stand on the left of mma.m16n8k16, rows of x on the right.
 
 #include "kernels/cuda/launch.h"
+#include "kernels/cuda/strip_sums.h"
 
 namespace gossamer::kernels::cuda {
 namespace {
 
 constexpr uint32_t kWarps = kSlices;
 constexpr uint32_t kThreads = kWarps * 32;
-
-__device__ __forceinline__ uint32_t word_of(const uint4& v, uint32_t i) {
-  return i == 0 ? v.x : i == 1 ? v.y : i == 2 ? v.z : v.w;
-}
-
-/// What a lane has of a step of a strip.
-template <StripFormat kFormat>
-struct Step {
-  uint4 codes[step_vectors(kFormat)];
-  uint32_t scales[2];  // kMxfp4: the first; kQ8: of 32 columns each, row g low, row g + 8 high
-
-  __device__ __forceinline__ void load(const std::byte* strip, uint32_t scales_offset, uint32_t step, uint32_t lane) {
-    constexpr uint32_t kVectors = step_vectors(kFormat);
-    const auto* from = reinterpret_cast<const uint4*>(strip) + step * kVectors * 32 + lane;
-    for (uint32_t v = 0; v < kVectors; ++v) codes[v] = load_once(from + v * 32);
-    const std::byte* of_step = strip + scales_offset + step * step_scale_bytes(kFormat);
-    if (kFormat == StripFormat::kMxfp4) scales[0] = reinterpret_cast<const uint32_t*>(of_step)[lane / 4];
-    if (kFormat == StripFormat::kQ8)
-      for (uint32_t half = 0; half < 2; ++half)
-        scales[half] = reinterpret_cast<const uint32_t*>(of_step)[lane / 4 * 2 + half];
-  }
-
-  /// The left operand of instruction `i` (0, 1) of the 32 columns `half`.
-  __device__ __forceinline__ void fragment(uint32_t half, uint32_t i, uint32_t (&a)[4]) const {
-    for (uint32_t below = 0; below < 2; ++below)
-      for (uint32_t pair = 0; pair < 2; ++pair) {
-        const uint32_t p = 2 * i + pair;
-        uint32_t& out = a[2 * pair + below];
-        if constexpr (kFormat == StripFormat::kMxfp4) {
-          // Sign, two exponent bits and one of mantissa, where a half-precision float has them: the code's value times
-          // 2^-14, the smallest one a subnormal.
-          const uint32_t word = word_of(codes[0], 2 * half + below), number = word << mxfp4_number_shift(p);
-          out = mxfp4_number_shift(p) == mxfp4_sign_shift(p)
-                    ? number & 0x8e008e00u
-                    : (number & 0x0e000e00u) | (word << mxfp4_sign_shift(p) & 0x80008000u);
-        } else if constexpr (kFormat == StripFormat::kQ8) {
-          // 1024 + (code + 128) has the byte as its mantissa.
-          const uint32_t bytes = word_of(codes[half], 2 * below + i) ^ 0x80808080u;
-          out = subtract_f16(select_bytes(bytes, 0x64646464u, pair == 0 ? 0x4140u : 0x4342u), 0x64806480u);
-        } else {
-          out = word_of(codes[2 * half + below], p);
-        }
-      }
-  }
-
-  /// By which sums of the 32 columns `half` are multiplied: row g or g + 8.
-  __device__ __forceinline__ float scale(uint32_t half, uint32_t below) const {
-    if constexpr (kFormat == StripFormat::kMxfp4) {
-      const uint32_t byte = 2 * half + below;  // becomes the highest one, then a float's exponent
-      return bits_to_float(select_bytes(scales[0], 0, byte << 12 | 0x444u) >> 1);
-    }
-    return below ? high_f16(scales[half]) : low_f16(scales[half]);
-  }
-};
-
-template <StripFormat kFormat>
-__device__ __forceinline__ void multiply(float (&d)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
-  if constexpr (takes_bf16(kFormat))
-    mma_bf16(d, a, b0, b1);
-  else
-    mma_f16(d, a, b0, b1);
-}
-
-/// sums += 16 rows of a step times 8 rows of x, of which this lane has 2 x 8 numbers.
-template <StripFormat kFormat>
-__device__ __forceinline__ void add_step(const Step<kFormat>& step, const uint4 (&x)[2], float (&sums)[4]) {
-  constexpr bool kScaled = step_scale_bytes(kFormat) > 0;
-  for (uint32_t half = 0; half < 2; ++half) {
-    float block[4] = {0, 0, 0, 0};
-    float(&into)[4] = kScaled ? block : sums;
-    for (uint32_t i = 0; i < 2; ++i) {
-      uint32_t a[4];
-      step.fragment(half, i, a);
-      multiply<kFormat>(into, a, word_of(x[half], 2 * i), word_of(x[half], 2 * i + 1));
-    }
-    if constexpr (kScaled)
-      for (uint32_t j = 0; j < 4; ++j) sums[j] = fmaf(block[j], step.scale(half, j / 2), sums[j]);
-  }
-}
 
 /// The rows that a block computes: of x, and of the experts' slots.
 struct Tile {
@@ -130,7 +52,7 @@ __device__ __forceinline__ void finish(const ProductArgs& args, const std::byte*
       continue;
     }
     for (uint32_t below = 0; below < 2; ++below) {
-      const uint32_t col = strip_index * kStripRows + group + 8 * below;
+      const uint32_t col = args.shape.row_at(strip_index, group + 8 * below);
       if (col >= args.shape.rows) continue;
       float& out = args.out[row * args.out_stride + col];
       const float value = sums[2 * below + j] + bias[group + 8 * below];
@@ -146,33 +68,17 @@ __global__ void __launch_bounds__(kThreads) strip_of_slices(ProductArgs args) {
   Tile tile;
   if (!find_tile(args, 8, blockIdx.y, tile)) return;
   const std::byte* strip = tile.strips + uint64_t{blockIdx.x} * args.shape.strip_bytes();
-  const uint32_t scales_offset = args.shape.scales_offset(), num_steps = args.shape.num_steps();
   const uint32_t my_row = tile.begin + group;
   const uint4* x = my_row < tile.end ? reinterpret_cast<const uint4*>(x_row(args, my_row)) + quad : nullptr;
-
   float sums[4] = {0, 0, 0, 0};
-#pragma unroll 4
-  for (uint32_t step = slice_begin(warp, num_steps); step < slice_begin(warp + 1, num_steps); ++step) {
-    Step<kFormat> weights;
-    weights.load(strip, scales_offset, step, lane);
-    uint4 rows[2] = {{0, 0, 0, 0}, {0, 0, 0, 0}};
-    if (x)
-      for (uint32_t half = 0; half < 2; ++half) rows[half] = x[step * 8 + half * 4];
-    add_step(weights, rows, sums);
-  }
+  add_slice<kFormat>(strip, args.shape, warp, x, sums);
 
   auto* slices = static_cast<float4*>(shared_memory());  // [slices][32 lanes]
   slices[warp * 32 + lane] = {sums[0], sums[1], sums[2], sums[3]};
   block_barrier();
   if (warp != 0) return;
-  float total[4] = {0, 0, 0, 0};
-  for (uint32_t slice = 0; slice < kSlices; ++slice) {
-    const float4 part = slices[slice * 32 + lane];
-    total[0] += part.x;
-    total[1] += part.y;
-    total[2] += part.z;
-    total[3] += part.w;
-  }
+  float total[4];
+  add_up_slices(slices, total);
   finish(args, strip, blockIdx.x, group, tile.begin + 2 * quad, tile.end, total);
 }
 

@@ -102,6 +102,26 @@ struct RopeStoreOp {
 };
 void rope_store(const RopeStoreOp& args, Stream stream);
 
+/// Norm, product with the matrix of queries, keys and values, rotation and the way into the cache in one kernel, for
+/// few tokens and a cache in bf16: the same bits as rmsnorm(), product() and rope_store() one after the other.
+struct QkvOp {
+  const float* x;            // [T, D]
+  const float* norm_weight;  // [D]
+  float eps;
+  uint32_t num_tokens;  // at most kFewTokens
+  StripShape shape;     // [(H + 2G) * 64, D], RowOrder::kHeadHalves
+  const std::byte* strips;
+  uint32_t num_heads;
+  BatchPlaces places;
+  const float* cos;  // [positions, 32]
+  const float* sin;
+  CacheOp cache;
+  uint16_t* q;  // [T, H * 64] bf16
+};
+void qkv_of_few(const QkvOp& args, Stream stream);
+/// With more, every block of qkv_of_few() would norm more rows than it has time for.
+inline constexpr uint32_t kFewTokens = 4;
+
 /// Attention with a sink, as AttentionArgs of kernels/ops.h: chunks of 256 positions counted from 0, each alone, added
 /// up in order. Where `partial` is not null every chunk is a block of its own, for few tokens with much behind them;
 /// the bits are the same.
@@ -155,6 +175,13 @@ struct PlanOp {
 };
 void plan_experts(const PlanOp& args, Stream stream);
 
+/// route() and plan_experts() with tiles of 8 rows in one kernel: by the block that comes last. At most 8 tokens and 32
+/// slots; neither counts nor begins are touched. `arrived`: zero before and afterwards.
+void route_and_plan_few(const RouteOp& route, const PlanOp& plan, uint32_t* arrived, Stream stream);
+constexpr bool takes_few_slots(uint32_t num_tokens, uint32_t num_slots) {
+  return num_tokens <= 8 && num_slots <= 32;
+}
+
 constexpr uint32_t max_expert_tiles(uint32_t num_slots, uint32_t experts, uint32_t tile_rows) {
   return (experts < num_slots ? experts : num_slots) + num_slots / tile_rows;
 }
@@ -168,6 +195,23 @@ struct CombineOp {
   float* residual;  // [T, D]
 };
 void combine_experts(const CombineOp& args, Stream stream);
+
+/// residual[t] += sum over the choices of t, in order, of weight * (inner[place] . down^T + bias) in one kernel, for at
+/// most kFewTokens tokens: the same bits as product() and combine_experts().
+struct ContractOp {
+  StripShape shape;  // of one expert [D, F]
+  const std::byte* strips;
+  uint64_t expert_bytes;
+  const uint16_t* inner;  // [slots, inner_stride]
+  uint32_t inner_stride;
+  const uint32_t* indices;        // [T, A]
+  const uint32_t* place_of_slot;  // [slots]
+  const float* weights;           // [T, A]
+  uint32_t num_tokens, active;    // active: at most kMostActive
+  float* residual;                // [T, D]
+};
+inline constexpr uint32_t kMostActive = 4;
+void contract_few(const ContractOp& args, Stream stream);
 
 /// What of a row's logits is wanted; see UnembedRow of kernels/ops.h.
 struct ChoiceRow {

@@ -59,10 +59,18 @@ constexpr uint32_t padded_cols(uint32_t cols) {
   return (cols + kStepCols - 1) / kStepCols * kStepCols;
 }
 
+/// Which rows of a matrix a strip has.
+enum class RowOrder : uint8_t {
+  kPlain,      ///< strip s has the rows 16 s .. 16 s + 15
+  kHeadHalves  ///< heads of 64 rows: numbers d .. d + 7 of a head and d + 32 .. d + 39, which rotation turns together
+};
+inline constexpr uint32_t kRowsOfHead = 64;
+
 /// Where everything is in the strips of a matrix.
 struct StripShape {
   StripFormat format = StripFormat::kBf16;
   uint32_t rows = 0, cols = 0;
+  RowOrder order = RowOrder::kPlain;
 
   constexpr uint32_t num_strips() const { return (rows + kStripRows - 1) / kStripRows; }
   constexpr uint32_t num_steps() const { return padded_cols(cols) / kStepCols; }
@@ -72,6 +80,11 @@ struct StripShape {
   /// A multiple of 128; 24 KiB of a strip of 2,880 columns in MXFP4.
   constexpr uint32_t strip_bytes() const { return (bias_offset() + kStripRows * 4 + 127) / 128 * 128; }
   constexpr uint64_t bytes() const { return uint64_t{strip_bytes()} * num_strips(); }
+  /// The row of the matrix that is row i (0 .. 15) of a strip.
+  constexpr uint32_t row_at(uint32_t strip, uint32_t i) const {
+    if (order == RowOrder::kPlain) return strip * kStripRows + i;
+    return strip / 4 * kRowsOfHead + strip % 4 * 8 + i % 8 + i / 8 * (kRowsOfHead / 2);
+  }
 };
 static_assert(StripShape{StripFormat::kMxfp4, 16, 2880}.strip_bytes() == 24 << 10);
 
