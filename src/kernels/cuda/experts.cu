@@ -13,6 +13,8 @@ constexpr uint32_t kMostExperts = 128;
 
 /// Block: a token and eight experts, a warp each; the first block of a token writes its normed row.
 __global__ void __launch_bounds__(kThreads) router_logits(RouteOp args) {
+  wait_for_kernels_before();
+  let_next_kernel_begin();
   const uint32_t token = blockIdx.x, lane = threadIdx.x % 32;
   const float* x = args.x + uint64_t{token} * args.width;
   const float scale = norm_scale<kThreads>(x, args.width, args.eps, static_cast<float*>(shared_memory()));
@@ -35,6 +37,8 @@ __device__ __forceinline__ bool goes_first(float a, uint32_t of_a, float b, uint
 
 /// Warp: a token. Every lane looks after experts lane, lane + 32, ...
 __global__ void __launch_bounds__(kThreads) choose_experts(RouteOp args) {
+  wait_for_kernels_before();
+  let_next_kernel_begin();
   const uint32_t lane = threadIdx.x % 32, token = blockIdx.x * kWarps + threadIdx.x / 32;
   if (token >= args.num_tokens) return;
   const float* logits = args.logits + uint64_t{token} * args.experts;
@@ -78,6 +82,8 @@ __global__ void __launch_bounds__(kThreads) choose_experts(RouteOp args) {
 
 /// One block: where each expert's slots begin, and the tiles.
 __global__ void __launch_bounds__(kMostExperts) plan_tiles(PlanOp args) {
+  wait_for_kernels_before();
+  let_next_kernel_begin();
   auto* slots = static_cast<uint32_t*>(shared_memory());  // [E] of each expert; then its tiles
   uint32_t* tiles = slots + kMostExperts;
   const uint32_t expert = threadIdx.x;
@@ -103,6 +109,8 @@ __global__ void __launch_bounds__(kMostExperts) plan_tiles(PlanOp args) {
 
 /// Block: an expert, which looks for its slots in order.
 __global__ void __launch_bounds__(kThreads) place_slots(PlanOp args) {
+  wait_for_kernels_before();
+  let_next_kernel_begin();
   auto* of_warps = static_cast<uint32_t*>(shared_memory());  // [warps]
   const uint32_t expert = blockIdx.x, lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   uint32_t place = args.begins[expert];
@@ -129,6 +137,8 @@ __global__ void __launch_bounds__(kThreads) place_slots(PlanOp args) {
 
 /// Block: a token.
 __global__ void __launch_bounds__(kThreads) combine_kernel(CombineOp args) {
+  wait_for_kernels_before();
+  let_next_kernel_begin();
   const uint32_t token = blockIdx.x;
   for (uint32_t i = threadIdx.x; i < args.width; i += kThreads) {
     float& residual = args.residual[uint64_t{token} * args.width + i];
