@@ -19,12 +19,13 @@ constexpr size_t kStackBytes = 128 << 10;
 constexpr size_t kMostShown = 64;  // bytes of a thread
 
 struct Thread {
-  enum class State : uint8_t { kReady, kAtBlockBarrier, kAtWarp, kEnded };
+  enum class State : uint8_t { kReady, kAtBlockBarrier, kAtWarp, kAtKernels, kEnded };
   State state = State::kReady;
   Place place;
   context::continuation there;  // where it goes on
   const char* site = nullptr;
-  uint32_t shows = 0;  // how often it showed the warp something
+  bool waited = false;  // for the kernels before
+  uint32_t shows = 0;   // how often it showed the warp something
   struct Copy {
     void* to;
     const void* from;
@@ -63,7 +64,9 @@ struct StackLoan {
   void deallocate(context::stack_context& stack) { stacks().give_back(stack); }
 };
 
+/// A block under way.
 struct Running {
+  bool holds = false;  // at the wait for the kernels before: they have not run
   std::vector<Thread> threads;
   std::vector<Warp> warps;
   std::vector<std::byte> shared;
@@ -117,40 +120,80 @@ void release_block(uint32_t num_threads) {
   for (Thread& thread : running->threads) thread.state = Thread::State::kReady;
 }
 
-void run_block(dim3 grid, dim3 block, uint32_t num_threads, const std::function<void()>& kernel, std::mt19937& rng) {
-  std::fill(running->shared.begin(), running->shared.end(), std::byte{0xff});
-  running->threads.clear();
-  running->threads.resize(num_threads);
-  for (uint32_t i = 0; i < num_threads; ++i) {
-    Thread& thread = running->threads[i];
-    thread.place = {dim3(i), block, dim3(num_threads), grid};
-    thread.there = context::callcc(std::allocator_arg, StackLoan(), [&](context::continuation&& scheduler) {
-      scheduler = scheduler.resume();  // made, not begun
+/// The threads of a block, made and not begun.
+void make_block(Running& block, const Launch& launch, dim3 place) {
+  block.warps.resize((launch.threads + 31) / 32);
+  block.shared.assign((launch.shared_bytes + 15) / 16 * 16, std::byte{0xff});
+  block.threads.clear();
+  block.threads.resize(launch.threads);
+  for (uint32_t i = 0; i < launch.threads; ++i) {
+    Thread& thread = block.threads[i];
+    thread.place = {dim3(i), place, dim3(launch.threads), launch.grid};
+    thread.there = context::callcc(std::allocator_arg, StackLoan(), [&launch](context::continuation&& scheduler) {
+      scheduler = scheduler.resume();
       running->scheduler = std::move(scheduler);
-      kernel();
+      launch.kernel();
       running->now->state = Thread::State::kEnded;
       return std::move(running->scheduler);
     });
   }
+}
+
+/// Its threads go on until none can.
+void go_on(Running& block, std::mt19937& rng) {
+  running = &block;
+  const auto num_threads = static_cast<uint32_t>(block.threads.size());
   std::vector<uint32_t> order;
   while (true) {
     order.clear();
     for (uint32_t i = 0; i < num_threads; ++i)
-      if (running->threads[i].state == Thread::State::kReady) order.push_back(i);
+      if (block.threads[i].state == Thread::State::kReady) order.push_back(i);
     if (order.empty()) break;
     std::shuffle(order.begin(), order.end(), rng);
     for (const uint32_t i : order) {
-      running->now = &running->threads[i];
-      running->now->there = running->now->there.resume();
+      block.now = &block.threads[i];
+      block.now->there = block.now->there.resume();
     }
     release_warps(num_threads);
     release_block(num_threads);
   }
-  for (Thread& thread : running->threads)
-    if (thread.state != Thread::State::kEnded) {
-      running->now = &thread;
+  running = nullptr;
+}
+
+void run_to_end(Running& block, std::mt19937& rng) {
+  block.holds = false;
+  for (Thread& thread : block.threads)
+    if (thread.state == Thread::State::kAtKernels) thread.state = Thread::State::kReady;
+  go_on(block, rng);
+  running = &block;
+  for (Thread& thread : block.threads) {
+    block.now = &thread;
+    if (thread.state != Thread::State::kEnded)
       give_up("a thread waits for others that never come", thread.site ? thread.site : "block_barrier");
-    }
+    if (!thread.waited)
+      give_up("a thread ended without waiting for the kernels before its own", "wait_for_kernels_before");
+  }
+  running = nullptr;
+}
+
+/// A block of a kernel that was begun before its time.
+struct Early {
+  dim3 place;
+  Running block;
+};
+
+void run_kernel(const Launch& launch, Early* early, std::mt19937& rng) {
+  Running block;
+  for (uint32_t z = 0; z < launch.grid.z; ++z)
+    for (uint32_t y = 0; y < launch.grid.y; ++y)
+      for (uint32_t x = 0; x < launch.grid.x; ++x) {
+        if (early && early->place.x == x && early->place.y == y && early->place.z == z) {
+          run_to_end(early->block, rng);
+          continue;
+        }
+        make_block(block, launch, dim3(x, y, z));
+        run_to_end(block, rng);
+      }
 }
 
 }  // namespace
@@ -195,16 +238,40 @@ void wait_for_copies(uint32_t most_groups_left) {
   }
 }
 
+void wait_for_kernels() {
+  running->now->waited = true;
+  if (running->holds) pause(Thread::State::kAtKernels);
+}
+
+void check_prefetch(const std::byte* from, uint32_t bytes) {
+  if (bytes == 0 || bytes % 16 != 0 || reinterpret_cast<uintptr_t>(from) % 16 != 0)
+    give_up("a prefetch takes multiples of 16 bytes", "prefetch_weights");
+  (void)*static_cast<const volatile std::byte*>(from);  // the address sanitizer sees who asks for what is not there
+  (void)*static_cast<const volatile std::byte*>(from + bytes - 1);
+}
+
 void run(dim3 grid, uint32_t threads, size_t shared_bytes, const std::function<void()>& kernel) {
-  Running block;
-  block.warps.resize((threads + 31) / 32);
-  block.shared.resize((shared_bytes + 15) / 16 * 16);
-  running = &block;
   std::mt19937 rng(seed_of_order);
-  for (uint32_t z = 0; z < grid.z; ++z)
-    for (uint32_t y = 0; y < grid.y; ++y)
-      for (uint32_t x = 0; x < grid.x; ++x) run_block(grid, dim3(x, y, z), threads, kernel, rng);
-  running = nullptr;
+  run_kernel({grid, threads, shared_bytes, kernel}, nullptr, rng);
+}
+
+void run_overlapping(std::span<const Launch> launches) {
+  std::mt19937 rng(seed_of_order);
+  std::unique_ptr<Early> early;
+  for (size_t i = 0; i < launches.size(); ++i) {
+    std::unique_ptr<Early> next;
+    if (i + 1 < launches.size()) {
+      const Launch& launch = launches[i + 1];
+      next = std::make_unique<Early>();
+      next->place = dim3(static_cast<uint32_t>(rng() % launch.grid.x), static_cast<uint32_t>(rng() % launch.grid.y),
+                         static_cast<uint32_t>(rng() % launch.grid.z));
+      next->block.holds = true;
+      make_block(next->block, launch, next->place);
+      go_on(next->block, rng);
+    }
+    run_kernel(launches[i], early.get(), rng);
+    early = std::move(next);
+  }
 }
 
 void set_seed(uint32_t seed) {

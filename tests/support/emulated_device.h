@@ -4,13 +4,16 @@
 ///
 /// One block runs at a time; its threads are fibers that go on until a barrier or an instruction of the whole warp. Who
 /// goes on first is drawn anew at each of these, by a seeded generator: a kernel that lacks a barrier gives other
-/// numbers under another seed. Shared memory begins as NaN. What a GPU does at once and this does not show: the order
-/// of stores between warps, asynchronous copies that arrive late (they arrive when they are waited for), speed.
+/// numbers under another seed. Shared memory begins as NaN. A thread that ends without wait_for_kernels_before() ends
+/// the process, and where a graph runs one block of each kernel comes to that wait before the kernel in front of it has
+/// begun: what it read or wrote too early is seen. What a GPU does at once and this does not show: the order of stores
+/// between warps, asynchronous copies that arrive late (they arrive when they are waited for), speed.
 
 #include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <span>
 
 #include "base/dtype.h"
 
@@ -35,6 +38,8 @@ struct dim3 {
   constexpr dim3(uint32_t new_x = 1, uint32_t new_y = 1, uint32_t new_z = 1) : x(new_x), y(new_y), z(new_z) {}
 };
 
+struct CUstream_st;
+
 namespace gossamer::emulated {
 
 /// A thread of the block that is running.
@@ -56,8 +61,25 @@ void begin_copy(void* to, const void* from, size_t bytes);
 void commit_copies();
 void wait_for_copies(uint32_t most_groups_left);
 
+/// Weights that are asked for ahead of time must be there, and lie as the instruction wants them.
+void check_prefetch(const std::byte* from, uint32_t bytes);
+
 /// Runs a kernel: every block of the grid, `threads` threads each.
 void run(dim3 grid, uint32_t threads, size_t shared_bytes, const std::function<void()>& kernel);
+
+/// A kernel as host code started it: its arguments are what they were then.
+struct Launch {
+  dim3 grid;
+  uint32_t threads;
+  size_t shared_bytes;
+  std::function<void()> kernel;
+};
+/// Runs it at once, or where the stream is being recorded, keeps it for later.
+void start(CUstream_st* stream, Launch launch);
+/// Kernels one after the other; of each but the first, a block has come to its wait before the one in front begins.
+void run_overlapping(std::span<const Launch> launches);
+/// The thread waits until the kernels before its own have ended.
+void wait_for_kernels();
 
 /// Another order of threads from now on.
 void set_seed(uint32_t seed);
@@ -190,6 +212,14 @@ inline void publish_stores() {}
 inline float load_fresh(const float* at) {
   return *at;
 }
+inline void wait_for_kernels_before() {
+  emulated::wait_for_kernels();
+}
+inline void let_next_kernel_begin() {}
+inline void prefetch_weights(const std::byte* from, uint32_t bytes) {
+  emulated::check_prefetch(from, bytes);
+}
+
 inline uint32_t add_atomic(uint32_t* at, uint32_t value) {
   const uint32_t before = *at;
   *at += value;

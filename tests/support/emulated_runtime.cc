@@ -1,14 +1,73 @@
 /// A GPU of plain memory: what kernels/cuda/runtime.h promises, where the kernels are emulated.
 
+#include "support/emulated_runtime.h"
+
+#include <atomic>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <vector>
 
 #include "kernels/cuda/runtime.h"
+#include "support/emulated_device.h"
 
-struct CUstream_st {};
+struct CUgraphExec_st {
+  /// Kernels in a row, or a copy.
+  struct Work {
+    std::vector<gossamer::emulated::Launch> launches;
+    std::function<void()> copy;
+  };
+  std::vector<Work> work;
+};
+struct CUstream_st {
+  CUgraphExec_st* recording = nullptr;  // null: work is done at once
+};
+
+namespace gossamer::emulated {
+namespace {
+
+uint64_t device_bytes = uint64_t{8} << 30;
+bool graphs_allowed = true;
+uint64_t graph_launches = 0;
+bool is_recording = false;
+
+/// As the driver: a recording is spoilt by it.
+void check_not_recording(const char* what) {
+  if (!is_recording) return;
+  std::fprintf(stderr, "emulated device: %s while a graph is recorded\n", what);
+  std::abort();
+}
+
+void copy(CUstream_st* stream, std::function<void()> work) {
+  if (!stream->recording) return work();
+  stream->recording->work.push_back({{}, std::move(work)});
+}
+
+}  // namespace
+
+void set_device_bytes(uint64_t total_bytes) {
+  device_bytes = total_bytes;
+}
+void allow_graphs(bool allow) {
+  graphs_allowed = allow;
+}
+uint64_t num_graph_launches() {
+  return graph_launches;
+}
+
+void start(CUstream_st* stream, Launch launch) {
+  if (!stream->recording) return run(launch.grid, launch.threads, launch.shared_bytes, launch.kernel);
+  auto& work = stream->recording->work;
+  if (work.empty() || work.back().copy) work.emplace_back();
+  work.back().launches.push_back(std::move(launch));
+}
+
+}  // namespace gossamer::emulated
 
 namespace gossamer::kernels::cuda {
 namespace {
+
+std::atomic<uint64_t> allocations{0}, allocated_bytes{0};
 
 /// Of exactly that size, so that the address sanitizer sees who reads past it; full of NaN.
 std::byte* allocate_poisoned(uint64_t bytes) {
@@ -21,28 +80,41 @@ std::byte* allocate_poisoned(uint64_t bytes) {
 }  // namespace
 
 Result<std::vector<DeviceInfo>> list_devices() {
-  return std::vector<DeviceInfo>{{0, "emulated", 80, 2, uint64_t{8} << 30, uint64_t{8} << 30}};
+  return std::vector<DeviceInfo>{{0, "emulated", 80, 2, emulated::device_bytes, free_device_bytes()}};
 }
 Status use_device(int /*index*/) {
   return {};
 }
 
 uint64_t free_device_bytes() {
-  return uint64_t{8} << 30;
+  const uint64_t taken = allocated_bytes;
+  return emulated::device_bytes > taken ? emulated::device_bytes - taken : 0;
 }
 
 Result<DeviceMemory> DeviceMemory::allocate(uint64_t bytes) {
+  emulated::check_not_recording("memory is taken");
+  std::byte* pointer = bytes <= free_device_bytes() ? allocate_poisoned(bytes) : nullptr;
+  if (!pointer)
+    return make_error(ErrorCode::kIo, "the GPU has no {:.2f} GB of memory left", static_cast<double>(bytes) / 1e9);
+  ++allocations;
+  allocated_bytes += bytes;
   DeviceMemory memory;
-  memory.memory_.reset(allocate_poisoned(bytes));
-  if (!memory.memory_) return make_error(ErrorCode::kIo, "no memory");
-  memory.size_bytes_ = bytes;
+  memory.memory_ = {pointer, Free{bytes}};
   return memory;
 }
 void DeviceMemory::Free::operator()(std::byte* memory) const {
   std::free(memory);
+  allocated_bytes -= size_bytes;
+}
+uint64_t DeviceMemory::num_allocations() {
+  return allocations;
+}
+uint64_t DeviceMemory::bytes_in_use() {
+  return allocated_bytes;
 }
 
 Result<PinnedMemory> PinnedMemory::allocate(uint64_t bytes) {
+  emulated::check_not_recording("memory is taken");
   PinnedMemory memory;
   memory.memory_.reset(allocate_poisoned(bytes));
   if (!memory.memory_) return make_error(ErrorCode::kIo, "no memory");
@@ -62,16 +134,41 @@ void DeviceStream::Destroy::operator()(Stream stream) const {
   delete stream;
 }
 void DeviceStream::copy_to_device(void* to, const void* from, uint64_t bytes) const {
-  if (bytes > 0) std::memcpy(to, from, bytes);
+  if (bytes > 0) emulated::copy(get(), [=] { std::memcpy(to, from, bytes); });
 }
 void DeviceStream::copy_to_host(void* to, const void* from, uint64_t bytes) const {
-  if (bytes > 0) std::memcpy(to, from, bytes);
+  if (bytes > 0) emulated::copy(get(), [=] { std::memcpy(to, from, bytes); });
 }
 void DeviceStream::fill(void* to, uint8_t value, uint64_t bytes) const {
-  if (bytes > 0) std::memset(to, value, bytes);
+  if (bytes > 0) emulated::copy(get(), [=] { std::memset(to, value, bytes); });
 }
 Status DeviceStream::synchronize() const {
+  emulated::check_not_recording("somebody waits");
   return {};
+}
+
+Result<DeviceGraph> DeviceGraph::record(const DeviceStream& stream, const std::function<void()>& work) {
+  if (!emulated::graphs_allowed) return make_error(ErrorCode::kIo, "the GPU cannot make a graph: out of memory");
+  DeviceGraph graph;
+  graph.graph_.reset(new CUgraphExec_st);
+  stream.get()->recording = graph.graph_.get();
+  emulated::is_recording = true;
+  work();
+  emulated::is_recording = false;
+  stream.get()->recording = nullptr;
+  return graph;
+}
+void DeviceGraph::Destroy::operator()(CUgraphExec_st* graph) const {
+  delete graph;
+}
+void DeviceGraph::launch(const DeviceStream& stream) const {
+  emulated::check_not_recording("another graph is started");
+  (void)stream;
+  ++emulated::graph_launches;
+  for (const CUgraphExec_st::Work& work : graph_->work) {
+    if (work.copy) work.copy();
+    emulated::run_overlapping(work.launches);
+  }
 }
 
 }  // namespace gossamer::kernels::cuda

@@ -228,6 +228,8 @@ __device__ __forceinline__ Looker look(const AttendOp& args, uint32_t token, uin
 /// Block: a token and a KV head, chunk after chunk; or one of its chunks, where args.partial is not null.
 template <KvDtype kDtype>
 __global__ void __launch_bounds__(kThreads) attend_kernel(AttendOp args) {
+  wait_for_kernels_before();
+  let_next_kernel_begin();
   const uint32_t token = blockIdx.x, kv_head = blockIdx.y;
   Shared& shared = *static_cast<Shared*>(shared_memory());
   const Looker looker = look(args, token, kv_head);
@@ -260,6 +262,8 @@ __global__ void __launch_bounds__(kThreads) attend_kernel(AttendOp args) {
 
 /// Adds up the chunks that blocks computed alone. Block: a token and a KV head.
 __global__ void __launch_bounds__(kThreads) join_chunks(AttendOp args) {
+  wait_for_kernels_before();
+  let_next_kernel_begin();
   const uint32_t token = blockIdx.x, kv_head = blockIdx.y, head = threadIdx.x / 16;
   const uint32_t end = args.places.positions[token] + 1;
   const uint32_t begin = args.window > 0 && end > args.window ? end - args.window : 0;

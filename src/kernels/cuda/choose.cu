@@ -121,6 +121,8 @@ __device__ __forceinline__ void collect(const ChooseOp& args, uint32_t key, uint
 
 /// Block: a row.
 __global__ void __launch_bounds__(kThreads) choose_kernel(ChooseOp args) {
+  wait_for_kernels_before();
+  let_next_kernel_begin();
   Shared& shared = *static_cast<Shared*>(shared_memory());
   const ChoiceRow row = args.rows[blockIdx.x];
   float* logits = args.logits + uint64_t{blockIdx.x} * args.vocab;

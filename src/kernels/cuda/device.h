@@ -11,6 +11,7 @@
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 
+#include <cstddef>
 #include <cstdint>
 
 namespace gossamer::kernels::cuda {
@@ -136,6 +137,30 @@ __device__ __forceinline__ void publish_stores() {
 }
 __device__ __forceinline__ float load_fresh(const float* at) {
   return __ldcg(at);
+}
+
+/// Launches overlap (launch.h): a kernel may begin while those before it still run. Every thread of every kernel calls
+/// this once, on every path, before it reads or writes anything that another kernel writes or reads. What comes before
+/// it may touch weights only. On cards before Hopper kernels begin one after the other, and it is nothing.
+__device__ __forceinline__ void wait_for_kernels_before() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+/// Once all blocks of this kernel have called it (or ended), the next one begins, up to its own wait. Behind the wait
+/// of this kernel at most two kernels are under way. Before it the one after the next begins early too: only where
+/// that loads weights, and what is between is small.
+__device__ __forceinline__ void let_next_kernel_begin() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
+/// Asks for weights ahead of time: `bytes` (a multiple of 16) from an address that is a multiple of 16 come to the
+/// second cache. One thread asks for all of them. Nothing before Hopper, where nothing is ahead of time.
+__device__ __forceinline__ void prefetch_weights(const std::byte* from, uint32_t bytes) {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(from), "r"(bytes));
+#endif
 }
 
 /// What was there before.

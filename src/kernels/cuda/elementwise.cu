@@ -27,6 +27,8 @@ __device__ __forceinline__ float stored_number(const std::byte* row, Dtype dtype
 
 /// Block: a token.
 __global__ void __launch_bounds__(kThreads) embed_kernel(EmbedOp args) {
+  wait_for_kernels_before();
+  let_next_kernel_begin();
   const uint32_t token = blockIdx.x;
   const std::byte* row = args.table + args.tokens[token] * args.row_stride_bytes;
   for (uint32_t i = threadIdx.x; i < args.width; i += kThreads)
@@ -35,6 +37,8 @@ __global__ void __launch_bounds__(kThreads) embed_kernel(EmbedOp args) {
 
 /// Block: a row.
 __global__ void __launch_bounds__(kThreads) rmsnorm_kernel(NormOp args) {
+  let_next_kernel_begin();  // the product behind it asks for its weights while the kernel before still runs
+  wait_for_kernels_before();
   const uint32_t row = blockIdx.x;
   const float* x = args.x + uint64_t{args.rows ? args.rows[row] : row} * args.width;
   const float scale = norm_scale<kThreads>(x, args.width, args.eps, static_cast<float*>(shared_memory()));
@@ -65,6 +69,8 @@ __device__ __forceinline__ int8_t to_int8(float value, float inverse) {
 /// Block: a token; warp: a head at a time, a lane has numbers l and l + 32 of it. Keys lie [slot][64] in their block,
 /// values [64][slot].
 __global__ void __launch_bounds__(kThreads) rope_store_kernel(RopeStoreOp args) {
+  wait_for_kernels_before();
+  let_next_kernel_begin();
   const uint32_t token = blockIdx.x, lane = threadIdx.x % 32, kv_heads = args.cache.kv_heads;
   const uint32_t num_heads = args.num_heads + 2 * kv_heads;
   const auto [block, slot, position] = cache_place(args.places, args.cache, token);

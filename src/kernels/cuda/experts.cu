@@ -31,6 +31,8 @@ __device__ __forceinline__ void route_eight(const RouteOp& args, uint32_t token,
 
 /// Block: a token and eight experts.
 __global__ void __launch_bounds__(kThreads) router_logits(RouteOp args) {
+  wait_for_kernels_before();
+  let_next_kernel_begin();
   route_eight(args, blockIdx.x, blockIdx.y, static_cast<float*>(shared_memory()));
 }
 
@@ -86,6 +88,8 @@ __device__ __forceinline__ uint32_t choose_for(const RouteOp& args, uint32_t tok
 
 /// Warp: a token.
 __global__ void __launch_bounds__(kThreads) choose_experts(RouteOp args) {
+  wait_for_kernels_before();
+  let_next_kernel_begin();
   const uint32_t token = blockIdx.x * kWarps + threadIdx.x / 32;
   if (token >= args.num_tokens) return;
   const uint32_t expert = choose_for(args, token);
@@ -116,6 +120,8 @@ __device__ __forceinline__ void plan_few(const PlanOp& args, const uint32_t* exp
 
 /// Block: a token and eight experts; the last of all blocks chooses and plans for all tokens.
 __global__ void __launch_bounds__(kThreads) route_and_plan(RouteOp route, PlanOp plan, uint32_t* arrived) {
+  wait_for_kernels_before();
+  let_next_kernel_begin();
   auto* shared = static_cast<uint32_t*>(shared_memory());  // what norms are added up in; then experts of slots, and
   uint32_t& is_last = shared[kMostSlots];                  // whether this is the last block
   route_eight(route, blockIdx.x, blockIdx.y, reinterpret_cast<float*>(shared));
@@ -138,6 +144,8 @@ __global__ void __launch_bounds__(kThreads) route_and_plan(RouteOp route, PlanOp
 
 /// One block: where each expert's slots begin, and the tiles.
 __global__ void __launch_bounds__(kMostExperts) plan_tiles(PlanOp args) {
+  wait_for_kernels_before();
+  let_next_kernel_begin();
   auto* slots = static_cast<uint32_t*>(shared_memory());  // [E] of each expert; then its tiles
   uint32_t* tiles = slots + kMostExperts;
   const uint32_t expert = threadIdx.x;
@@ -163,6 +171,8 @@ __global__ void __launch_bounds__(kMostExperts) plan_tiles(PlanOp args) {
 
 /// Block: an expert, which looks for its slots in order.
 __global__ void __launch_bounds__(kThreads) place_slots(PlanOp args) {
+  wait_for_kernels_before();
+  let_next_kernel_begin();
   auto* of_warps = static_cast<uint32_t*>(shared_memory());  // [warps]
   const uint32_t expert = blockIdx.x, lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   uint32_t place = args.begins[expert];
@@ -189,6 +199,8 @@ __global__ void __launch_bounds__(kThreads) place_slots(PlanOp args) {
 
 /// Block: a token.
 __global__ void __launch_bounds__(kThreads) combine_kernel(CombineOp args) {
+  wait_for_kernels_before();
+  let_next_kernel_begin();
   const uint32_t token = blockIdx.x;
   for (uint32_t i = threadIdx.x; i < args.width; i += kThreads) {
     float& residual = args.residual[uint64_t{token} * args.width + i];

@@ -25,6 +25,10 @@ template <StripFormat kFormat>
 __global__ void __launch_bounds__(kThreads) qkv_kernel(QkvOp args) {
   const uint32_t lane = threadIdx.x % 32, warp = threadIdx.x / 32, group = lane / 4, quad = lane % 4;
   const uint32_t width = args.shape.cols, stride = normed_stride(width);
+  const std::byte* strip = args.strips + uint64_t{blockIdx.x} * args.shape.strip_bytes();
+  prefetch_slice<kFormat>(strip, args.shape, warp);
+  wait_for_kernels_before();
+  let_next_kernel_begin();
   auto* slices = static_cast<float4*>(shared_memory());  // [slices][32 lanes]; before, what norms are added up in
   auto* normed = reinterpret_cast<uint16_t*>(slices + kSlices * 32);  // [T, stride]
   for (uint32_t token = 0; token < args.num_tokens; ++token) {
@@ -35,7 +39,6 @@ __global__ void __launch_bounds__(kThreads) qkv_kernel(QkvOp args) {
   }
   block_barrier();
 
-  const std::byte* strip = args.strips + uint64_t{blockIdx.x} * args.shape.strip_bytes();
   const uint4* x = group < args.num_tokens ? reinterpret_cast<const uint4*>(normed + group * stride) + quad : nullptr;
   float sums[4] = {0, 0, 0, 0};
   add_slice<kFormat>(strip, args.shape, warp, x, sums);
@@ -85,6 +88,8 @@ template <StripFormat kFormat>
 __global__ void __launch_bounds__(kContractThreads) contract_kernel(ContractOp args) {
   const uint32_t lane = threadIdx.x % 32, warp = threadIdx.x / 32 % kWarps, group = lane / 4, quad = lane % 4;
   const uint32_t token = blockIdx.x, strip_index = blockIdx.y;
+  wait_for_kernels_before();
+  let_next_kernel_begin();
   auto* slices = static_cast<float*>(shared_memory());  // [A][slices][16 rows]
   for (uint32_t choice = threadIdx.x / kThreads; choice < args.active; choice += kExpertsAtOnce) {
     const uint32_t slot = token * args.active + choice;

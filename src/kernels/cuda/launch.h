@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "kernels/cuda/device.h"
+#include "kernels/cuda/launch_settings.h"
 #include "kernels/cuda/step_ops.h"
 
 namespace gossamer::kernels::cuda {
@@ -12,26 +13,31 @@ namespace gossamer::kernels::cuda {
 #ifdef GOSSAMER_EMULATED_DEVICE
 
 template <class... Params, class... Args>
-void launch(void (*kernel)(Params...), dim3 grid, uint32_t threads, size_t shared_bytes, Stream /*stream*/,
+void launch(void (*kernel)(Params...), dim3 grid, uint32_t threads, size_t shared_bytes, Stream stream,
             const Args&... args) {
-  emulated::run(grid, threads, shared_bytes, [&] { kernel(args...); });
+  emulated::start(stream, {grid, threads, shared_bytes, [=] { kernel(args...); }});
 }
 
 #else
 
 inline constexpr size_t kUnaskedSharedBytes = 48 << 10;
 
-/// Errors are found by the next synchronize().
+/// Errors are found by the next synchronize(). Where launches overlap the kernel begins early, and waits itself:
+/// wait_for_kernels_before() in device.h.
 template <class... Params, class... Args>
 void launch(void (*kernel)(Params...), dim3 grid, uint32_t threads, size_t shared_bytes, Stream stream,
             const Args&... args) {
-  if (shared_bytes > kUnaskedSharedBytes)
-    cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes));
+  if (shared_bytes > kUnaskedSharedBytes) allow_shared_bytes(reinterpret_cast<const void*>(kernel), shared_bytes);
   cudaLaunchConfig_t config{};
   config.gridDim = grid;
   config.blockDim = dim3(threads);
   config.dynamicSmemBytes = shared_bytes;
   config.stream = stream;
+  cudaLaunchAttribute begins_early{};
+  begins_early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  begins_early.val.programmaticStreamSerializationAllowed = 1;
+  config.attrs = &begins_early;
+  config.numAttrs = launches_overlap() ? 1 : 0;
   cudaLaunchKernelEx(&config, kernel, args...);
 }
 

@@ -2,10 +2,20 @@
 
 #include <cuda_runtime.h>
 
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+
+#include "kernels/cuda/launch_settings.h"
+
 namespace gossamer::kernels::cuda {
 namespace {
 
 constexpr int kLeastCapability = 80;
+constexpr int kOverlapCapability = 90;
+
+std::atomic<bool> overlap{false};
+std::atomic<uint64_t> allocations{0}, allocated_bytes{0};
 
 Status check(cudaError_t error, const char* what) {
   if (error == cudaSuccess) return {};
@@ -41,7 +51,35 @@ Result<std::vector<DeviceInfo>> list_devices() {
 }
 
 Status use_device(int index) {
-  return check(cudaSetDevice(index), "be used");
+  GOS_TRY_STATUS(check(cudaSetDevice(index), "be used"));
+  int major = 0, minor = 0;
+  GOS_TRY_STATUS(check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, index), "tell what it is"));
+  GOS_TRY_STATUS(check(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, index), "tell what it is"));
+  overlap = major * 10 + minor >= kOverlapCapability;
+  return {};
+}
+
+bool launches_overlap() {
+  return overlap;
+}
+
+void allow_shared_bytes(const void* kernel, size_t bytes) {
+  struct Allowed {
+    const void* kernel;
+    size_t bytes;
+  };
+  static std::mutex mutex;
+  static std::vector<Allowed> all;
+  const std::lock_guard lock(mutex);
+  const auto found = std::find_if(all.begin(), all.end(), [&](const Allowed& each) { return each.kernel == kernel; });
+  if (found != all.end() && found->bytes >= bytes) return;
+  // Where it fails the launch does too, and the next synchronize() says so.
+  if (cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)) != cudaSuccess)
+    return;
+  if (found != all.end())
+    found->bytes = bytes;
+  else
+    all.push_back({kernel, bytes});
 }
 
 uint64_t free_device_bytes() {
@@ -55,13 +93,21 @@ Result<DeviceMemory> DeviceMemory::allocate(uint64_t bytes) {
     cudaGetLastError();  // it would be found again by whoever asks next
     return make_error(ErrorCode::kIo, "the GPU has no {:.2f} GB of memory left", static_cast<double>(bytes) / 1e9);
   }
+  ++allocations;
+  allocated_bytes += bytes;
   DeviceMemory memory;
-  memory.memory_.reset(static_cast<std::byte*>(pointer));
-  memory.size_bytes_ = bytes;
+  memory.memory_ = {static_cast<std::byte*>(pointer), Free{bytes}};
   return Result<DeviceMemory>(std::move(memory));
 }
 void DeviceMemory::Free::operator()(std::byte* memory) const {
   cudaFree(memory);
+  allocated_bytes -= size_bytes;
+}
+uint64_t DeviceMemory::num_allocations() {
+  return allocations;
+}
+uint64_t DeviceMemory::bytes_in_use() {
+  return allocated_bytes;
 }
 
 Result<PinnedMemory> PinnedMemory::allocate(uint64_t bytes) {
@@ -98,6 +144,31 @@ void DeviceStream::fill(void* to, uint8_t value, uint64_t bytes) const {
 Status DeviceStream::synchronize() const {
   GOS_TRY_STATUS(check(cudaGetLastError(), "start a kernel"));
   return check(cudaStreamSynchronize(get()), "compute");
+}
+
+Result<DeviceGraph> DeviceGraph::record(const DeviceStream& stream, const std::function<void()>& work) {
+  GOS_TRY_STATUS(check(cudaGetLastError(), "start a kernel"));
+  GOS_TRY_STATUS(check(cudaStreamBeginCapture(stream.get(), cudaStreamCaptureModeThreadLocal), "record a graph"));
+  work();
+  const Status started = check(cudaGetLastError(), "record a kernel");
+  cudaGraph_t recorded = nullptr;
+  Status done = check(cudaStreamEndCapture(stream.get(), &recorded), "record a graph");
+  cudaGraphExec_t made = nullptr;
+  if (started.ok() && done.ok()) done = check(cudaGraphInstantiate(&made, recorded, 0), "make a graph");
+  if (recorded) cudaGraphDestroy(recorded);
+  cudaGetLastError();  // what failed here is said here, and not found again by whoever asks next
+  GOS_TRY_STATUS(started);
+  GOS_TRY_STATUS(std::move(done));
+  DeviceGraph graph;
+  graph.graph_.reset(made);
+  GOS_TRY_STATUS(check(cudaGraphUpload(made, stream.get()), "take a graph"));
+  return Result<DeviceGraph>(std::move(graph));
+}
+void DeviceGraph::Destroy::operator()(CUgraphExec_st* graph) const {
+  cudaGraphExecDestroy(graph);
+}
+void DeviceGraph::launch(const DeviceStream& stream) const {
+  cudaGraphLaunch(graph_.get(), stream.get());
 }
 
 }  // namespace gossamer::kernels::cuda

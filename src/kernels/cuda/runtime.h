@@ -3,12 +3,15 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
 #include "kernels/cuda/step_ops.h"
+
+struct CUgraphExec_st;
 
 namespace gossamer::kernels::cuda {
 
@@ -27,7 +30,7 @@ Result<std::vector<DeviceInfo>> list_devices();
 /// Computes on this one from now on, on this thread and on every stream that is made on it.
 Status use_device(int index);
 
-/// Of the device in use.
+/// Of the device in use, for everybody.
 uint64_t free_device_bytes();
 
 /// Memory of the device that is in use. Never given to anybody else; freed with the object.
@@ -37,8 +40,13 @@ class DeviceMemory {
   /// Aligned to 256. Errors: there is not so much.
   static Result<DeviceMemory> allocate(uint64_t bytes);
 
+  /// How often memory of devices was taken in this process: tests see with it that a step never does.
+  static uint64_t num_allocations();
+  /// What this process has of it now.
+  static uint64_t bytes_in_use();
+
   std::byte* data() const { return memory_.get(); }
-  uint64_t size_bytes() const { return size_bytes_; }
+  uint64_t size_bytes() const { return memory_ ? memory_.get_deleter().size_bytes : 0; }
   template <class T>
   T* as(uint64_t offset_bytes = 0) const {
     return reinterpret_cast<T*>(memory_.get() + offset_bytes);
@@ -46,10 +54,12 @@ class DeviceMemory {
 
  private:
   struct Free {
+    Free() : size_bytes(0) {}
+    explicit Free(uint64_t bytes) : size_bytes(bytes) {}
+    uint64_t size_bytes;
     void operator()(std::byte* memory) const;
   };
   std::unique_ptr<std::byte, Free> memory_;
-  uint64_t size_bytes_ = 0;
 };
 
 /// Makes memory at least so large; what was in it is lost where it grows.
@@ -76,7 +86,7 @@ class DeviceCutter {
   uint64_t used_bytes_ = 0;
 };
 
-/// Memory of the host from which copies run beside everything else.
+/// Memory of the host from which copies run beside everything else: it may be written again when they are done.
 class PinnedMemory {
  public:
   PinnedMemory() = default;
@@ -109,6 +119,24 @@ class DeviceStream {
     void operator()(Stream stream) const;
   };
   std::unique_ptr<CUstream_st, Destroy> stream_;
+};
+
+/// Work of a stream that was recorded once and is started as a whole, again and again: kernels with the pointers, sizes
+/// and counts that they were given then. What they point at must stay where it is while the graph lives.
+class DeviceGraph {
+ public:
+  DeviceGraph() = default;
+  /// What `work` gives to the stream is recorded and not done. It starts kernels, copies and fills, and neither waits
+  /// nor takes memory. Errors: the driver takes no such graph, no memory.
+  static Result<DeviceGraph> record(const DeviceStream& stream, const std::function<void()>& work);
+  /// Does it all, after what the stream was given before.
+  void launch(const DeviceStream& stream) const;
+
+ private:
+  struct Destroy {
+    void operator()(CUgraphExec_st* graph) const;
+  };
+  std::unique_ptr<CUgraphExec_st, Destroy> graph_;
 };
 
 }  // namespace gossamer::kernels::cuda

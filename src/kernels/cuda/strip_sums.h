@@ -85,6 +85,21 @@ __device__ __forceinline__ void add_step(const Step<kFormat>& step, const uint4 
   }
 }
 
+/// Asks for steps of a strip before the kernels that made x have ended: what the memory gives in the few microseconds
+/// that lie between, 4 KiB a warp.
+template <StripFormat kFormat>
+__device__ __forceinline__ void prefetch_steps(const std::byte* strip, uint32_t first_step, uint32_t end_step) {
+  constexpr uint32_t kStepBytes = step_vectors(kFormat) * 512, kMostSteps = 4096 / kStepBytes;
+  if (threadIdx.x % 32 != 0 || first_step >= end_step) return;
+  const uint32_t steps = end_step - first_step < kMostSteps ? end_step - first_step : kMostSteps;
+  prefetch_weights(strip + first_step * kStepBytes, steps * kStepBytes);
+}
+template <StripFormat kFormat>
+__device__ __forceinline__ void prefetch_slice(const std::byte* strip, const StripShape& shape, uint32_t slice) {
+  const uint32_t num_steps = shape.num_steps();
+  prefetch_steps<kFormat>(strip, slice_begin(slice, num_steps), slice_begin(slice + 1, num_steps));
+}
+
 /// The sums of one slice of a strip with 8 rows of x, of which a lane reads 16 bytes at a time from `x`: its row and
 /// quad; null: a row of zeros. The lane gets rows g and g + 8 with the rows of x 2 quad and 2 quad + 1.
 template <StripFormat kFormat>
