@@ -1,24 +1,36 @@
 #!/usr/bin/env python3
 """Breaks the kernels for GPUs one way at a time and checks that a test on the emulated device notices.
 
-    tests/kernels/device_mutants.py                # all of them, a few minutes; ./test --mutants does the same
+    tests/kernels/device_mutants.py                # all of them, a minute or two; ./test --all and --mutants do the same
     tests/kernels/device_mutants.py 'no sink'
 
 As tests/engine/mutants.py: each mutant replaces one piece of text of one file, which is compiled and linked with the objects of
-build/test for all the rest. Standard library only.
+build/test for all the rest. First the tests of that kind of kernel run, then the others where those noticed nothing.
+Standard library only.
 """
+import concurrent.futures
+import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "test"
 KERNELS = ROOT / "src/kernels/cuda"
+DEVICE = BUILD / "tests/support/CMakeFiles/gossamer_device.dir"
 FLAGS = ["-std=c++20", "-O1", "-fno-strict-aliasing", "-Wno-unknown-pragmas", '-DGOSSAMER_EMULATED_DEVICE="support/emulated_device.h"', f"-I{ROOT}/src", f"-I{ROOT}/tests"]
+LIBRARIES = [str(BUILD / f"src/{room}/libgossamer_{room}.a") for room in ("model", "kv", "kernels", "checkpoint", "tokenizer", "base")]
+LIBRARIES += [f"-l{library}" for library in ("boost_context", "gtest_main", "gmock", "gtest", "fmt", "hwloc", "xxhash", "zstd", "pthread")]
+COMMON = "kernels/cuda/launch.h"  # what every kernel includes first: compiled once
 SECONDS = 240
 
-# name, file in src/kernels/cuda, what stands there, what the mutant says instead
+# Which tests look at a file first; of others all of them.
+TESTS = {"attention.cu": "DeviceAttention*", "choose.cu": "DeviceChoice*", "elementwise.cu": "DeviceElementwise*:DeviceAttention.Keys*", "experts.cu": "DeviceExperts*",
+         "pack_strips.cc": "StripLayout*:DeviceProducts*", "products.cu": "DeviceProducts*", "reduce.h": "DeviceElementwise*:DeviceExperts*"}
+
+# name, file in src/kernels/cuda (of headers those that kernels include themselves), what stands there, what the mutant says instead
 MUTANTS = [
     ("slices are added before they are there", "products.cu", "  block_barrier();\n  if (warp != 0) return;", "  if (warp != 0) return;"),
     ("a stage is read before it is there", "products.cu", "    block_barrier();  // everybody's copies", "    // everybody's copies"),
@@ -29,16 +41,32 @@ MUTANTS = [
     ("gate and up exchanged", "products.cu", "sums[j] + bias[group], sums[2 + j] + bias[group + 8]", "sums[2 + j] + bias[group + 8], sums[j] + bias[group]"),
     ("up is not clamped from below", "products.cu", "fminf(fmaxf(up, -limit), limit)", "fminf(up, limit)"),
     ("no sink", "attention.cu", "(state.sum * factor + exp2_fast(sink - largest))", "(state.sum * factor)"),
-    ("a window of one less", "attention.cu", "end - args.window : 0, end,", "end - args.window + 1 : 0, end,"),
+    ("a window of one less", "attention.cu", "end - args.window : 0,", "end - args.window + 1 : 0,"),
     ("a token does not see itself", "attention.cu", "position < looker.end;", "position + 1 < looker.end;"),
     ("the maximum of one warp alone", "attention.cu", "for (uint32_t w = 0; w < kWarps; ++w) largest[head] = fmaxf", "for (uint32_t w = warp; w <= warp; ++w) largest[head] = fmaxf"),
     ("maxima are read before they are there", "attention.cu", "  block_barrier();\n  for (uint32_t head = 0; head < 2; ++head)\n    for (uint32_t w", "  for (uint32_t head = 0; head < 2; ++head)\n    for (uint32_t w"),
     ("shared memory is written too early", "attention.cu", "  block_barrier();  // shared memory is written again by the next chunk\n", ""),
     ("int8 values without their scale", "attention.cu", "weight = weight > 0 ? weight * scale_at(", "weight = weight > 0 ? weight + 0 * scale_at("),
+    ("the same row of the table for all", "elementwise.cu", "args.table + args.tokens[token] * args", "args.table + args.tokens[0] * args"),
+    ("the mean of squares without eps", "reduce.h", "static_cast<float>(width) + eps)", "static_cast<float>(width) + 0 * eps)"),
+    ("what is behind a row is not zero", "reduce.h", "const float low = i < width ? x[i] * scale * weight[i] : 0;", "const float low = i < width ? x[i] * scale * weight[i] : 1;"),
+    ("half precision overflows", "reduce.h", "pack_bf16(low, high) : pack_f16_within(low, high)", "pack_bf16(low, high) : pack_f16(low, high)"),
+    ("norms of the first rows, not the chosen ones", "elementwise.cu", "args.rows ? args.rows[row] : row", "row"),
+    ("every sequence has the first one's pages", "elementwise.cu", "args.places.table_begin[token] + position", "args.places.table_begin[token] * 0 + position"),
+    ("pages are found in 32 bits when stored", "elementwise.cu", "args.cache.memory + page * args.cache.page_bytes", "args.cache.memory + static_cast<uint32_t>(page * args.cache.page_bytes)"),
+    ("pages are found in 32 bits when read", "attention.cu", "table[page] * args.cache.page_bytes", "static_cast<uint32_t>(table[page] * args.cache.page_bytes)"),
     ("keys are not rotated", "elementwise.cu", "    if (!is_value) {", "    if (head < args.num_heads) {"),
     ("the higher expert among equals", "experts.cu", "(a == b && of_a < of_b)", "(a == b && of_a > of_b)"),
     ("counts are not cleared", "experts.cu", "    args.counts[expert] = 0;\n", ""),
     ("a slot is placed twice", "experts.cu", "place += all;", "place += before;"),
+    ("a tile ends with its expert's rows or later", "experts.cu", "last < begin + count ? last : begin + count", "last"),
+    ("a row of NaN chooses experts that are not there", "experts.cu", "if (expert >= args.experts) expert = choice;", "if (expert >= args.experts) expert = args.experts + choice;"),
+    ("experts of the last lanes are never chosen", "experts.cu", "lane + 32 * i < args.experts && goes_first", "lane + 32 * i + 1 < args.experts && goes_first"),
+    ("nibbles are packed the other way round", "pack_strips.cc", "codes[2 * pair + half];", "codes[2 * pair + 1 - half];"),
+    ("scales of rows and columns are packed the other way round", "pack_strips.cc", "block % 2 * 2 + group_row / 8;", "block % 2 + group_row / 8 * 2;"),
+    ("up before gate", "pack_strips.cc", "for (const BiasedRows* of : {&gate, &up})", "for (const BiasedRows* of : {&up, &gate})"),
+    ("too large a scale is taken", "pack_strips.cc", "if (scale > kHighestScale)", "if (scale > kHighestScale + 1)"),
+    ("biases of the strip above", "pack_strips.cc", "strip + shape.bias_offset() + group_row * 4, &rows[i].bias", "strip + shape.bias_offset() + group_row * 4, &rows[i % kStripRows].bias"),
     ("the higher token among equals", "choose.cu", "other.token < mine.token", "other.token > mine.token"),
     ("masks are forgotten", "choose.cu", "  forbid(args, row, logits);\n", ""),
     ("halves of a head side by side", "few_tokens.cu", "to_other = kHalfHead;", "to_other = 1;"),
@@ -50,30 +78,57 @@ MUTANTS = [
 ]
 
 
-def noticed(name: str, file: str, old: str, new: str, folder: Path) -> str | None:
+def tell(command: list[str]) -> str | None:
+    """What a compiler or linker complains of; None where it does not."""
+    done = subprocess.run(command, capture_output=True, text=True)
+    return f"ERROR: {done.stderr[:600]}" if done.returncode else None
+
+
+def compile_common(folder: Path) -> None:
+    """launch.h with all that it includes, once for all files; a compiler that cannot use it compiles it again."""
+    (folder / COMMON).parent.mkdir(parents=True)
+    tell(["g++", *FLAGS, "-x", "c++-header", str(ROOT / "src" / COMMON), "-o", str(folder / f"{COMMON}.gch")])
+
+
+def run_tests(program: Path, tests: str) -> str | None:
+    """Which test failed, or how the program ended; None where all pass."""
+    try:
+        done = subprocess.run([str(program), "--gtest_fail_fast", f"--gtest_filter={tests}"], capture_output=True, encoding="utf-8", errors="replace", timeout=SECONDS)
+    except subprocess.TimeoutExpired:
+        return "hangs"
+    if "[==========]" not in done.stdout or "Running 0 tests" in done.stdout:
+        return f"ERROR: no test is called {tests}"
+    if done.returncode == 0:
+        return None
+    failed = [line.split("] ")[1].split(" (")[0] for line in done.stdout.splitlines() if line.startswith("[  FAILED  ]")]
+    running = [line.split("] ")[1] for line in done.stdout.splitlines() if line.startswith("[ RUN      ]")]
+    complaint = (done.stderr.strip().splitlines() or [f"ends with {done.returncode}"])[-1]
+    return failed[0] if failed else f"{running[-1] if running else ''}: {complaint}"
+
+
+def noticed(name: str, file: str, old: str, new: str, common: Path) -> str | None:
     """What noticed the mutant; None where nothing did."""
     text = (KERNELS / file).read_text()
     if text.count(old) != 1:
         return f"ERROR: the text that it replaces stands there {text.count(old)} times"
-    source, broken, program = folder / file, folder / "broken.o", folder / "tests"
-    source.write_text(text.replace(old, new))
-    made = subprocess.run(["g++", *FLAGS, "-x", "c++", "-c", str(source), "-o", str(broken)], capture_output=True, text=True)
-    if made.returncode != 0:
-        return f"ERROR: does not compile: {made.stderr[:300]}"
-    objects = BUILD / "tests/support/CMakeFiles/gossamer_device.dir"
-    others = [str(path) for path in objects.rglob("*.o") if path.name != f"{file}.o"]
-    tests = [str(path) for path in (BUILD / "tests/kernels/CMakeFiles/device_kernels_test.dir").rglob("*.o")]
-    rooms = [str(BUILD / f"src/{room}/libgossamer_{room}.a") for room in ("model", "kv", "kernels", "checkpoint", "tokenizer", "base")]
-    subprocess.run(["g++", str(broken), *others, *tests, *rooms, "-o", str(program), *(f"-l{library}" for library in (
-        "boost_context", "gtest_main", "gmock", "gtest", "fmt", "hwloc", "xxhash", "zstd", "pthread"))], check=True)
-    try:
-        done = subprocess.run([str(program), "--gtest_fail_fast"], capture_output=True, encoding="utf-8", errors="replace", timeout=SECONDS)
-    except subprocess.TimeoutExpired:
-        return "hangs"
-    if done.returncode == 0:
-        return None
-    failed = [line.split("] ")[1].split(" (")[0] for line in done.stdout.splitlines() if line.startswith("[  FAILED  ]")]
-    return failed[0] if failed else f"ends with {done.returncode}"
+    objects = {path.stem: str(path) for path in DEVICE.rglob("*.o")}
+    users = [path.name for path in sorted(KERNELS.glob("*.cu")) if f'"kernels/cuda/{file}"' in path.read_text()] if file.endswith(".h") else [file]
+    if not users or not objects.keys() >= set(users):
+        return f"ERROR: {file} is in none of the objects of {DEVICE}"
+    with tempfile.TemporaryDirectory() as own:
+        program, broken = Path(own) / "tests", Path(own) / "kernels/cuda" / file
+        broken.parent.mkdir(parents=True)
+        broken.write_text(text.replace(old, new))
+        for user in users:
+            objects[user] = f"{own}/{user}.o"
+            source = broken if user == file else KERNELS / user
+            if fault := tell(["g++", f"-I{own}", f"-I{common}", *FLAGS, "-x", "c++", "-c", str(source), "-o", objects[user]]):
+                return fault
+        tests = map(str, (BUILD / "tests/kernels/CMakeFiles/device_kernels_test.dir").rglob("*.o"))
+        if fault := tell(["g++", *objects.values(), *tests, *LIBRARIES, "-o", str(program)]):
+            return fault
+        first = TESTS.get(file)
+        return (run_tests(program, first) if first else None) or run_tests(program, f"-{first}" if first else "*")
 
 
 def main() -> int:
@@ -81,16 +136,21 @@ def main() -> int:
     if not chosen:
         print("no such mutant; there are:", *(mutant[0] for mutant in MUTANTS), sep="\n  ")
         return 2
-    if not (BUILD / "tests/kernels/device_kernels_test").exists():
+    tests = BUILD / "tests/kernels/device_kernels_test"
+    if not tests.exists():
         print("build the tests first: ./test -N")
         return 2
-    wrong = 0
-    for mutant in chosen:
-        with tempfile.TemporaryDirectory() as folder:
-            found = noticed(*mutant, Path(folder))
-        wrong += found is None or found.startswith("ERROR")
-        print(f"{mutant[0]:<50} {found or 'SURVIVES'}", flush=True)
-    print(f"{len(chosen) - wrong} of {len(chosen)} noticed")
+    wrong, started = 0, time.monotonic()
+    with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as team:
+        sound = team.submit(run_tests, tests, "*")
+        compile_common(Path(folder))
+        for mutant, found in zip(chosen, team.map(lambda mutant: noticed(*mutant, Path(folder)), chosen)):
+            wrong += found is None or found.startswith("ERROR")
+            print(f"{mutant[0]:<58} {found or 'SURVIVES'}", flush=True)
+        if sound.result():
+            print(f"the kernels as they are fail: {sound.result()}")
+            return 1
+    print(f"{len(chosen) - wrong} of {len(chosen)} noticed in {time.monotonic() - started:.0f} s")
     return 1 if wrong else 0
 
 

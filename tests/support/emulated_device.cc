@@ -7,7 +7,9 @@
 #include <cstdlib>
 #include <deque>
 #include <memory>
+#include <numeric>
 #include <random>
+#include <span>
 #include <vector>
 
 namespace gossamer::emulated {
@@ -16,7 +18,8 @@ namespace {
 namespace context = boost::context;
 
 constexpr size_t kStackBytes = 128 << 10;
-constexpr size_t kMostShown = 64;  // bytes of a thread
+constexpr size_t kMostShown = 64;    // bytes of a thread
+constexpr uint32_t kMostTurns = 64;  // that a warp goes on before another does
 
 struct Thread {
   enum class State : uint8_t { kReady, kAtBlockBarrier, kAtWarp, kAtKernels, kEnded };
@@ -90,19 +93,40 @@ void pause(Thread::State state) {
   running->scheduler = running->scheduler.resume();
 }
 
-void release_warps(uint32_t num_threads) {
-  for (uint32_t first = 0; first < num_threads; first += 32) {
-    const auto begin = running->threads.begin() + first, end = begin + std::min(32u, num_threads - first);
-    const bool all = std::all_of(begin, end, [](const Thread& t) { return t.state == Thread::State::kAtWarp; });
-    if (!all) continue;
-    for (auto thread = begin; thread != end; ++thread) {
-      if (std::strcmp(thread->site, begin->site) != 0) {
-        running->now = &*thread;
-        give_up("threads of a warp are at different instructions", thread->site);
-      }
-      thread->state = Thread::State::kReady;
+/// The threads of a warp.
+std::span<Thread> warp_of(uint32_t warp) {
+  const size_t first = size_t{warp} * 32;
+  return std::span(running->threads).subspan(first, std::min<size_t>(32, running->threads.size() - first));
+}
+
+void release_warp(std::span<Thread> warp) {
+  if (!std::all_of(warp.begin(), warp.end(), [](const Thread& t) { return t.state == Thread::State::kAtWarp; })) return;
+  for (Thread& thread : warp) {
+    if (std::strcmp(thread.site, warp[0].site) != 0) {
+      running->now = &thread;
+      give_up("threads of a warp are at different instructions", thread.site);
     }
+    thread.state = Thread::State::kReady;
   }
+}
+
+/// Lets a warp go on, its threads in any order, until they wait for others of the block or have waited so many times
+/// for each other. Says whether any could.
+bool run_warp(std::span<Thread> warp, uint32_t turns, std::mt19937& rng) {
+  for (uint32_t turn = 0; turn < turns; ++turn) {
+    Thread* order[32];
+    size_t ready = 0;
+    for (Thread& thread : warp)
+      if (thread.state == Thread::State::kReady) order[ready++] = &thread;
+    if (ready == 0) return turn > 0;
+    std::shuffle(order, order + ready, rng);
+    for (size_t i = 0; i < ready; ++i) {
+      running->now = order[i];
+      running->now->there = running->now->there.resume();
+    }
+    release_warp(warp);
+  }
+  return true;
 }
 
 void release_block(uint32_t num_threads) {
@@ -139,22 +163,17 @@ void make_block(Running& block, const Launch& launch, dim3 place) {
   }
 }
 
-/// Its threads go on until none can.
+/// Its threads go on until none can. Warps go on in any order, and some far ahead of others: between barriers nothing
+/// says who is first.
 void go_on(Running& block, std::mt19937& rng) {
   running = &block;
   const auto num_threads = static_cast<uint32_t>(block.threads.size());
-  std::vector<uint32_t> order;
-  while (true) {
-    order.clear();
-    for (uint32_t i = 0; i < num_threads; ++i)
-      if (block.threads[i].state == Thread::State::kReady) order.push_back(i);
-    if (order.empty()) break;
+  std::vector<uint32_t> order((num_threads + 31) / 32);
+  std::iota(order.begin(), order.end(), 0u);
+  for (bool goes_on = true; goes_on;) {
+    goes_on = false;
     std::shuffle(order.begin(), order.end(), rng);
-    for (const uint32_t i : order) {
-      block.now = &block.threads[i];
-      block.now->there = block.now->there.resume();
-    }
-    release_warps(num_threads);
+    for (const uint32_t warp : order) goes_on |= run_warp(warp_of(warp), 1 + rng() % kMostTurns, rng);
     release_block(num_threads);
   }
   running = nullptr;
