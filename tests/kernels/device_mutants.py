@@ -38,6 +38,8 @@ MUTANTS = [
     ("keys are not rotated", "elementwise.cu", "    if (!is_value) {", "    if (head < args.num_heads) {"),
     ("the higher expert among equals", "experts.cu", "(a == b && of_a < of_b)", "(a == b && of_a > of_b)"),
     ("counts are not cleared", "experts.cu", "    args.counts[expert] = 0;\n", ""),
+    ("the order of experts is forgotten", "experts.cu", "args.order ? args.order[place] : place", "place"),
+    ("the host's experts have tiles", "experts.cu", "place + args.num_on_host < args.experts ? (count", "place < args.experts ? (count"),
     ("a slot is placed twice", "experts.cu", "place += all;", "place += before;"),
     ("the higher token among equals", "choose.cu", "other.token < mine.token", "other.token > mine.token"),
     ("masks are forgotten", "choose.cu", "  forbid(args, row, logits);\n", ""),

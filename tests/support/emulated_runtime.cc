@@ -4,8 +4,15 @@
 #include <cstring>
 
 #include "kernels/cuda/runtime.h"
+#include "support/emulated_copies.h"
 
-struct CUstream_st {};
+struct CUstream_st {
+  gossamer::emulated::PendingCopies copies;
+};
+struct CUevent_st {
+  CUstream_st* stream = nullptr;
+  uint64_t num_copies = 0;
+};
 
 namespace gossamer::kernels::cuda {
 namespace {
@@ -47,9 +54,11 @@ Result<PinnedMemory> PinnedMemory::allocate(uint64_t bytes) {
   memory.memory_.reset(allocate_poisoned(bytes));
   if (!memory.memory_) return make_error(ErrorCode::kIo, "no memory");
   memory.size_bytes_ = bytes;
+  emulated::know_pinned(memory.data(), bytes);
   return memory;
 }
 void PinnedMemory::Free::operator()(std::byte* memory) const {
+  emulated::forget_pinned(memory);
   std::free(memory);
 }
 
@@ -62,15 +71,33 @@ void DeviceStream::Destroy::operator()(Stream stream) const {
   delete stream;
 }
 void DeviceStream::copy_to_device(void* to, const void* from, uint64_t bytes) const {
-  if (bytes > 0) std::memcpy(to, from, bytes);
+  get()->copies.to_device(to, from, bytes);
 }
 void DeviceStream::copy_to_host(void* to, const void* from, uint64_t bytes) const {
-  if (bytes > 0) std::memcpy(to, from, bytes);
+  get()->copies.to_host(to, from, bytes);
 }
 void DeviceStream::fill(void* to, uint8_t value, uint64_t bytes) const {
   if (bytes > 0) std::memset(to, value, bytes);
 }
 Status DeviceStream::synchronize() const {
+  get()->copies.finish(get()->copies.num_begun());
+  return {};
+}
+
+Result<DeviceEvent> DeviceEvent::create() {
+  DeviceEvent event;
+  event.event_.reset(new CUevent_st);
+  return event;
+}
+void DeviceEvent::Destroy::operator()(CUevent_st* event) const {
+  delete event;
+}
+void DeviceEvent::record(const DeviceStream& stream) const {
+  event_->stream = stream.get();
+  event_->num_copies = stream.get()->copies.num_begun();
+}
+Status DeviceEvent::synchronize() const {
+  if (event_->stream) event_->stream->copies.finish(event_->num_copies);
   return {};
 }
 

@@ -10,6 +10,8 @@
 #include "base/result.h"
 #include "kernels/cuda/step_ops.h"
 
+struct CUevent_st;
+
 namespace gossamer::kernels::cuda {
 
 /// A GPU of this machine.
@@ -109,6 +111,22 @@ class DeviceStream {
     void operator()(Stream stream) const;
   };
   std::unique_ptr<CUstream_st, Destroy> stream_;
+};
+
+/// A point of a stream's work that the host can wait for while the device goes on.
+class DeviceEvent {
+ public:
+  static Result<DeviceEvent> create();
+  /// From now on it is everything that the stream was given before.
+  void record(const DeviceStream& stream) const;
+  /// Waits until that is done. Errors: the device failed, there or before.
+  Status synchronize() const;
+
+ private:
+  struct Destroy {
+    void operator()(CUevent_st* event) const;
+  };
+  std::unique_ptr<CUevent_st, Destroy> event_;
 };
 
 }  // namespace gossamer::kernels::cuda
