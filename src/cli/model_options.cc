@@ -46,6 +46,11 @@ void say_why_no_device(const LoadedModel& loaded) {
     fmt::print(stderr, "gossamer: computing on the CPU: {}\n", printable(loaded.why_no_device));
 }
 
+void say_where_experts_are(const LoadedModel& loaded) {
+  const std::string placement = loaded.model->elsewhere() ? loaded.model->elsewhere()->placement() : "";
+  if (!placement.empty()) fmt::print(stderr, "gossamer: {}\n", printable(placement));
+}
+
 kernels::Precision ModelOptions::chosen_precision() const {
   if (precision == "f32") return kernels::Precision::kF32;
   return exact ? kernels::Precision::kExact : kernels::Precision::kDefault;
@@ -81,7 +86,9 @@ Result<std::unique_ptr<LoadedModel>> ModelOptions::load(const LoadOptions& optio
   GOS_TRY(const std::string path, find_model(model));
   ProgressLine progress;
   Result<std::unique_ptr<LoadedModel>> loaded = LoadedModel::load(path, options, progress.callback());
-  if (loaded.ok()) say_why_no_device(**loaded);
+  if (!loaded.ok()) return loaded;
+  say_why_no_device(**loaded);
+  say_where_experts_are(**loaded);
   return loaded;
 }
 

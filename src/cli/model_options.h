@@ -34,6 +34,8 @@ struct ModelOptions {
 
 /// On stderr, where the model would have gone to a GPU had there been one.
 void say_why_no_device(const LoadedModel& loaded);
+/// On stderr, where a GPU has some experts and the host the others.
+void say_where_experts_are(const LoadedModel& loaded);
 
 inline constexpr char kModelHelp[] = "A folder, a .gguf file or a short name (gpt-oss:20b)";
 

@@ -90,6 +90,7 @@ Result<std::shared_ptr<server::ServedModel>> load_served_model(const ServeOption
     loaded = std::move(fresh);
   }
   say_why_no_device(*loaded);
+  say_where_experts_are(*loaded);
   GOS_TRY(std::unique_ptr<Engine> engine, Engine::start(*loaded, engine_options));
   engine->observe_steps([&metrics = app.metrics()](const StepRecord& step) { metrics.count_step(step.tokens); });
 

@@ -5,6 +5,7 @@
 
 #include "base/progress.h"
 #include "base/thread_pool.h"
+#include "model/device_limits.h"
 #include "model/model.h"
 
 namespace gossamer {
@@ -23,7 +24,8 @@ struct DeviceChoice {
 bool has_device_kernels();
 
 /// Puts the model's weights on the GPU and lets it compute there from now on; gives the GPU's name. Errors, and the
-/// model computes where it did: there is none, it takes no such model, its memory is too small.
-Result<std::string> move_to_device(Model& model, int index, ThreadPool& threads, const ProgressFn& progress);
+/// model computes where it did: there is none, it takes no such model, its memory or the limits are too small.
+Result<std::string> move_to_device(Model& model, int index, ThreadPool& threads, const ProgressFn& progress,
+                                   const DeviceLimits& limits = {});
 
 }  // namespace gossamer

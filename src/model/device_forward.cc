@@ -28,15 +28,50 @@ Status check_shape(const ModelConfig& config) {
       kHeadDim, kMostHeadsOfGroup, kMostExperts, config.head_dim, group, config.num_experts);
 }
 
+/// Everything where it fits; else what every token needs, and as many experts as fit beside it.
+Result<ExpertPlacement> place_experts(const ModelConfig& config, const Weights& weights, const DeviceLimits& limits,
+                                      const ExpertUse& use) {
+  if (limits.weight_bytes == 0) return ExpertPlacement::all_on_device(config.num_layers, config.num_experts);
+  GOS_TRY(const DeviceWeightSizes sizes, DeviceWeights::sizes(config, weights));
+  if (sizes.dense_bytes > limits.weight_bytes)
+    return make_error(ErrorCode::kInvalidInput,
+                      "the weights that every token needs take {:.3g} GB on a GPU, and {:.3g} GB of its memory are for "
+                      "weights; allow more with --gpu-memory, or compute with --device cpu",
+                      static_cast<double>(sizes.dense_bytes) / 1e9, static_cast<double>(limits.weight_bytes) / 1e9);
+  return ExpertPlacement::choose(use, sizes.expert_bytes, limits.weight_bytes - sizes.dense_bytes);
+}
+
+/// Their backend rounds all rows alike, however many there are: a token has the same bits in any company.
+Result<std::unique_ptr<DeviceHostExperts>> make_host_experts(const ModelConfig& config, const Weights& weights,
+                                                             ExpertPlacement placement, ExpertUse use,
+                                                             ThreadPool& threads, const ProgressFn& progress,
+                                                             const DeviceLimits& limits) {
+  GOS_TRY(auto backend, kernels::make_backend(limits.host_backend, threads, kernels::Precision::kExact));
+  auto experts = std::make_unique<HostExperts>(weights, placement, config.swiglu_limit, std::move(backend), threads,
+                                               limits.pack_host_experts, progress);
+  use.forget_old();
+  return DeviceHostExperts::make(std::move(placement), std::move(experts), std::move(use), limits.use, config.hidden,
+                                 config.experts_per_token);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<DeviceForward>> DeviceForward::make(const ModelConfig& config, const Weights& weights,
                                                            const kernels::RopeParams& rope, ThreadPool& threads,
-                                                           const ProgressFn& progress) {
+                                                           const ProgressFn& progress, const DeviceLimits& limits) {
   GOS_TRY_STATUS(check_shape(config));
-  GOS_TRY(DeviceWeights on_device, DeviceWeights::upload(config, weights, threads, progress));
+  KeptExpertUse kept;
+  if (limits.weight_bytes > 0) kept = read_expert_use(limits.use, config.num_layers, config.num_experts);
+  GOS_TRY(ExpertPlacement placement, place_experts(config, weights, limits, kept.use));
+  GOS_TRY(DeviceWeights on_device, DeviceWeights::upload(config, weights, threads, progress, placement));
   GOS_TRY(DeviceStream stream, DeviceStream::create());
   std::unique_ptr<DeviceForward> made(new DeviceForward(config, std::move(on_device), std::move(stream)));
+  if (placement.num_on_host() > 0) {
+    if (kept.damaged)
+      made->expert_use_note_ = fmt::format("; {} is damaged, so the use of experts is counted anew", limits.use.path);
+    GOS_TRY(made->host_experts_,
+            make_host_experts(config, weights, std::move(placement), std::move(kept.use), threads, progress, limits));
+  }
   kernels::RopeTable table(rope);
   table.reserve(config.max_context);
   const uint64_t bytes = uint64_t{config.max_context} * kHeadDim / 2 * sizeof(float);
@@ -59,6 +94,16 @@ Result<KvMemory> DeviceForward::allocate_kv(const kernels::KvLayout& layout, con
   GOS_TRY(DeviceMemory memory, DeviceMemory::allocate(bytes));
   const auto shared = std::make_shared<DeviceMemory>(std::move(memory));
   return KvMemory::of_device(layout, shape, num_pages, {shared, shared->data()});
+}
+
+std::string DeviceForward::placement() const {
+  if (!host_experts_) return {};
+  const ExpertPlacement& placement = host_experts_->placement();
+  const uint64_t here = placement.num_on_device(), there = placement.num_on_host();
+  return fmt::format(
+      "{} of {} experts are in the GPU's memory, whose weights take {:.3g} GB; {} are in the host's, {:.3g} GB{}", here,
+      here + there, static_cast<double>(weights_.size_bytes()) / 1e9, there,
+      static_cast<double>(host_experts_->experts().size_bytes()) / 1e9, expert_use_note_);
 }
 
 uint64_t DeviceForward::free_bytes() const {
@@ -93,6 +138,10 @@ Status DeviceForward::reserve(uint32_t num_tokens) {
   Workspace work{};
   const uint64_t bytes = cut_all(nullptr, work);
   work_ = Workspace();  // first: both together may not fit
+  if (host_experts_) {
+    GOS_TRY_STATUS(stream_.synchronize());  // a batch of which nothing was asked may be under way
+    GOS_TRY_STATUS(host_experts_->reserve(num_tokens));
+  }
   GOS_TRY(work.memory, DeviceMemory::allocate(bytes));
   cut_all(work.memory.data(), work);
   work.max_tokens = num_tokens;
@@ -166,7 +215,7 @@ Result<std::span<const float>> DeviceForward::forward(const Batch& batch, Forwar
   for (uint32_t layer = 0; layer < config_.num_layers; ++layer) {
     attention_layer(batch, layer);
     if (trace) GOS_TRY_STATUS(take_trace(*trace, layer, true));
-    experts_layer(layer);
+    GOS_TRY_STATUS(experts_layer(layer));
     if (trace) GOS_TRY_STATUS(take_trace(*trace, layer, false));
     GOS_TRY_STATUS(fill_taps(batch, layer));
   }
@@ -248,7 +297,7 @@ void DeviceForward::attention_layer(const Batch& batch, uint32_t layer) {
            work_.residual);
 }
 
-uint32_t DeviceForward::route_and_plan(uint32_t layer) {
+PlanOp DeviceForward::route_and_plan(uint32_t layer) {
   const DeviceLayer& w = weights_.layer(layer);
   const uint32_t active = config_.experts_per_token, slots = num_tokens_ * active;
   RouteOp route{};
@@ -281,19 +330,27 @@ uint32_t DeviceForward::route_and_plan(uint32_t layer) {
   plan.num_tiles = work_.num_tiles;
   plan.token_of_place = work_.token_of_place;
   plan.place_of_slot = work_.place_of_slot;
-  if (takes_few_slots(num_tokens_, slots)) {
-    kernels::cuda::route_and_plan_few(route, plan, work_.arrived, stream_.get());
-  } else {
-    kernels::cuda::route(route, stream_.get());
-    kernels::cuda::plan_experts(plan, stream_.get());
+  if (host_experts_) {
+    plan.order = host_experts_->order(layer);
+    plan.num_on_host = host_experts_->num_on_host(layer);
   }
-  return plan.tile_rows;
+  if (!host_experts_ && takes_few_slots(num_tokens_, slots)) {
+    kernels::cuda::route_and_plan_few(route, plan, work_.arrived, stream_.get());
+    return plan;
+  }
+  kernels::cuda::route(route, stream_.get());
+  if (host_experts_)
+    host_experts_->ask(stream_, {work_.normed, route.padded, route.to_bf16 ? Dtype::kBf16 : Dtype::kF16},
+                       work_.indices, num_tokens_);
+  kernels::cuda::plan_experts(plan, stream_.get());
+  return plan;
 }
 
-void DeviceForward::experts_layer(uint32_t layer) {
+Status DeviceForward::experts_layer(uint32_t layer) {
   const DeviceLayer& w = weights_.layer(layer);
+  const PlanOp plan = route_and_plan(layer);
   ProductArgs expand{};
-  expand.tile_rows = route_and_plan(layer);
+  expand.tile_rows = plan.tile_rows;
   expand.shape = w.gate_up.shape;
   expand.strips = w.gate_up.strips;
   expand.x = work_.normed;
@@ -306,23 +363,23 @@ void DeviceForward::experts_layer(uint32_t layer) {
   expand.swiglu_limit = config_.swiglu_limit;
   expand.tiles = work_.tiles;
   expand.num_tiles = work_.num_tiles;
-  expand.max_tiles = max_expert_tiles(expand.num_rows, config_.num_experts, expand.tile_rows);
+  expand.max_tiles = max_expert_tiles(expand.num_rows, config_.num_experts - plan.num_on_host, plan.tile_rows);
   expand.expert_bytes = w.gate_up.shape.bytes();
   expand.x_of_row = work_.token_of_place;
   kernels::cuda::product(expand, stream_.get());
-  contract_experts(layer, expand);
+  return contract_experts(layer, expand);
 }
 
 /// What the experts of `expand` gave, through their second matrix and onto the residual stream.
-void DeviceForward::contract_experts(uint32_t layer, const ProductArgs& expand) {
+Status DeviceForward::contract_experts(uint32_t layer, const ProductArgs& expand) {
   const DeviceMatrix& down = weights_.layer(layer).down;
   const uint32_t hidden = config_.hidden, active = config_.experts_per_token;
   const auto inner = static_cast<uint32_t>(expand.out_stride);
-  if (num_tokens_ <= kFewTokens && active <= kMostActive) {
+  if (!host_experts_ && num_tokens_ <= kFewTokens && active <= kMostActive) {
     kernels::cuda::contract_few({down.shape, down.strips, down.shape.bytes(), work_.inner, inner, work_.indices,
                                  work_.place_of_slot, work_.weights, num_tokens_, active, work_.residual},
                                 stream_.get());
-    return;
+    return {};
   }
   ProductArgs contract = expand;
   contract.shape = down.shape;
@@ -335,9 +392,11 @@ void DeviceForward::contract_experts(uint32_t layer, const ProductArgs& expand) 
   contract.expert_bytes = down.shape.bytes();
   contract.x_of_row = nullptr;
   kernels::cuda::product(contract, stream_.get());
+  if (host_experts_) GOS_TRY_STATUS(host_experts_->answer(stream_, layer, work_.contracted));
   kernels::cuda::combine_experts(
       {work_.contracted, work_.place_of_slot, work_.weights, num_tokens_, active, hidden, work_.residual},
       stream_.get());
+  return {};
 }
 
 Status DeviceForward::take_trace(ForwardTrace& trace, uint32_t layer, bool after_attention) {

@@ -4,6 +4,8 @@
 #include <vector>
 
 #include "kernels/rope_table.h"
+#include "model/device_host_experts.h"
+#include "model/device_limits.h"
 #include "model/device_weights.h"
 #include "model/forward_pass.h"
 
@@ -13,10 +15,12 @@ namespace gossamer {
 /// one copy; what was asked for comes back; in between the host waits for nothing.
 class DeviceForward : public ForwardPass {
  public:
-  /// Puts the weights on the device in use. Errors: shapes or weights that no kernel takes, no memory.
+  /// Puts the weights on the device in use, or as many experts as the limits leave room for: `weights` and `threads`
+  /// outlive what is made then. Errors: shapes or weights that no kernel takes, no memory, limits below what every
+  /// token needs.
   static Result<std::unique_ptr<DeviceForward>> make(const ModelConfig& config, const Weights& weights,
                                                      const kernels::RopeParams& rope, ThreadPool& threads,
-                                                     const ProgressFn& progress);
+                                                     const ProgressFn& progress, const DeviceLimits& limits = {});
 
   /// Pages of a cache on the device, and some more in which a long chunk of a prompt keeps what nobody needs later.
   Result<KvMemory> allocate_kv(const kernels::KvLayout& layout, const KvShape& shape,
@@ -28,6 +32,14 @@ class DeviceForward : public ForwardPass {
 
   uint64_t free_bytes() const override;
   Status prepare(uint32_t max_tokens) override { return reserve(max_tokens); }
+  std::string placement() const override;
+
+  /// Whether the host computes some experts: then it waits for the device once in every layer, and no graph holds a
+  /// step.
+  bool has_host_experts() const { return host_experts_ != nullptr; }
+  const DeviceWeights& weights() const { return weights_; }
+  /// Null: all experts are on the device.
+  const DeviceHostExperts* host_experts() const { return host_experts_.get(); }
 
  private:
   /// What a batch needs beside weights and cache. It grows with the batch and is kept.
@@ -67,10 +79,9 @@ class DeviceForward : public ForwardPass {
                 kernels::cuda::Finish finish, float* out);
   void attention_layer(const Batch& batch, uint32_t layer);
   void project_qkv(uint32_t layer, const kernels::cuda::CacheOp& cache);
-  void experts_layer(uint32_t layer);
-  /// Gives the rows of a tile.
-  uint32_t route_and_plan(uint32_t layer);
-  void contract_experts(uint32_t layer, const kernels::cuda::ProductArgs& expand);
+  Status experts_layer(uint32_t layer);
+  kernels::cuda::PlanOp route_and_plan(uint32_t layer);
+  Status contract_experts(uint32_t layer, const kernels::cuda::ProductArgs& expand);
   Status take_trace(ForwardTrace& trace, uint32_t layer, bool after_attention);
   Status fill_taps(const Batch& batch, uint32_t layer);
   Result<std::span<const float>> unembed(const Batch& batch);
@@ -78,6 +89,8 @@ class DeviceForward : public ForwardPass {
   ModelConfig config_;
   DeviceWeights weights_;
   kernels::cuda::DeviceStream stream_;
+  std::unique_ptr<DeviceHostExperts> host_experts_;
+  std::string expert_use_note_;       // what a person should know of the counts that were kept
   kernels::cuda::DeviceMemory rope_;  // cos, then sin, [context, Dh / 2]
   std::vector<uint32_t> layer_of_group_;
   Workspace work_{};

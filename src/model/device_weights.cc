@@ -21,6 +21,7 @@ class Piece {
     size_bytes_ += (bytes + kAlignment - 1) / kAlignment * kAlignment;
     return at;
   }
+  uint64_t size_bytes() const { return size_bytes_; }
   void begin_filling() { host_.assign(size_bytes_, std::byte{0}); }
   std::byte* host(uint64_t offset) { return host_.data() + offset; }
 
@@ -40,7 +41,6 @@ class Piece {
 struct Place {
   StripShape shape;
   uint64_t offset = 0;
-  uint32_t copies = 1;  // experts
 
   DeviceMatrix on(const DeviceMemory& memory) const { return {shape, memory.data() + offset}; }
 };
@@ -51,6 +51,7 @@ struct Floats {
 };
 
 using RowsOf = std::function<std::vector<StripRow>(uint32_t expert)>;
+constexpr uint32_t kNoExpert[] = {0};  // a matrix that is there once
 
 /// One layer, or what is not of a layer.
 class PieceBuilder {
@@ -63,17 +64,16 @@ class PieceBuilder {
     });
     return place;
   }
-  /// Rows of every expert (one, where there are none) in strips.
-  Result<Place> add(uint32_t copies, RowsOf rows_of) {
+  /// Rows of these experts in strips, one expert behind the other.
+  Result<Place> add(std::span<const uint32_t> experts, RowsOf rows_of) {
     Place place;
-    GOS_TRY(place.shape, strip_shape(rows_of(0)));
-    place.copies = copies;
-    place.offset = piece_.reserve(place.shape.bytes() * copies);
-    fills_.push_back([this, place, rows_of](ThreadPool& threads) -> Status {
-      std::vector<Status> outcomes(place.copies);
-      threads.parallel_for(place.copies, [&](uint32_t copy, unsigned) {
-        outcomes[copy] =
-            pack_strips(place.shape, rows_of(copy), piece_.host(place.offset + copy * place.shape.bytes()));
+    GOS_TRY(place.shape, strip_shape(rows_of(0)));  // the same of all
+    place.offset = piece_.reserve(place.shape.bytes() * experts.size());
+    fills_.push_back([this, place, experts, rows_of](ThreadPool& threads) -> Status {
+      std::vector<Status> outcomes(experts.size());
+      threads.parallel_for(static_cast<uint32_t>(experts.size()), [&](uint32_t i, unsigned) {
+        outcomes[i] =
+            pack_strips(place.shape, rows_of(experts[i]), piece_.host(place.offset + i * place.shape.bytes()));
       });
       for (Status& outcome : outcomes) GOS_TRY_STATUS(std::move(outcome));
       return {};
@@ -99,6 +99,7 @@ class PieceBuilder {
     return offset;
   }
 
+  uint64_t size_bytes() const { return piece_.size_bytes(); }
   Result<DeviceMemory> send(ThreadPool& threads, const DeviceStream& stream) {
     piece_.begin_filling();
     for (const auto& fill : fills_) GOS_TRY_STATUS(fill(threads));
@@ -121,16 +122,16 @@ struct LayerPlaces {
   }
 };
 
-Result<LayerPlaces> add_layer(const LayerWeights& w, PieceBuilder& builder) {
+Result<LayerPlaces> add_layer(const LayerWeights& w, std::span<const uint32_t> experts, PieceBuilder& builder) {
   LayerPlaces places;
   places.attn_norm = builder.add(w.attn_norm);
-  GOS_TRY(places.qkv, builder.add(1, [&w](uint32_t) {
+  GOS_TRY(places.qkv, builder.add(kNoExpert, [&w](uint32_t) {
     const BiasedRows matrices[] = {{&w.q, w.q_bias.data()}, {&w.k, w.k_bias.data()}, {&w.v, w.v_bias.data()}};
     return halves_of_heads(rows_below_each_other(matrices));
   }));
   places.qkv.shape.order = RowOrder::kHeadHalves;
   places.sinks = builder.add(w.sinks);
-  GOS_TRY(places.o, builder.add(1, [&w](uint32_t) {
+  GOS_TRY(places.o, builder.add(kNoExpert, [&w](uint32_t) {
     const BiasedRows matrix{&w.o, w.o_bias.data()};
     return rows_below_each_other({&matrix, 1});
   }));
@@ -143,7 +144,7 @@ Result<LayerPlaces> add_layer(const LayerWeights& w, PieceBuilder& builder) {
     for (uint32_t e = 0; e < all.experts; ++e) each->push_back(all.expert(e));
     return each;
   };
-  const uint32_t experts = w.gate.experts, units = w.gate.first.rows, outputs = w.down.first.rows;
+  const uint32_t units = w.gate.first.rows, outputs = w.down.first.rows;
   GOS_TRY(places.gate_up,
           builder.add(experts, [&w, units, gate = experts_of(w.gate), up = experts_of(w.up)](uint32_t e) {
             return rows_side_by_side({&(*gate)[e], w.gate_bias.data() + uint64_t{e} * units},
@@ -156,34 +157,62 @@ Result<LayerPlaces> add_layer(const LayerWeights& w, PieceBuilder& builder) {
   return places;
 }
 
+/// Where what is of no layer is in its piece.
+struct OtherPlaces {
+  uint64_t embedding = 0;
+  Floats final_norm;
+  Place lm_head;
+};
+
+Result<OtherPlaces> add_others(const ModelConfig& config, const Weights& weights, PieceBuilder& builder) {
+  OtherPlaces places;
+  places.embedding = builder.add_bytes(weights.embedding, row_bytes(weights.embedding.dtype, config.hidden));
+  places.final_norm = builder.add(weights.final_norm);
+  GOS_TRY(places.lm_head, builder.add(kNoExpert, [&weights](uint32_t) {
+    const BiasedRows matrix{&weights.lm_head, nullptr};
+    return rows_below_each_other({&matrix, 1});
+  }));
+  return places;
+}
+
 }  // namespace
 
+Result<DeviceWeightSizes> DeviceWeights::sizes(const ModelConfig& config, const Weights& weights) {
+  DeviceWeightSizes sizes;
+  for (const LayerWeights& layer : weights.layers) {
+    PieceBuilder builder;
+    GOS_TRY(const LayerPlaces places, add_layer(layer, {}, builder));
+    sizes.expert_bytes.push_back(places.gate_up.shape.bytes() + places.down.shape.bytes());
+    sizes.dense_bytes += builder.size_bytes() + 2 * kAlignment;  // behind the experts of either matrix
+  }
+  PieceBuilder builder;
+  GOS_TRY([[maybe_unused]] const OtherPlaces places, add_others(config, weights, builder));
+  sizes.dense_bytes += builder.size_bytes();
+  return sizes;
+}
+
 Result<DeviceWeights> DeviceWeights::upload(const ModelConfig& config, const Weights& weights, ThreadPool& threads,
-                                            const ProgressFn& progress) {
+                                            const ProgressFn& progress, const ExpertPlacement& placement) {
   GOS_TRY(const DeviceStream stream, DeviceStream::create());
   DeviceWeights out;
   const uint64_t num_steps = weights.layers.size() + 1;
   for (const LayerWeights& layer : weights.layers) {
     PieceBuilder builder;
-    GOS_TRY(const LayerPlaces places, add_layer(layer, builder));
+    const auto index = static_cast<uint32_t>(out.layers_.size());
+    GOS_TRY(const LayerPlaces places, add_layer(layer, placement.on_device(index), builder));
     GOS_TRY(DeviceMemory memory, builder.send(threads, stream));
     out.layers_.push_back(places.on(memory));
     out.memory_.push_back(std::move(memory));
     if (progress) progress("loading", out.layers_.size(), num_steps);
   }
   PieceBuilder builder;
+  GOS_TRY(const OtherPlaces places, add_others(config, weights, builder));
   out.embedding_dtype_ = weights.embedding.dtype;
   out.embedding_row_bytes_ = row_bytes(weights.embedding.dtype, config.hidden);
-  const uint64_t embedding = builder.add_bytes(weights.embedding, out.embedding_row_bytes_);
-  const Floats final_norm = builder.add(weights.final_norm);
-  GOS_TRY(const Place lm_head, builder.add(1, [&weights](uint32_t) {
-    const BiasedRows matrix{&weights.lm_head, nullptr};
-    return rows_below_each_other({&matrix, 1});
-  }));
   GOS_TRY(DeviceMemory memory, builder.send(threads, stream));
-  out.embedding_ = memory.data() + embedding;
-  out.final_norm_ = final_norm.on(memory);
-  out.lm_head_ = lm_head.on(memory);
+  out.embedding_ = memory.data() + places.embedding;
+  out.final_norm_ = places.final_norm.on(memory);
+  out.lm_head_ = places.lm_head.on(memory);
   out.memory_.push_back(std::move(memory));
   if (progress) progress("loading", num_steps, num_steps);
   return out;

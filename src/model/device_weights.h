@@ -6,6 +6,7 @@
 #include "base/thread_pool.h"
 #include "checkpoint/model_config.h"
 #include "kernels/cuda/runtime.h"
+#include "model/expert_placement.h"
 #include "model/weights.h"
 
 namespace gossamer {
@@ -25,16 +26,26 @@ struct DeviceLayer {
   const float* mlp_norm;   // [D]
   const float* router;     // [E, D]
   const float* router_bias;
-  DeviceMatrix gate_up;  // of every expert [2F, D], gate and up side by side
-  DeviceMatrix down;     // of every expert [D, F]
+  DeviceMatrix gate_up;  // of every expert that is on the device [2F, D], gate and up side by side
+  DeviceMatrix down;     // of the same [D, F]
 };
 
-/// All weights of a model on the device in use, each once: packed on the host's threads, layer by layer.
+/// Bytes that weights take on a device.
+struct DeviceWeightSizes {
+  uint64_t dense_bytes = 0;            ///< all but experts, gaps included
+  std::vector<uint64_t> expert_bytes;  ///< [layers] an expert of that layer
+};
+
+/// The weights of a model on the device in use, each once: packed on the host's threads, layer by layer. Experts that
+/// the placement leaves to the host are not among them.
 class DeviceWeights {
  public:
-  /// `weights` are views of the checkpoint. Errors: weights that no kernel takes, no memory on the device.
+  /// Errors: weights that no kernel takes.
+  static Result<DeviceWeightSizes> sizes(const ModelConfig& config, const Weights& weights);
+  /// `weights` are views of the checkpoint. A layer's experts are packed in the placement's order. Errors: weights that
+  /// no kernel takes, no memory on the device.
   static Result<DeviceWeights> upload(const ModelConfig& config, const Weights& weights, ThreadPool& threads,
-                                      const ProgressFn& progress);
+                                      const ProgressFn& progress, const ExpertPlacement& placement);
 
   const DeviceLayer& layer(uint32_t index) const { return layers_[index]; }
   const DeviceMatrix& lm_head() const { return lm_head_; }

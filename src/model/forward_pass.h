@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+
 #include "model/batch.h"
 
 namespace gossamer {
@@ -16,6 +18,8 @@ class ForwardPass {
   /// Takes all memory that batches of so many tokens need, so that none is asked for later. Errors: there is not so
   /// much.
   virtual Status prepare(uint32_t max_tokens) = 0;
+  /// Where the weights are, for people; empty where they are all there.
+  virtual std::string placement() const { return {}; }
   /// See Model::forward(); the batch was checked.
   virtual Result<std::span<const float>> forward(const Batch& batch, ForwardTrace* trace) = 0;
 };

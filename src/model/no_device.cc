@@ -9,7 +9,7 @@ bool has_device_kernels() {
 }
 
 Result<std::string> move_to_device(Model& /*model*/, int /*index*/, ThreadPool& /*threads*/,
-                                   const ProgressFn& /*progress*/) {
+                                   const ProgressFn& /*progress*/, const DeviceLimits& /*limits*/) {
   return make_error(ErrorCode::kUnsupported,
                     "this program was built without kernels for GPUs; ./gossamer setup cuda installs what they need");
 }

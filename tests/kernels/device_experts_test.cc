@@ -20,7 +20,8 @@ using namespace kernels::cuda;
 class DeviceExperts : public DeviceTest {
  protected:
   /// Plans with counts as route() leaves them; everything stays on the device.
-  PlanOp plan_on_device(const std::vector<uint32_t>& indices, uint32_t experts, uint32_t active, uint32_t tile_rows) {
+  PlanOp plan_on_device(const std::vector<uint32_t>& indices, uint32_t experts, uint32_t active, uint32_t tile_rows,
+                        const std::vector<uint32_t>& order = {}, uint32_t num_on_host = 0) {
     std::vector<uint32_t> counts(experts, 0);
     for (const uint32_t expert : indices) ++counts[expert];
     const auto slots = static_cast<uint32_t>(indices.size());
@@ -34,7 +35,9 @@ class DeviceExperts : public DeviceTest {
                 make<ExpertTile>(max_expert_tiles(slots, experts, tile_rows)),
                 make<uint32_t>(1),
                 make<uint32_t>(slots),
-                make<uint32_t>(slots)};
+                make<uint32_t>(slots),
+                order.empty() ? nullptr : upload(order),
+                num_on_host};
     plan_experts(args, stream_.get());
     return args;
   }
@@ -43,10 +46,11 @@ class DeviceExperts : public DeviceTest {
     std::vector<ExpertTile> tiles;
     std::vector<uint32_t> token_of_place, place_of_slot, counts;
   };
-  Planned plan(const std::vector<uint32_t>& indices, uint32_t experts, uint32_t active, uint32_t tile_rows) {
-    const PlanOp args = plan_on_device(indices, experts, active, tile_rows);
+  Planned plan(const std::vector<uint32_t>& indices, uint32_t experts, uint32_t active, uint32_t tile_rows,
+               const std::vector<uint32_t>& order = {}, uint32_t num_on_host = 0) {
+    const PlanOp args = plan_on_device(indices, experts, active, tile_rows, order, num_on_host);
     const uint32_t num_tiles = download(args.num_tiles, 1)[0];
-    EXPECT_LE(num_tiles, max_expert_tiles(args.num_slots, experts, tile_rows));
+    EXPECT_LE(num_tiles, max_expert_tiles(args.num_slots, experts - num_on_host, tile_rows));
     return {download(args.tiles, num_tiles), download(args.token_of_place, args.num_slots),
             download(args.place_of_slot, args.num_slots), download(args.counts, experts)};
   }
@@ -209,6 +213,45 @@ TEST_F(DeviceExperts, RowsOfNanChooseExpertsThatExist) {
   route(args, stream_.get());
   EXPECT_EQ(download(args.indices, kActive), (std::vector<uint32_t>{0, 1, 2, 3}));
   EXPECT_EQ(download(args.counts, kExperts)[3], 1u);
+}
+
+/// Experts in another order, the last of which the host computes: their slots are the last ones, and nobody's tile.
+TEST_F(DeviceExperts, ThoseOfTheHostComeLastAndHaveNoTiles) {
+  std::mt19937 rng(5);
+  for (const uint32_t experts : {5u, 128u})
+    for (const uint32_t num_on_host : {0u, 2u, experts - 1, experts}) {
+      constexpr uint32_t kActive = 4, kTokens = 60, kTileRows = 8;
+      std::vector<uint32_t> order(experts), place_of_expert(experts), indices;
+      for (uint32_t e = 0; e < experts; ++e) order[e] = e;
+      std::shuffle(order.begin(), order.end(), rng);
+      for (uint32_t place = 0; place < experts; ++place) place_of_expert[order[place]] = place;
+      for (uint32_t t = 0; t < kTokens; ++t) {
+        std::set<uint32_t> chosen;
+        while (chosen.size() < kActive) chosen.insert(rng() % experts);
+        indices.insert(indices.end(), chosen.begin(), chosen.end());
+      }
+      const Planned got = plan(indices, experts, kActive, kTileRows, order, num_on_host);
+      EXPECT_EQ(got.counts, std::vector<uint32_t>(experts, 0));
+      std::vector<uint32_t> want(indices.size());
+      for (uint32_t slot = 0; slot < want.size(); ++slot) want[slot] = slot;
+      std::stable_sort(want.begin(), want.end(), [&](uint32_t a, uint32_t b) {
+        return place_of_expert[indices[a]] < place_of_expert[indices[b]];
+      });
+      for (uint32_t place = 0; place < want.size(); ++place) {
+        EXPECT_EQ(got.place_of_slot[want[place]], place);
+        EXPECT_EQ(got.token_of_place[place], want[place] / kActive);
+      }
+      uint32_t place = 0;
+      for (const ExpertTile& tile : got.tiles) {
+        EXPECT_EQ(tile.begin, place);
+        EXPECT_LT(tile.expert, experts - num_on_host);
+        for (; place < tile.end; ++place) ASSERT_EQ(place_of_expert[indices[want[place]]], tile.expert);
+      }
+      const auto of_host = std::count_if(indices.begin(), indices.end(), [&](uint32_t expert) {
+        return place_of_expert[expert] >= experts - num_on_host;
+      });
+      EXPECT_EQ(place + of_host, indices.size());
+    }
 }
 
 TEST_F(DeviceExperts, RouterTakesTheLowerAmongEquals) {

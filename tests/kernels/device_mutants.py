@@ -58,6 +58,8 @@ MUTANTS = [
     ("keys are not rotated", "elementwise.cu", "    if (!is_value) {", "    if (head < args.num_heads) {"),
     ("the higher expert among equals", "experts.cu", "(a == b && of_a < of_b)", "(a == b && of_a > of_b)"),
     ("counts are not cleared", "experts.cu", "    args.counts[expert] = 0;\n", ""),
+    ("the order of experts is forgotten", "experts.cu", "args.order ? args.order[place] : place", "place"),
+    ("the host's experts have tiles", "experts.cu", "place + args.num_on_host < args.experts ? (count", "place < args.experts ? (count"),
     ("a slot is placed twice", "experts.cu", "place += all;", "place += before;"),
     ("a tile ends with its expert's rows or later", "experts.cu", "last < begin + count ? last : begin + count", "last"),
     ("a row of NaN chooses experts that are not there", "experts.cu", "if (expert >= args.experts) expert = choice;", "if (expert >= args.experts) expert = args.experts + choice;"),

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kernels/cuda/runtime.h"
+#include "support/emulated_copies.h"
 #include "support/emulated_device.h"
 
 struct CUgraphExec_st {
@@ -21,6 +22,11 @@ struct CUgraphExec_st {
 };
 struct CUstream_st {
   CUgraphExec_st* recording = nullptr;  // null: work is done at once
+  gossamer::emulated::PendingCopies copies;
+};
+struct CUevent_st {
+  CUstream_st* stream = nullptr;
+  uint64_t num_copies = 0;
 };
 
 namespace gossamer::emulated {
@@ -119,9 +125,11 @@ Result<PinnedMemory> PinnedMemory::allocate(uint64_t bytes) {
   memory.memory_.reset(allocate_poisoned(bytes));
   if (!memory.memory_) return make_error(ErrorCode::kIo, "no memory");
   memory.size_bytes_ = bytes;
+  emulated::know_pinned(memory.data(), bytes);
   return memory;
 }
 void PinnedMemory::Free::operator()(std::byte* memory) const {
+  emulated::forget_pinned(memory);
   std::free(memory);
 }
 
@@ -134,16 +142,34 @@ void DeviceStream::Destroy::operator()(Stream stream) const {
   delete stream;
 }
 void DeviceStream::copy_to_device(void* to, const void* from, uint64_t bytes) const {
-  if (bytes > 0) emulated::copy(get(), [=] { std::memcpy(to, from, bytes); });
+  emulated::copy(get(), [=, stream = get()] { stream->copies.to_device(to, from, bytes); });
 }
 void DeviceStream::copy_to_host(void* to, const void* from, uint64_t bytes) const {
-  if (bytes > 0) emulated::copy(get(), [=] { std::memcpy(to, from, bytes); });
+  emulated::copy(get(), [=, stream = get()] { stream->copies.to_host(to, from, bytes); });
 }
 void DeviceStream::fill(void* to, uint8_t value, uint64_t bytes) const {
   if (bytes > 0) emulated::copy(get(), [=] { std::memset(to, value, bytes); });
 }
 Status DeviceStream::synchronize() const {
   emulated::check_not_recording("somebody waits");
+  get()->copies.finish(get()->copies.num_begun());
+  return {};
+}
+
+Result<DeviceEvent> DeviceEvent::create() {
+  DeviceEvent event;
+  event.event_.reset(new CUevent_st);
+  return event;
+}
+void DeviceEvent::Destroy::operator()(CUevent_st* event) const {
+  delete event;
+}
+void DeviceEvent::record(const DeviceStream& stream) const {
+  event_->stream = stream.get();
+  event_->num_copies = stream.get()->copies.num_begun();
+}
+Status DeviceEvent::synchronize() const {
+  if (event_->stream) event_->stream->copies.finish(event_->num_copies);
   return {};
 }
 

@@ -142,40 +142,46 @@ __global__ void __launch_bounds__(kThreads) route_and_plan(RouteOp route, PlanOp
   if (threadIdx.x < 32) plan_few(plan, shared);
 }
 
-/// One block: where each expert's slots begin, and the tiles.
+/// The expert that comes at that place.
+__device__ __forceinline__ uint32_t expert_at(const PlanOp& args, uint32_t place) {
+  return args.order ? args.order[place] : place;
+}
+
+/// One block: where each expert's slots begin, and the tiles. A thread has a place in the order of experts.
 __global__ void __launch_bounds__(kMostExperts) plan_tiles(PlanOp args) {
   wait_for_kernels_before();
   let_next_kernel_begin();
   auto* slots = static_cast<uint32_t*>(shared_memory());  // [E] of each expert; then its tiles
   uint32_t* tiles = slots + kMostExperts;
-  const uint32_t expert = threadIdx.x;
-  const uint32_t count = expert < args.experts ? args.counts[expert] : 0;
-  slots[expert] = count;
-  tiles[expert] = (count + args.tile_rows - 1) / args.tile_rows;
+  const uint32_t place = threadIdx.x;
+  const uint32_t expert = place < args.experts ? expert_at(args, place) : 0;
+  const uint32_t count = place < args.experts ? args.counts[expert] : 0;
+  slots[place] = count;
+  tiles[place] = place + args.num_on_host < args.experts ? (count + args.tile_rows - 1) / args.tile_rows : 0;
   block_barrier();
   uint32_t begin = 0, tile = 0;
-  for (uint32_t before = 0; before < expert; ++before) {
+  for (uint32_t before = 0; before < place; ++before) {
     begin += slots[before];
     tile += tiles[before];
   }
-  if (expert < args.experts) {
-    args.begins[expert] = begin;
+  if (place < args.experts) {
+    args.begins[place] = begin;
     args.counts[expert] = 0;
   }
-  for (uint32_t i = 0; i < tiles[expert]; ++i) {
+  for (uint32_t i = 0; i < tiles[place]; ++i) {
     const uint32_t first = begin + i * args.tile_rows, last = first + args.tile_rows;
-    args.tiles[tile + i] = {expert, first, last < begin + count ? last : begin + count};
+    args.tiles[tile + i] = {place, first, last < begin + count ? last : begin + count};
   }
-  if (expert == kMostExperts - 1) *args.num_tiles = tile + tiles[expert];
+  if (place == kMostExperts - 1) *args.num_tiles = tile + tiles[place];
 }
 
-/// Block: an expert, which looks for its slots in order.
+/// Block: an expert, by its place in the order, which looks for its slots in order.
 __global__ void __launch_bounds__(kThreads) place_slots(PlanOp args) {
   wait_for_kernels_before();
   let_next_kernel_begin();
   auto* of_warps = static_cast<uint32_t*>(shared_memory());  // [warps]
-  const uint32_t expert = blockIdx.x, lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-  uint32_t place = args.begins[expert];
+  const uint32_t expert = expert_at(args, blockIdx.x), lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+  uint32_t place = args.begins[blockIdx.x];
   for (uint32_t first = 0; first < args.num_slots; first += kThreads) {
     const uint32_t slot = first + threadIdx.x;
     const bool is_mine = slot < args.num_slots && args.indices[slot] == expert;

@@ -171,4 +171,22 @@ void DeviceGraph::launch(const DeviceStream& stream) const {
   cudaGraphLaunch(graph_.get(), stream.get());
 }
 
+Result<DeviceEvent> DeviceEvent::create() {
+  cudaEvent_t made = nullptr;
+  GOS_TRY_STATUS(check(cudaEventCreateWithFlags(&made, cudaEventDisableTiming), "make an event"));
+  DeviceEvent event;
+  event.event_.reset(made);
+  return Result<DeviceEvent>(std::move(event));
+}
+void DeviceEvent::Destroy::operator()(CUevent_st* event) const {
+  cudaEventDestroy(event);
+}
+void DeviceEvent::record(const DeviceStream& stream) const {
+  cudaEventRecord(event_.get(), stream.get());
+}
+Status DeviceEvent::synchronize() const {
+  GOS_TRY_STATUS(check(cudaGetLastError(), "start a kernel"));
+  return check(cudaEventSynchronize(event_.get()), "compute");
+}
+
 }  // namespace gossamer::kernels::cuda

@@ -12,6 +12,7 @@
 #include "kernels/cuda/step_ops.h"
 
 struct CUgraphExec_st;
+struct CUevent_st;
 
 namespace gossamer::kernels::cuda {
 
@@ -137,6 +138,22 @@ class DeviceGraph {
     void operator()(CUgraphExec_st* graph) const;
   };
   std::unique_ptr<CUgraphExec_st, Destroy> graph_;
+};
+
+/// A point of a stream's work that the host can wait for while the device goes on.
+class DeviceEvent {
+ public:
+  static Result<DeviceEvent> create();
+  /// From now on it is everything that the stream was given before.
+  void record(const DeviceStream& stream) const;
+  /// Waits until that is done. Errors: the device failed, there or before.
+  Status synchronize() const;
+
+ private:
+  struct Destroy {
+    void operator()(CUevent_st* event) const;
+  };
+  std::unique_ptr<CUevent_st, Destroy> event_;
 };
 
 }  // namespace gossamer::kernels::cuda

@@ -15,7 +15,7 @@ namespace gossamer::kernels::cuda {
 
 using Stream = CUstream_st*;  ///< cudaStream_t
 
-/// Rows of experts' slots [begin, end) that meet the same expert together.
+/// Rows of experts' slots [begin, end) that meet the same expert together: the one at that place among the strips.
 struct ExpertTile {
   uint32_t expert, begin, end;
 };
@@ -162,16 +162,20 @@ struct RouteOp {
 void route(const RouteOp& args, Stream stream);
 
 /// Slots of experts: choice c of token t is slot t * A + c. Puts them in the order of experts, and within one in order.
+/// Where some experts are not on the device they come last: tiles name places in the order, as strips are packed, and
+/// nobody computes the slots of the last `num_on_host`.
 struct PlanOp {
   const uint32_t* indices;  // [slots]
   uint32_t num_slots, experts, active;
   uint32_t tile_rows;
-  uint32_t* counts;          // [E]; zero again afterwards
-  uint32_t* begins;          // [E]
-  ExpertTile* tiles;         // [max_tiles(num_slots, experts, tile_rows)]
-  uint32_t* num_tiles;       // [1]
-  uint32_t* token_of_place;  // [slots]
-  uint32_t* place_of_slot;   // [slots]
+  uint32_t* counts;                 // [E]; zero again afterwards
+  uint32_t* begins;                 // [E] of each place in the order
+  ExpertTile* tiles;                // [max_tiles(num_slots, experts, tile_rows)]
+  uint32_t* num_tiles;              // [1]
+  uint32_t* token_of_place;         // [slots]
+  uint32_t* place_of_slot;          // [slots]
+  const uint32_t* order = nullptr;  // [E] a permutation; null: as they are numbered
+  uint32_t num_on_host = 0;
 };
 void plan_experts(const PlanOp& args, Stream stream);
 

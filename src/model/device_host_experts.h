@@ -1,0 +1,64 @@
+#pragma once
+
+#include <memory>
+
+#include "kernels/cuda/runtime.h"
+#include "model/host_experts.h"
+
+namespace gossamer {
+
+/// Experts in host memory as a device's step uses them: it asks for them when a layer's choices are known, goes on with
+/// its own, and has the answer before they are combined. One layer at a time.
+///
+/// What goes to and fro is in pinned memory, a piece for each direction. Nobody writes to a piece that is read: the
+/// host waits for the layer's questions, and everything that it sent before is behind these in the stream's order.
+class DeviceHostExperts {
+ public:
+  /// `use` has what was counted before and counts on; it is written to `file` at the end where that has a path.
+  static Result<std::unique_ptr<DeviceHostExperts>> make(ExpertPlacement placement,
+                                                         std::unique_ptr<HostExperts> experts, ExpertUse use,
+                                                         ExpertUseFile file, uint32_t hidden, uint32_t active);
+  ~DeviceHostExperts();
+  DeviceHostExperts(const DeviceHostExperts&) = delete;
+  DeviceHostExperts& operator=(const DeviceHostExperts&) = delete;
+
+  /// The order in which the device computes a layer's experts, on the device; see PlanOp.
+  const uint32_t* order(uint32_t layer) const { return orders_.as<uint32_t>() + uint64_t{layer} * num_experts_; }
+  uint32_t num_on_host(uint32_t layer) const { return static_cast<uint32_t>(placement_.on_host(layer).size()); }
+  const ExpertPlacement& placement() const { return placement_; }
+  const HostExperts& experts() const { return *experts_; }
+  const ExpertUse& use() const { return use_; }
+
+  /// Memory for batches of so many tokens; nothing of an earlier one may be under way. Errors: there is not so much.
+  Status reserve(uint32_t num_tokens);
+  /// Sends normed rows and choices (on the device) to the host; waits for nothing.
+  void ask(const kernels::cuda::DeviceStream& stream, const HostExperts::Rows& normed, const uint32_t* choices,
+           uint32_t num_tokens);
+  /// Waits for what ask() sent, computes, and sends the rows to their places in `contracted` [T * A, D], which are the
+  /// last ones: the host's experts end the order. Errors: the device failed.
+  Status answer(const kernels::cuda::DeviceStream& stream, uint32_t layer, float* contracted);
+
+ private:
+  DeviceHostExperts(ExpertPlacement placement, std::unique_ptr<HostExperts> experts, ExpertUse use, ExpertUseFile file,
+                    uint32_t hidden, uint32_t active);
+  Status send_orders();
+
+  ExpertPlacement placement_;
+  std::unique_ptr<HostExperts> experts_;
+  ExpertUse use_;
+  ExpertUseFile file_;
+  uint32_t hidden_, active_, num_experts_;
+  bool has_counted_ = false;
+  kernels::cuda::DeviceMemory orders_;  // [layers, E]
+  kernels::cuda::DeviceEvent asked_event_;
+
+  uint32_t max_tokens_ = 0;
+  kernels::cuda::PinnedMemory questions_, answers_;
+  uint32_t* choices_ = nullptr;  // [T, A], of questions_
+  uint16_t* normed_ = nullptr;   // [T, stride], of questions_
+  // What was asked.
+  HostExperts::Rows rows_{};
+  uint32_t num_tokens_ = 0;
+};
+
+}  // namespace gossamer
