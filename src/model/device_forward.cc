@@ -35,8 +35,14 @@ Result<std::unique_ptr<DeviceForward>> DeviceForward::make(const ModelConfig& co
                                                            const ProgressFn& progress) {
   GOS_TRY_STATUS(check_shape(config));
   GOS_TRY(DeviceWeights on_device, DeviceWeights::upload(config, weights, threads, progress));
+  return make_with(config, std::move(on_device), rope);
+}
+
+Result<std::unique_ptr<DeviceForward>> DeviceForward::make_with(const ModelConfig& config, DeviceWeights weights,
+                                                                const kernels::RopeParams& rope) {
+  GOS_TRY_STATUS(check_shape(config));
   GOS_TRY(DeviceStream stream, DeviceStream::create());
-  std::unique_ptr<DeviceForward> made(new DeviceForward(config, std::move(on_device), std::move(stream)));
+  std::unique_ptr<DeviceForward> made(new DeviceForward(config, std::move(weights), std::move(stream)));
   kernels::RopeTable table(rope);
   table.reserve(config.max_context);
   const uint64_t bytes = uint64_t{config.max_context} * kHeadDim / 2 * sizeof(float);

@@ -1,9 +1,10 @@
 /// A GPU of plain memory: what kernels/cuda/runtime.h promises, where the kernels are emulated.
 
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 
-#include "kernels/cuda/runtime.h"
+#include "kernels/cuda/device_facts.h"
 
 struct CUstream_st {};
 
@@ -22,6 +23,9 @@ std::byte* allocate_poisoned(uint64_t bytes) {
 
 Result<std::vector<DeviceInfo>> list_devices() {
   return std::vector<DeviceInfo>{{0, "emulated", 80, 2, uint64_t{8} << 30, uint64_t{8} << 30}};
+}
+Result<DeviceFacts> facts_of(int /*device_index*/) {
+  return DeviceFacts{13000, 13000, 1e9, 1e9, 512, 1 << 20};
 }
 Status use_device(int /*index*/) {
   return {};
@@ -72,6 +76,27 @@ void DeviceStream::fill(void* to, uint8_t value, uint64_t bytes) const {
 }
 Status DeviceStream::synchronize() const {
   return {};
+}
+
+struct DeviceTimer::Events {
+  std::chrono::steady_clock::time_point begin, end;
+};
+Result<DeviceTimer> DeviceTimer::create() {
+  DeviceTimer timer;
+  timer.events_.reset(new Events);
+  return timer;
+}
+void DeviceTimer::Destroy::operator()(Events* events) const {
+  delete events;
+}
+void DeviceTimer::start(const DeviceStream& /*stream*/) {
+  events_->begin = std::chrono::steady_clock::now();
+}
+void DeviceTimer::stop(const DeviceStream& /*stream*/) {
+  events_->end = std::chrono::steady_clock::now();
+}
+Result<double> DeviceTimer::microseconds() {
+  return std::chrono::duration<double, std::micro>(events_->end - events_->begin).count();
 }
 
 }  // namespace gossamer::kernels::cuda
