@@ -64,14 +64,21 @@ Result<std::unique_ptr<DeviceForward>> DeviceForward::make(const ModelConfig& co
   if (limits.weight_bytes > 0) kept = read_expert_use(limits.use, config.num_layers, config.num_experts);
   GOS_TRY(ExpertPlacement placement, place_experts(config, weights, limits, kept.use));
   GOS_TRY(DeviceWeights on_device, DeviceWeights::upload(config, weights, threads, progress, placement));
-  GOS_TRY(DeviceStream stream, DeviceStream::create());
-  std::unique_ptr<DeviceForward> made(new DeviceForward(config, std::move(on_device), std::move(stream)));
+  GOS_TRY(std::unique_ptr<DeviceForward> made, make_with(config, std::move(on_device), rope));
   if (placement.num_on_host() > 0) {
     if (kept.damaged)
       made->expert_use_note_ = fmt::format("; {} is damaged, so the use of experts is counted anew", limits.use.path);
     GOS_TRY(made->host_experts_,
             make_host_experts(config, weights, std::move(placement), std::move(kept.use), threads, progress, limits));
   }
+  return made;
+}
+
+Result<std::unique_ptr<DeviceForward>> DeviceForward::make_with(const ModelConfig& config, DeviceWeights weights,
+                                                                const kernels::RopeParams& rope) {
+  GOS_TRY_STATUS(check_shape(config));
+  GOS_TRY(DeviceStream stream, DeviceStream::create());
+  std::unique_ptr<DeviceForward> made(new DeviceForward(config, std::move(weights), std::move(stream)));
   kernels::RopeTable table(rope);
   table.reserve(config.max_context);
   const uint64_t bytes = uint64_t{config.max_context} * kHeadDim / 2 * sizeof(float);
@@ -340,8 +347,8 @@ PlanOp DeviceForward::route_and_plan(uint32_t layer) {
   }
   kernels::cuda::route(route, stream_.get());
   if (host_experts_)
-    host_experts_->ask(stream_, {work_.normed, route.padded, route.to_bf16 ? Dtype::kBf16 : Dtype::kF16},
-                       work_.indices, num_tokens_);
+    host_experts_->ask(stream_, {work_.normed, route.padded, route.to_bf16 ? Dtype::kBf16 : Dtype::kF16}, work_.indices,
+                       num_tokens_);
   kernels::cuda::plan_experts(plan, stream_.get());
   return plan;
 }

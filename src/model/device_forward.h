@@ -21,6 +21,9 @@ class DeviceForward : public ForwardPass {
   static Result<std::unique_ptr<DeviceForward>> make(const ModelConfig& config, const Weights& weights,
                                                      const kernels::RopeParams& rope, ThreadPool& threads,
                                                      const ProgressFn& progress, const DeviceLimits& limits = {});
+  /// With weights that are there already.
+  static Result<std::unique_ptr<DeviceForward>> make_with(const ModelConfig& config, DeviceWeights weights,
+                                                          const kernels::RopeParams& rope);
 
   /// Pages of a cache on the device, and some more in which a long chunk of a prompt keeps what nobody needs later.
   Result<KvMemory> allocate_kv(const kernels::KvLayout& layout, const KvShape& shape,

@@ -7,6 +7,7 @@
 #include "checkpoint/model_config.h"
 #include "kernels/cuda/runtime.h"
 #include "model/expert_placement.h"
+#include "model/synthetic_model.h"
 #include "model/weights.h"
 
 namespace gossamer {
@@ -46,6 +47,10 @@ class DeviceWeights {
   /// no kernel takes, no memory on the device.
   static Result<DeviceWeights> upload(const ModelConfig& config, const Weights& weights, ThreadPool& threads,
                                       const ProgressFn& progress, const ExpertPlacement& placement);
+  /// Random weights with the shapes of `config`, made on the device: no file, no copy from the host. Errors: no memory
+  /// on the device.
+  static Result<DeviceWeights> synthetic(const ModelConfig& config, const SyntheticModel& model,
+                                         const ProgressFn& progress);
 
   const DeviceLayer& layer(uint32_t index) const { return layers_[index]; }
   const DeviceMatrix& lm_head() const { return lm_head_; }

@@ -3,11 +3,13 @@
 #include "support/emulated_runtime.h"
 
 #include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <vector>
 
+#include "kernels/cuda/device_facts.h"
 #include "kernels/cuda/runtime.h"
 #include "support/emulated_copies.h"
 #include "support/emulated_device.h"
@@ -87,6 +89,9 @@ std::byte* allocate_poisoned(uint64_t bytes) {
 
 Result<std::vector<DeviceInfo>> list_devices() {
   return std::vector<DeviceInfo>{{0, "emulated", 80, 2, emulated::device_bytes, free_device_bytes()}};
+}
+Result<DeviceFacts> facts_of(int /*device_index*/) {
+  return DeviceFacts{13000, 13000, 1e9, 1e9, 512, 1 << 20};
 }
 Status use_device(int /*index*/) {
   return {};
@@ -195,6 +200,27 @@ void DeviceGraph::launch(const DeviceStream& stream) const {
     if (work.copy) work.copy();
     emulated::run_overlapping(work.launches);
   }
+}
+
+struct DeviceTimer::Events {
+  std::chrono::steady_clock::time_point begin, end;
+};
+Result<DeviceTimer> DeviceTimer::create() {
+  DeviceTimer timer;
+  timer.events_.reset(new Events);
+  return timer;
+}
+void DeviceTimer::Destroy::operator()(Events* events) const {
+  delete events;
+}
+void DeviceTimer::start(const DeviceStream& /*stream*/) {
+  events_->begin = std::chrono::steady_clock::now();
+}
+void DeviceTimer::stop(const DeviceStream& /*stream*/) {
+  events_->end = std::chrono::steady_clock::now();
+}
+Result<double> DeviceTimer::microseconds() {
+  return std::chrono::duration<double, std::micro>(events_->end - events_->begin).count();
 }
 
 }  // namespace gossamer::kernels::cuda

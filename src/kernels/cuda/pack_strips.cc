@@ -6,7 +6,6 @@
 namespace gossamer::kernels::cuda {
 namespace {
 
-constexpr uint32_t kScaleOfCodes = 14;   // codes in half precision are 2^14 times too small
 constexpr uint32_t kHighestScale = 240;  // 2^113: with kScaleOfCodes still a float
 
 /// One row as its strip keeps it, padded with zeros to whole steps.

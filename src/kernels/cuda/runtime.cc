@@ -189,4 +189,33 @@ Status DeviceEvent::synchronize() const {
   return check(cudaEventSynchronize(event_.get()), "compute");
 }
 
+struct DeviceTimer::Events {
+  cudaEvent_t begin = nullptr, end = nullptr;
+};
+Result<DeviceTimer> DeviceTimer::create() {
+  DeviceTimer timer;
+  timer.events_.reset(new Events);
+  GOS_TRY_STATUS(check(cudaEventCreate(&timer.events_->begin), "make an event"));
+  GOS_TRY_STATUS(check(cudaEventCreate(&timer.events_->end), "make an event"));
+  return Result<DeviceTimer>(std::move(timer));
+}
+void DeviceTimer::Destroy::operator()(Events* events) const {
+  if (events->begin) cudaEventDestroy(events->begin);
+  if (events->end) cudaEventDestroy(events->end);
+  delete events;
+}
+void DeviceTimer::start(const DeviceStream& stream) {
+  cudaEventRecord(events_->begin, stream.get());
+}
+void DeviceTimer::stop(const DeviceStream& stream) {
+  cudaEventRecord(events_->end, stream.get());
+}
+Result<double> DeviceTimer::microseconds() {
+  GOS_TRY_STATUS(check(cudaGetLastError(), "start a kernel"));
+  GOS_TRY_STATUS(check(cudaEventSynchronize(events_->end), "compute"));
+  float milliseconds = 0;
+  GOS_TRY_STATUS(check(cudaEventElapsedTime(&milliseconds, events_->begin, events_->end), "tell the time"));
+  return static_cast<double>(milliseconds) * 1e3;
+}
+
 }  // namespace gossamer::kernels::cuda

@@ -156,4 +156,21 @@ class DeviceEvent {
   std::unique_ptr<CUevent_st, Destroy> event_;
 };
 
+/// Time between two points of a stream, as the device itself counts it.
+class DeviceTimer {
+ public:
+  static Result<DeviceTimer> create();
+  void start(const DeviceStream& stream);
+  void stop(const DeviceStream& stream);
+  /// Waits for both points. Errors: as DeviceStream::synchronize().
+  Result<double> microseconds();
+
+ private:
+  struct Events;
+  struct Destroy {
+    void operator()(Events* events) const;
+  };
+  std::unique_ptr<Events, Destroy> events_;
+};
+
 }  // namespace gossamer::kernels::cuda

@@ -35,6 +35,8 @@ enum class StripFormat : uint8_t { kBf16, kF16, kQ8, kMxfp4 };
 inline constexpr uint32_t kStripRows = 16;
 inline constexpr uint32_t kStepCols = 64;
 
+inline constexpr uint32_t kScaleOfCodes = 14;  // codes in half precision are 2^14 times too small
+
 constexpr uint32_t mxfp4_number_shift(uint32_t pair) {
   return 3 * pair;
 }
