@@ -1,5 +1,6 @@
 /// A GPU of plain memory: what kernels/cuda/runtime.h promises, where the kernels are emulated.
 
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 
@@ -25,6 +26,9 @@ Result<std::vector<DeviceInfo>> list_devices() {
 }
 Status use_device(int /*index*/) {
   return {};
+}
+Result<DeviceInfo> device_in_use() {
+  return list_devices()->front();
 }
 
 uint64_t free_device_bytes() {
@@ -72,6 +76,27 @@ void DeviceStream::fill(void* to, uint8_t value, uint64_t bytes) const {
 }
 Status DeviceStream::synchronize() const {
   return {};
+}
+
+struct DeviceTimer::Events {
+  std::chrono::steady_clock::time_point begin, end;
+};
+Result<DeviceTimer> DeviceTimer::create() {
+  DeviceTimer timer;
+  timer.events_.reset(new Events);
+  return timer;
+}
+void DeviceTimer::Destroy::operator()(Events* events) const {
+  delete events;
+}
+void DeviceTimer::start(const DeviceStream& /*stream*/) {
+  events_->begin = std::chrono::steady_clock::now();
+}
+void DeviceTimer::stop(const DeviceStream& /*stream*/) {
+  events_->end = std::chrono::steady_clock::now();
+}
+Result<double> DeviceTimer::microseconds() {
+  return std::chrono::duration<double, std::micro>(events_->end - events_->begin).count();
 }
 
 }  // namespace gossamer::kernels::cuda

@@ -5,12 +5,27 @@
 namespace gossamer::kernels::cuda {
 namespace {
 
-constexpr int kLeastCapability = 80;
+constexpr int kLeastMajor = 8;  // of the compute capability
 
 Status check(cudaError_t error, const char* what) {
   if (error == cudaSuccess) return {};
   return make_error(error == cudaErrorMemoryAllocation ? ErrorCode::kBusy : ErrorCode::kIo, "the GPU cannot {}: {}",
                     what, cudaGetErrorString(error));
+}
+
+/// It is in use afterwards.
+Result<DeviceInfo> describe(int index) {
+  cudaDeviceProp properties;
+  GOS_TRY_STATUS(check(cudaGetDeviceProperties(&properties, index), "tell what it is"));
+  size_t free_bytes = 0, total_bytes = 0;
+  GOS_TRY_STATUS(check(cudaSetDevice(index), "be used"));
+  GOS_TRY_STATUS(check(cudaMemGetInfo(&free_bytes, &total_bytes), "tell how much memory it has"));
+  return DeviceInfo{index,
+                    properties.name,
+                    static_cast<uint32_t>(properties.major * 10 + properties.minor),
+                    static_cast<uint32_t>(properties.multiProcessorCount),
+                    total_bytes,
+                    free_bytes};
 }
 
 }  // namespace
@@ -25,15 +40,11 @@ Result<std::vector<DeviceInfo>> list_devices() {
     return make_error(ErrorCode::kUnsupported, "there is no NVIDIA GPU: {}", cudaGetErrorString(error));
   std::vector<DeviceInfo> devices;
   for (int index = 0; index < count; ++index) {
-    cudaDeviceProp properties;
-    GOS_TRY_STATUS(check(cudaGetDeviceProperties(&properties, index), "tell what it is"));
-    const int capability = properties.major * 10 + properties.minor;
-    if (capability < kLeastCapability) continue;
-    size_t free_bytes = 0, total_bytes = 0;
-    GOS_TRY_STATUS(check(cudaSetDevice(index), "be used"));
-    GOS_TRY_STATUS(check(cudaMemGetInfo(&free_bytes, &total_bytes), "tell how much memory it has"));
-    devices.push_back({index, properties.name, static_cast<uint32_t>(capability),
-                       static_cast<uint32_t>(properties.multiProcessorCount), total_bytes, free_bytes});
+    int major = 0;
+    GOS_TRY_STATUS(check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, index), "tell what it is"));
+    if (major < kLeastMajor) continue;
+    GOS_TRY(DeviceInfo device, describe(index));
+    devices.push_back(std::move(device));
   }
   if (devices.empty())
     return make_error(ErrorCode::kUnsupported, "no GPU here has compute capability 8.0 (Ampere) or newer");
@@ -42,6 +53,12 @@ Result<std::vector<DeviceInfo>> list_devices() {
 
 Status use_device(int index) {
   return check(cudaSetDevice(index), "be used");
+}
+
+Result<DeviceInfo> device_in_use() {
+  int index = 0;
+  GOS_TRY_STATUS(check(cudaGetDevice(&index), "be found"));
+  return describe(index);
 }
 
 uint64_t free_device_bytes() {
@@ -98,6 +115,35 @@ void DeviceStream::fill(void* to, uint8_t value, uint64_t bytes) const {
 Status DeviceStream::synchronize() const {
   GOS_TRY_STATUS(check(cudaGetLastError(), "start a kernel"));
   return check(cudaStreamSynchronize(get()), "compute");
+}
+
+struct DeviceTimer::Events {
+  cudaEvent_t begin = nullptr, end = nullptr;
+};
+Result<DeviceTimer> DeviceTimer::create() {
+  DeviceTimer timer;
+  timer.events_.reset(new Events);
+  GOS_TRY_STATUS(check(cudaEventCreate(&timer.events_->begin), "make an event"));
+  GOS_TRY_STATUS(check(cudaEventCreate(&timer.events_->end), "make an event"));
+  return Result<DeviceTimer>(std::move(timer));
+}
+void DeviceTimer::Destroy::operator()(Events* events) const {
+  if (events->begin) cudaEventDestroy(events->begin);
+  if (events->end) cudaEventDestroy(events->end);
+  delete events;
+}
+void DeviceTimer::start(const DeviceStream& stream) {
+  cudaEventRecord(events_->begin, stream.get());
+}
+void DeviceTimer::stop(const DeviceStream& stream) {
+  cudaEventRecord(events_->end, stream.get());
+}
+Result<double> DeviceTimer::microseconds() {
+  GOS_TRY_STATUS(check(cudaGetLastError(), "start a kernel"));
+  GOS_TRY_STATUS(check(cudaEventSynchronize(events_->end), "compute"));
+  float milliseconds = 0;
+  GOS_TRY_STATUS(check(cudaEventElapsedTime(&milliseconds, events_->begin, events_->end), "tell the time"));
+  return static_cast<double>(milliseconds) * 1e3;
 }
 
 }  // namespace gossamer::kernels::cuda

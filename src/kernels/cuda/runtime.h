@@ -26,6 +26,8 @@ struct DeviceInfo {
 Result<std::vector<DeviceInfo>> list_devices();
 /// Computes on this one from now on, on this thread and on every stream that is made on it.
 Status use_device(int index);
+/// The one that use_device() named last on this thread; what is free is as of now.
+Result<DeviceInfo> device_in_use();
 
 /// Of the device in use.
 uint64_t free_device_bytes();
@@ -109,6 +111,23 @@ class DeviceStream {
     void operator()(Stream stream) const;
   };
   std::unique_ptr<CUstream_st, Destroy> stream_;
+};
+
+/// Time between two points of a stream, as the device itself counts it.
+class DeviceTimer {
+ public:
+  static Result<DeviceTimer> create();
+  void start(const DeviceStream& stream);
+  void stop(const DeviceStream& stream);
+  /// Waits for both points. Errors: as DeviceStream::synchronize().
+  Result<double> microseconds();
+
+ private:
+  struct Events;
+  struct Destroy {
+    void operator()(Events* events) const;
+  };
+  std::unique_ptr<Events, Destroy> events_;
 };
 
 }  // namespace gossamer::kernels::cuda
