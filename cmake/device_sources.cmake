@@ -1,5 +1,5 @@
 # What computes on a GPU: compiled by nvcc into the program where it is built for GPUs, else for the emulated device of
-# the tests. Kernels are relative to src/kernels/cuda, the model's part to src/model.
+# the tests. Kernels and their host code are relative to src/kernels/cuda, the model's part to src/model.
 set(GOSSAMER_DEVICE_KERNELS
   attention.cu
   choose.cu
@@ -7,9 +7,21 @@ set(GOSSAMER_DEVICE_KERNELS
   experts.cu
   few_tokens.cu
   products.cu
+  roof_kernels.cu
+  selftest/probes.cu
   synthetic.cu)
-set(GOSSAMER_DEVICE_PACKING
-  pack_strips.cc)
+set(GOSSAMER_DEVICE_HOST
+  pack_strips.cc
+  roof.cc
+  roof_launches.cc
+  selftest/arithmetic_checks.cc
+  selftest/attention_checks.cc
+  selftest/checks.cc
+  selftest/choice_checks.cc
+  selftest/elementwise_checks.cc
+  selftest/expert_checks.cc
+  selftest/product_checks.cc
+  selftest/product_data.cc)
 set(GOSSAMER_DEVICE_MODEL
   device_forward.cc
   device_host_experts.cc

@@ -96,6 +96,9 @@ Result<DeviceFacts> facts_of(int /*device_index*/) {
 Status use_device(int /*index*/) {
   return {};
 }
+Result<DeviceInfo> device_in_use() {
+  return list_devices()->front();
+}
 
 uint64_t free_device_bytes() {
   const uint64_t taken = allocated_bytes;

@@ -11,7 +11,7 @@
 namespace gossamer::kernels::cuda {
 namespace {
 
-constexpr int kLeastCapability = 80;
+constexpr int kLeastMajor = 8;  // of the compute capability
 constexpr int kOverlapCapability = 90;
 
 std::atomic<bool> overlap{false};
@@ -21,6 +21,21 @@ Status check(cudaError_t error, const char* what) {
   if (error == cudaSuccess) return {};
   return make_error(error == cudaErrorMemoryAllocation ? ErrorCode::kBusy : ErrorCode::kIo, "the GPU cannot {}: {}",
                     what, cudaGetErrorString(error));
+}
+
+/// It is in use afterwards.
+Result<DeviceInfo> describe(int index) {
+  cudaDeviceProp properties;
+  GOS_TRY_STATUS(check(cudaGetDeviceProperties(&properties, index), "tell what it is"));
+  size_t free_bytes = 0, total_bytes = 0;
+  GOS_TRY_STATUS(check(cudaSetDevice(index), "be used"));
+  GOS_TRY_STATUS(check(cudaMemGetInfo(&free_bytes, &total_bytes), "tell how much memory it has"));
+  return DeviceInfo{index,
+                    properties.name,
+                    static_cast<uint32_t>(properties.major * 10 + properties.minor),
+                    static_cast<uint32_t>(properties.multiProcessorCount),
+                    total_bytes,
+                    free_bytes};
 }
 
 }  // namespace
@@ -35,15 +50,11 @@ Result<std::vector<DeviceInfo>> list_devices() {
     return make_error(ErrorCode::kUnsupported, "there is no NVIDIA GPU: {}", cudaGetErrorString(error));
   std::vector<DeviceInfo> devices;
   for (int index = 0; index < count; ++index) {
-    cudaDeviceProp properties;
-    GOS_TRY_STATUS(check(cudaGetDeviceProperties(&properties, index), "tell what it is"));
-    const int capability = properties.major * 10 + properties.minor;
-    if (capability < kLeastCapability) continue;
-    size_t free_bytes = 0, total_bytes = 0;
-    GOS_TRY_STATUS(check(cudaSetDevice(index), "be used"));
-    GOS_TRY_STATUS(check(cudaMemGetInfo(&free_bytes, &total_bytes), "tell how much memory it has"));
-    devices.push_back({index, properties.name, static_cast<uint32_t>(capability),
-                       static_cast<uint32_t>(properties.multiProcessorCount), total_bytes, free_bytes});
+    int major = 0;
+    GOS_TRY_STATUS(check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, index), "tell what it is"));
+    if (major < kLeastMajor) continue;
+    GOS_TRY(DeviceInfo device, describe(index));
+    devices.push_back(std::move(device));
   }
   if (devices.empty())
     return make_error(ErrorCode::kUnsupported, "no GPU here has compute capability 8.0 (Ampere) or newer");
@@ -80,6 +91,12 @@ void allow_shared_bytes(const void* kernel, size_t bytes) {
     found->bytes = bytes;
   else
     all.push_back({kernel, bytes});
+}
+
+Result<DeviceInfo> device_in_use() {
+  int index = 0;
+  GOS_TRY_STATUS(check(cudaGetDevice(&index), "be found"));
+  return describe(index);
 }
 
 uint64_t free_device_bytes() {

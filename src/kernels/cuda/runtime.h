@@ -30,6 +30,8 @@ struct DeviceInfo {
 Result<std::vector<DeviceInfo>> list_devices();
 /// Computes on this one from now on, on this thread and on every stream that is made on it.
 Status use_device(int index);
+/// The one that use_device() named last on this thread; what is free is as of now.
+Result<DeviceInfo> device_in_use();
 
 /// Of the device in use, for everybody.
 uint64_t free_device_bytes();

@@ -102,6 +102,8 @@ __device__ __forceinline__ uint4 make_biases(const SyntheticStrips& args, const 
 
 /// Block: a strip of a copy.
 __global__ void __launch_bounds__(kThreads) make_up_strip(SyntheticStrips args) {
+  wait_for_kernels_before();
+  let_next_kernel_begin();
   const uint32_t strip_index = blockIdx.x, copy = blockIdx.y, left = args.shape.rows - strip_index * kStripRows;
   auto* strip = reinterpret_cast<uint4*>(args.strips + copy * args.shape.bytes() +
                                          uint64_t{strip_index} * args.shape.strip_bytes());
@@ -122,6 +124,8 @@ __global__ void __launch_bounds__(kThreads) make_up_strip(SyntheticStrips args) 
 
 /// Thread: four numbers, by its place in the grid.
 __global__ void __launch_bounds__(kThreads) make_up_float(SyntheticNumbers args) {
+  wait_for_kernels_before();
+  let_next_kernel_begin();
   const uint64_t v = uint64_t{blockIdx.x} * kThreads + threadIdx.x;
   const uint4 drawn =
       philox({static_cast<uint32_t>(v), static_cast<uint32_t>(v >> 32), 0, args.name.tensor}, args.name.seed);
@@ -137,6 +141,8 @@ __global__ void __launch_bounds__(kThreads) make_up_float(SyntheticNumbers args)
 
 /// Thread: eight numbers.
 __global__ void __launch_bounds__(kThreads) make_up_bf16_numbers(SyntheticNumbers args) {
+  wait_for_kernels_before();
+  let_next_kernel_begin();
   const uint64_t v = uint64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (8 * v >= args.count) return;
   const uint4 drawn =
