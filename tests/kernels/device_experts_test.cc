@@ -1,3 +1,58 @@
+/// Plans and choices of experts on the device, case by case. What layers of experts add up to: kernels/cuda/selftest.
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <random>
+#include <set>
+
+#include "kernels/device_test.h"
+
+namespace gossamer::testing {
+namespace {
+
+using namespace kernels;
+using namespace kernels::cuda;
+
+class DeviceExperts : public DeviceTest {
+ protected:
+  /// Plans with counts as route() leaves them; everything stays on the device.
+  PlanOp plan_on_device(const std::vector<uint32_t>& indices, uint32_t experts, uint32_t active, uint32_t tile_rows,
+                        const std::vector<uint32_t>& order = {}, uint32_t num_on_host = 0) {
+    std::vector<uint32_t> counts(experts, 0);
+    for (const uint32_t expert : indices) ++counts[expert];
+    const auto slots = static_cast<uint32_t>(indices.size());
+    PlanOp args{upload(indices),
+                slots,
+                experts,
+                active,
+                tile_rows,
+                upload(counts),
+                make<uint32_t>(experts),
+                make<ExpertTile>(max_expert_tiles(slots, experts, tile_rows)),
+                make<uint32_t>(1),
+                make<uint32_t>(slots),
+                make<uint32_t>(slots),
+                order.empty() ? nullptr : upload(order),
+                num_on_host};
+    plan_experts(args, stream_.get());
+    return args;
+  }
+
+  struct Planned {
+    std::vector<ExpertTile> tiles;
+    std::vector<uint32_t> token_of_place, place_of_slot, counts;
+  };
+  Planned plan(const std::vector<uint32_t>& indices, uint32_t experts, uint32_t active, uint32_t tile_rows,
+               const std::vector<uint32_t>& order = {}, uint32_t num_on_host = 0) {
+    const PlanOp args = plan_on_device(indices, experts, active, tile_rows, order, num_on_host);
+    const uint32_t num_tiles = download(args.num_tiles, 1)[0];
+    EXPECT_LE(num_tiles, max_expert_tiles(args.num_slots, experts - num_on_host, tile_rows));
+    return {download(args.tiles, num_tiles), download(args.token_of_place, args.num_slots),
+            download(args.place_of_slot, args.num_slots), download(args.counts, experts)};
+  }
+};
+
 /// Every (row, place) in one tile, for all counts of two experts up to a bound and some of three about the edges of
 /// tiles: rows are the slots here.
 TEST_F(DeviceExperts, TilesTakeEverySlotOnceWhateverTheCounts) {
