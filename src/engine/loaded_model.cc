@@ -114,7 +114,8 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::string& path, 
   const bool wants_device = options.device.kind == DeviceChoice::Kind::kCuda;
   if (wants_device) GOS_TRY_STATUS(check_device_takes(options));
   if (wants_device || (options.device.kind == DeviceChoice::Kind::kAuto && has_device_kernels())) {
-    Result<std::string> device = move_to_device(*loaded->model, options.device.index, *loaded->threads, progress);
+    Result<std::string> device =
+        move_to_device(*loaded->model, options.device.index, options.device_budget, *loaded->threads, progress);
     if (device.ok()) {
       loaded->device = std::move(*device);
       return loaded;

@@ -21,6 +21,7 @@ class Piece {
     size_bytes_ += (bytes + kAlignment - 1) / kAlignment * kAlignment;
     return at;
   }
+  uint64_t size_bytes() const { return size_bytes_; }
   void begin_filling() { host_.assign(size_bytes_, std::byte{0}); }
   std::byte* host(uint64_t offset) { return host_.data() + offset; }
 
@@ -99,6 +100,7 @@ class PieceBuilder {
     return offset;
   }
 
+  uint64_t size_bytes() const { return piece_.size_bytes(); }
   Result<DeviceMemory> send(ThreadPool& threads, const DeviceStream& stream) {
     piece_.begin_filling();
     for (const auto& fill : fills_) GOS_TRY_STATUS(fill(threads));
@@ -155,7 +157,37 @@ Result<LayerPlaces> add_layer(const LayerWeights& w, PieceBuilder& builder) {
   return places;
 }
 
+/// Where what is of no layer is in its piece.
+struct OtherPlaces {
+  uint64_t embedding;
+  Floats final_norm;
+  Place lm_head;
+};
+
+Result<OtherPlaces> add_others(const ModelConfig& config, const Weights& weights, PieceBuilder& builder) {
+  OtherPlaces places{};
+  places.embedding = builder.add_bytes(weights.embedding, row_bytes(weights.embedding.dtype, config.hidden));
+  places.final_norm = builder.add(weights.final_norm);
+  GOS_TRY(places.lm_head, builder.add(1, [&weights](uint32_t) {
+    const BiasedRows matrix{&weights.lm_head, nullptr};
+    return rows_below_each_other({&matrix, 1});
+  }));
+  return places;
+}
+
 }  // namespace
+
+Result<uint64_t> DeviceWeights::bytes_of(const ModelConfig& config, const Weights& weights) {
+  uint64_t bytes = 0;
+  for (const LayerWeights& layer : weights.layers) {
+    PieceBuilder builder;
+    GOS_TRY([[maybe_unused]] const LayerPlaces places, add_layer(layer, builder));
+    bytes += builder.size_bytes();
+  }
+  PieceBuilder builder;
+  GOS_TRY([[maybe_unused]] const OtherPlaces places, add_others(config, weights, builder));
+  return bytes + builder.size_bytes();
+}
 
 Result<DeviceWeights> DeviceWeights::upload(const ModelConfig& config, const Weights& weights, ThreadPool& threads,
                                             const ProgressFn& progress) {
@@ -173,16 +205,11 @@ Result<DeviceWeights> DeviceWeights::upload(const ModelConfig& config, const Wei
   PieceBuilder builder;
   out.embedding_dtype_ = weights.embedding.dtype;
   out.embedding_row_bytes_ = row_bytes(weights.embedding.dtype, config.hidden);
-  const uint64_t embedding = builder.add_bytes(weights.embedding, out.embedding_row_bytes_);
-  const Floats final_norm = builder.add(weights.final_norm);
-  GOS_TRY(const Place lm_head, builder.add(1, [&weights](uint32_t) {
-    const BiasedRows matrix{&weights.lm_head, nullptr};
-    return rows_below_each_other({&matrix, 1});
-  }));
+  GOS_TRY(const OtherPlaces places, add_others(config, weights, builder));
   GOS_TRY(DeviceMemory memory, builder.send(threads, stream));
-  out.embedding_ = memory.data() + embedding;
-  out.final_norm_ = final_norm.on(memory);
-  out.lm_head_ = lm_head.on(memory);
+  out.embedding_ = memory.data() + places.embedding;
+  out.final_norm_ = places.final_norm.on(memory);
+  out.lm_head_ = places.lm_head.on(memory);
   out.memory_.push_back(std::move(memory));
   if (progress) progress("loading", num_steps, num_steps);
   return out;

@@ -36,6 +36,9 @@ class DeviceWeights {
   static Result<DeviceWeights> upload(const ModelConfig& config, const Weights& weights, ThreadPool& threads,
                                       const ProgressFn& progress);
 
+  /// What they will take there. Errors: as upload, where it is seen without looking at weights.
+  static Result<uint64_t> bytes_of(const ModelConfig& config, const Weights& weights);
+
   const DeviceLayer& layer(uint32_t index) const { return layers_[index]; }
   const DeviceMatrix& lm_head() const { return lm_head_; }
   const float* final_norm() const { return final_norm_; }

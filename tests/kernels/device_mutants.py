@@ -15,6 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "test"
 KERNELS = ROOT / "src/kernels/cuda"
+KERNELS_TEST, GRAPH_TEST = "kernels/device_kernels_test", "model/device_graph_test"  # below tests/: who is to notice
 FLAGS = ["-std=c++20", "-O1", "-fno-strict-aliasing", "-Wno-unknown-pragmas", '-DGOSSAMER_EMULATED_DEVICE="support/emulated_device.h"', f"-I{ROOT}/src", f"-I{ROOT}/tests"]
 SECONDS = 240
 
@@ -42,12 +43,25 @@ MUTANTS = [
     ("the higher token among equals", "choose.cu", "other.token < mine.token", "other.token > mine.token"),
     ("masks are forgotten", "choose.cu", "  forbid(args, row, logits);\n", ""),
     ("changes come too late", "choose.cu", "  change(args, row, logits);\n  block_barrier();\n", ""),
+    ("a kernel waits for nobody", "elementwise.cu", "  let_next_kernel_begin();  // the product behind it asks for its weights while the kernel before still runs\n  wait_for_kernels_before();\n", ""),
+]
+# The same, with the file below src/: steps as graphs, and kernels that begin early.
+GRAPH_MUTANTS = [
+    ("a graph of another split", "model/device_graphs.cc", "return made.key == key;", "return made.key.num_tokens == key.num_tokens;"),
+    ("a graph of another bucket", "model/device_graphs.cc", "return made.key == key;", "return made.key.max_chunks[0] == key.max_chunks[0];"),
+    ("a graph of another cache", "model/device_forward.cc", "          cache.block(0, 0),\n", "          nullptr,\n"),
+    ("graphs outlive their memory", "model/device_memory.cc", "  graphs_.drop();\n", ""),
+    ("a bucket is filled up with other tokens", "model/device_forward.cc", "words[field * num_tokens_ + i - num_real];", "words[field * num_tokens_ + i - num_real] + (field == 0);"),
+    ("a bucket is filled up with other pages", "model/device_forward.cc", "words[field * num_tokens_ + i - num_real];", "words[field * num_tokens_ + i - num_real] + (field == 2);"),
+    ("chunks that no block computes", "model/device_forward.cc", "is_graph ? chunk_bucket(num_chunks)", "is_graph ? (chunk_bucket(num_chunks) + 1) / 2"),
+    ("a product finds its tile too early", "kernels/cuda/products.cu", "  wait_for_kernels_before();\n  let_next_kernel_begin();\n  Tile tile;\n  if (!find_tile(args, 8, blockIdx.y, tile)) return;", "  Tile tile;\n  const bool found = find_tile(args, 8, blockIdx.y, tile);\n  wait_for_kernels_before();\n  if (!found) return;"),
+    ("attention reads its query too early", "kernels/cuda/attention.cu", "attend_kernel(AttendOp args) {\n  wait_for_kernels_before();\n  let_next_kernel_begin();\n  const uint32_t token = blockIdx.x, kv_head = blockIdx.y;\n  Shared& shared = *static_cast<Shared*>(shared_memory());\n  const Looker looker = look(args, token, kv_head);\n", "attend_kernel(AttendOp args) {\n  const uint32_t token = blockIdx.x, kv_head = blockIdx.y;\n  Shared& shared = *static_cast<Shared*>(shared_memory());\n  const Looker looker = look(args, token, kv_head);\n  wait_for_kernels_before();\n"),
 ]
 
 
-def noticed(name: str, file: str, old: str, new: str, folder: Path) -> str | None:
+def noticed(path: Path, old: str, new: str, test: str, folder: Path) -> str | None:
     """What noticed the mutant; None where nothing did."""
-    text = (KERNELS / file).read_text()
+    text, file = path.read_text(), path.name
     if text.count(old) != 1:
         return f"ERROR: the text that it replaces stands there {text.count(old)} times"
     source, broken, program = folder / file, folder / "broken.o", folder / "tests"
@@ -57,8 +71,9 @@ def noticed(name: str, file: str, old: str, new: str, folder: Path) -> str | Non
         return f"ERROR: does not compile: {made.stderr[:300]}"
     objects = BUILD / "tests/support/CMakeFiles/gossamer_device.dir"
     others = [str(path) for path in objects.rglob("*.o") if path.name != f"{file}.o"]
-    tests = [str(path) for path in (BUILD / "tests/kernels/CMakeFiles/device_kernels_test.dir").rglob("*.o")]
-    rooms = [str(BUILD / f"src/{room}/libgossamer_{room}.a") for room in ("model", "kv", "kernels", "checkpoint", "tokenizer", "base")]
+    room, program_name = test.split("/")
+    tests = [str(path) for path in (BUILD / f"tests/{room}/CMakeFiles/{program_name}.dir").rglob("*.o")]
+    rooms = [str(BUILD / "tests/support/libgossamer_test_support.a")] + [str(BUILD / f"src/{room}/libgossamer_{room}.a") for room in ("model", "kv", "kernels", "checkpoint", "tokenizer", "base")]
     subprocess.run(["g++", str(broken), *others, *tests, *rooms, "-o", str(program), *(f"-l{library}" for library in (
         "boost_context", "gtest_main", "gmock", "gtest", "fmt", "hwloc", "xxhash", "zstd", "pthread"))], check=True)
     try:
@@ -72,17 +87,19 @@ def noticed(name: str, file: str, old: str, new: str, folder: Path) -> str | Non
 
 
 def main() -> int:
-    chosen = [mutant for mutant in MUTANTS if not sys.argv[1:] or mutant[0] in sys.argv[1:]]
+    mutants = [(name, KERNELS / file, old, new, KERNELS_TEST) for name, file, old, new in MUTANTS]
+    mutants += [(name, ROOT / "src" / file, old, new, GRAPH_TEST) for name, file, old, new in GRAPH_MUTANTS]
+    chosen = [mutant for mutant in mutants if not sys.argv[1:] or mutant[0] in sys.argv[1:]]
     if not chosen:
-        print("no such mutant; there are:", *(mutant[0] for mutant in MUTANTS), sep="\n  ")
+        print("no such mutant; there are:", *(mutant[0] for mutant in mutants), sep="\n  ")
         return 2
-    if not (BUILD / "tests/kernels/device_kernels_test").exists():
+    if not all((BUILD / "tests" / test).exists() for test in (KERNELS_TEST, GRAPH_TEST)):
         print("build the tests first: ./test -N")
         return 2
     wrong = 0
     for mutant in chosen:
         with tempfile.TemporaryDirectory() as folder:
-            found = noticed(*mutant, Path(folder))
+            found = noticed(*mutant[1:], Path(folder))
         wrong += found is None or found.startswith("ERROR")
         print(f"{mutant[0]:<50} {found or 'SURVIVES'}", flush=True)
     print(f"{len(chosen) - wrong} of {len(chosen)} noticed")

@@ -4,8 +4,8 @@
 ///
 /// One block runs at a time; its threads are fibers that go on until a barrier or an instruction of the whole warp. Who
 /// goes on first is drawn anew at each of these, by a seeded generator: a kernel that lacks a barrier gives other
-/// numbers under another seed. Shared memory begins as NaN. A thread that ends without wait_for_kernels_before() ends the
-/// process, and where a graph runs one block of each kernel comes to that wait before the kernel in front of it has
+/// numbers under another seed. Shared memory begins as NaN. A thread that ends without wait_for_kernels_before() ends
+/// the process, and where a graph runs one block of each kernel comes to that wait before the kernel in front of it has
 /// begun: what it read or wrote too early is seen. What a GPU does at once and this does not show: the order of stores
 /// between warps, asynchronous copies that arrive late (they arrive when they are waited for), speed.
 

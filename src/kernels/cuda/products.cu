@@ -106,7 +106,8 @@ __device__ __forceinline__ bool find_tile(const ProductArgs& args, uint32_t tile
   return true;
 }
 /// Before the kernels that made x have ended, where the weights are known without them: what the memory gives in the
-/// few microseconds that lie between, 4 KiB a warp. Steps from `first_step` on.
+/// few microseconds that lie between, 4 KiB a warp. Steps from `first_step` on. Only for few rows: with 64 of them
+/// bf16 spilled a register on sm_90a, and what lies between matters less.
 template <StripFormat kFormat>
 __device__ __forceinline__ void prefetch_steps(const ProductArgs& args, uint64_t strip, uint32_t first_step,
                                                uint32_t end_step) {
@@ -213,13 +214,12 @@ __device__ __forceinline__ void copy_stage(const ProductArgs& args, const Tile& 
 template <StripFormat kFormat>
 __global__ void __launch_bounds__(kThreads) strip_of_warp(ProductArgs args) {
   const uint32_t lane = threadIdx.x % 32, warp = threadIdx.x / 32, group = lane / 4, quad = lane % 4;
-  const uint32_t strip_index = blockIdx.x * kWarps + warp;
-  const bool has_strip = strip_index < args.shape.num_strips();
-  if (has_strip) prefetch_steps<kFormat>(args, strip_index, 0, args.shape.num_steps());
   wait_for_kernels_before();
   let_next_kernel_begin();
   Tile tile;
   if (!find_tile(args, kTileRows, blockIdx.y, tile)) return;
+  const uint32_t strip_index = blockIdx.x * kWarps + warp;
+  const bool has_strip = strip_index < args.shape.num_strips();
   const std::byte* strip = tile.strips + uint64_t{has_strip ? strip_index : 0} * args.shape.strip_bytes();
   const uint32_t scales_offset = args.shape.scales_offset(), num_steps = args.shape.num_steps();
   auto* stages = static_cast<std::byte*>(shared_memory());
