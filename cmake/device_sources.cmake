@@ -24,7 +24,9 @@ set(GOSSAMER_DEVICE_HOST
   selftest/product_data.cc)
 set(GOSSAMER_DEVICE_MODEL
   device_forward.cc
+  device_graphs.cc
   device_host_experts.cc
+  device_memory.cc
   device_rates.cc
   device_unembed.cc
   device_weights.cc

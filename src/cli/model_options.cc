@@ -7,6 +7,7 @@
 #include <regex>
 
 #include "checkpoint/locate_model.h"
+#include "cli/engine_flags.h"
 #include "cli/progress_line.h"
 #include "cli/terminal_text.h"
 
@@ -21,6 +22,9 @@ void ModelOptions::declare_computing(Options& options) {
   options.count("--threads", threads, "Threads that compute (default: every processor this process may use)");
   options.text("--device", device, "Where to compute: cpu, cuda, cuda:N (a GPU), or auto (a GPU where there is one)",
                "NAME");
+  options.number("--gpu-memory-utilization", gpu_memory_share,
+                 "Share of the GPU's memory that may be used, for weights, steps and cache (default: 0.9)");
+  options.text("--gpu-memory", gpu_memory, "The same in bytes: 10GB", "SIZE");
   options.text("--backend", backend,
                "Kernels: ref, avx2, avx512, avx512bf16 or amx (default: the best this machine has)", "NAME");
   options.flag("--no-repack", no_repack,
@@ -56,6 +60,27 @@ kernels::Precision ModelOptions::chosen_precision() const {
   return exact ? kernels::Precision::kExact : kernels::Precision::kDefault;
 }
 
+Result<DeviceBudget> ModelOptions::device_budget() const {
+  DeviceBudget budget;
+  if (gpu_memory_share && !gpu_memory.empty())
+    return make_error(
+        ErrorCode::kInvalidInput,
+        "--gpu-memory-utilization {} and --gpu-memory {} both say how much of the GPU's memory may be used; "
+        "leave one of them out",
+        *gpu_memory_share, gpu_memory);
+  if (gpu_memory_share) {
+    if (!(*gpu_memory_share > 0 && *gpu_memory_share <= 1))
+      return make_error(ErrorCode::kInvalidInput,
+                        "--gpu-memory-utilization is {}; it is a share of the GPU's memory, above 0 and at most 1",
+                        *gpu_memory_share);
+    budget.share = static_cast<double>(*gpu_memory_share);
+  }
+  if (!gpu_memory.empty()) {
+    GOS_TRY(budget.bytes, parse_bytes(gpu_memory));
+  }
+  return budget;
+}
+
 Result<LoadOptions> ModelOptions::load_options() const {
   if (keep_packed && no_repack)
     return make_error(
@@ -67,6 +92,7 @@ Result<LoadOptions> ModelOptions::load_options() const {
   if (options.device.kind == DeviceChoice::Kind::kAuto &&
       (!backend.empty() || precision == "f32" || dense_dtype == "int8"))
     options.device.kind = DeviceChoice::Kind::kCpu;
+  GOS_TRY(options.device_budget, device_budget());
   options.num_threads = threads;
   options.backend = backend;
   options.precision = chosen_precision();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/result.h"
@@ -15,6 +16,8 @@ struct ModelOptions {
   std::string model = kDemoModel;
   uint32_t threads = 0;
   std::string device = "auto";
+  std::optional<float> gpu_memory_share;  // of the GPU's; absent: 0.9
+  std::string gpu_memory;                 // "10GB"; instead
   std::string backend;
   std::string precision = "default";
   std::string dense_dtype = "bf16";
@@ -25,6 +28,8 @@ struct ModelOptions {
   void declare(Options& options);
   void declare_computing(Options& options);  ///< all but --model
   kernels::Precision chosen_precision() const;
+  /// Errors: a share that is none, or two amounts.
+  Result<DeviceBudget> device_budget() const;
   /// What these options say of loading. Errors: two of them that contradict each other.
   Result<LoadOptions> load_options() const;
   /// Loads it, with a progress line on a terminal.

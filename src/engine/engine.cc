@@ -145,14 +145,20 @@ Result<std::unique_ptr<Engine>> Engine::start(LoadedModel& model, const EngineOp
     return make_error(ErrorCode::kInvalidInput, "{} rows with steps of {} tokens cannot be run", limits.max_rows,
                       limits.max_step_tokens);
   ForwardPass* const device = model.model->elsewhere();
-  if (device) GOS_TRY_STATUS(device->prepare(limits.max_step_tokens));
-  const uint64_t free_bytes = device ? device->free_bytes() : free_memory_bytes();
+  if (device) GOS_TRY_STATUS(device->prepare({limits.max_step_tokens, limits.max_rows, limits.max_sequence_tokens}));
+  const uint64_t free_bytes = device ? device->free_bytes(shape) : free_memory_bytes();
   if (chosen.kv_bytes == 0) {
     const uint64_t pages = uint64_t{2} * shape.pages_of_sequence(limits.max_sequence_tokens, limits.max_step_tokens);
-    // On a device nobody else wants the memory; on the host people do other things too.
-    chosen.kv_bytes = device ? free_bytes / 10 * 9
-                             : std::min(pages * shape.page_bytes(), std::max<uint64_t>(free_bytes / 4, 64 << 20));
+    // On a device all that this program may use; on the host people do other things too.
+    chosen.kv_bytes =
+        device ? free_bytes : std::min(pages * shape.page_bytes(), std::max<uint64_t>(free_bytes / 4, 64 << 20));
   }
+  if (device && chosen.kv_bytes > free_bytes)
+    return make_error(
+        ErrorCode::kInvalidInput,
+        "a KV cache of {:.2f} GB does not fit on the GPU: {:.2f} GB are left for it beside {}; give it more "
+        "with --gpu-memory-utilization or --gpu-memory, or name less with --kv-memory",
+        static_cast<double>(chosen.kv_bytes) / 1e9, static_cast<double>(free_bytes) / 1e9, device->memory_text());
   if (free_bytes > 0 && chosen.kv_bytes > free_bytes)
     return make_error(ErrorCode::kInvalidInput, "a KV cache of {:.1f} GB does not fit: {:.1f} GB of memory are free",
                       static_cast<double>(chosen.kv_bytes) / 1e9, static_cast<double>(free_bytes) / 1e9);
@@ -167,6 +173,7 @@ Result<std::unique_ptr<Engine>> Engine::start(LoadedModel& model, const EngineOp
                       shape.max_sliding_pages(limits.max_step_tokens * limits.max_steps_in_flight) + 2);
   GOS_TRY(KvMemory memory, model.model->allocate_kv(options.kv_dtype, static_cast<uint32_t>(num_pages)));
   if (options.populate) memory.populate();
+  if (device) device->warm_up(memory);
   auto impl = std::make_unique<Impl>(model, chosen, std::move(memory));
   Impl* running = impl.get();
   std::unique_ptr<Engine> engine(new Engine(std::move(impl)));
@@ -216,10 +223,11 @@ uint64_t Engine::kv_bytes() const {
 std::string Engine::capacity() const {
   const KvShape& shape = impl_->kv.shape();
   const uint32_t longest = impl_->max_sequence_tokens, full = impl_->loaded.model->config().max_context;
-  return fmt::format("KV cache: {:.2f} GB of {}, room for {} tokens in one sequence, {} sequences of {} tokens",
+  const ForwardPass* const device = impl_->loaded.model->elsewhere();
+  return fmt::format("KV cache: {:.2f} GB of {}, room for {} tokens in one sequence, {} sequences of {} tokens{}",
                      static_cast<double>(kv_bytes()) / 1e9, kv_dtype_name(impl_->options.kv_dtype),
                      shape.longest_sequence(num_pages(), 1), shape.sequences_in(num_pages(), std::min(longest, full)),
-                     std::min(longest, full));
+                     std::min(longest, full), device ? "; beside it on the GPU " + device->memory_text() : "");
 }
 
 void Engine::observe_steps(std::function<void(const StepRecord&)> observer) {

@@ -85,11 +85,9 @@ Status arrange_weights(LoadedModel& loaded, const LoadOptions& options, const Pr
   return {};
 }
 
-/// Nothing, where a GPU has room for all.
+/// For experts that a GPU has no room for.
 DeviceLimits device_limits(const LoadedModel& loaded, const LoadOptions& options) {
   DeviceLimits limits;
-  if (options.device_weight_bytes == 0) return limits;
-  limits.weight_bytes = options.device_weight_bytes;
   limits.host_backend = loaded.model->backend().name();
   limits.pack_host_experts = options.pack_weights;
   limits.use = expert_use_file(loaded.checkpoint.path(), source_digest(loaded.checkpoint));
@@ -125,8 +123,8 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::string& path, 
   const bool wants_device = options.device.kind == DeviceChoice::Kind::kCuda;
   if (wants_device) GOS_TRY_STATUS(check_device_takes(options));
   if (wants_device || (options.device.kind == DeviceChoice::Kind::kAuto && has_device_kernels())) {
-    Result<std::string> device = move_to_device(*loaded->model, options.device.index, *loaded->threads, progress,
-                                                device_limits(*loaded, options));
+    Result<std::string> device = move_to_device(*loaded->model, options.device.index, options.device_budget,
+                                                *loaded->threads, progress, device_limits(*loaded, options));
     if (device.ok()) {
       loaded->device = std::move(*device);
       return loaded;

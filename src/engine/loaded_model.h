@@ -24,7 +24,7 @@ struct LoadOptions {
   DenseDtype dense_dtype = DenseDtype::kAsStored;
   bool keep_packed = false;  // in a file, from which later loads map it
   DeviceChoice device{DeviceChoice::Kind::kCpu, 0};
-  uint64_t device_weight_bytes = 0;  // of a GPU's memory for weights, 0: as many as there are; see DeviceLimits
+  DeviceBudget device_budget;
 };
 
 /// A model that is ready to run: files, weights, tokenizer and threads. One user at a time.

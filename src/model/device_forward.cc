@@ -12,10 +12,6 @@ using namespace kernels::cuda;
 constexpr uint32_t kHeadDim = 64;
 constexpr uint32_t kMostHeadsOfGroup = 8;
 constexpr uint32_t kMostExperts = 128;
-constexpr uint32_t kScratchPages = 128;
-/// Blocks that keep a GPU busy: with fewer, attention is split over positions.
-constexpr uint32_t kFewBlocks = 512;
-
 Status check_shape(const ModelConfig& config) {
   const uint32_t group = config.num_heads / config.num_kv_heads;
   if (config.head_dim == kHeadDim && group <= kMostHeadsOfGroup && config.num_experts <= kMostExperts &&
@@ -30,15 +26,20 @@ Status check_shape(const ModelConfig& config) {
 
 /// Everything where it fits; else what every token needs, and as many experts as fit beside it.
 Result<ExpertPlacement> place_experts(const ModelConfig& config, const Weights& weights, const DeviceLimits& limits,
-                                      const ExpertUse& use) {
-  if (limits.weight_bytes == 0) return ExpertPlacement::all_on_device(config.num_layers, config.num_experts);
+                                      uint64_t room_bytes, KeptExpertUse& kept) {
   GOS_TRY(const DeviceWeightSizes sizes, DeviceWeights::sizes(config, weights));
-  if (sizes.dense_bytes > limits.weight_bytes)
-    return make_error(ErrorCode::kInvalidInput,
-                      "the weights that every token needs take {:.3g} GB on a GPU, and {:.3g} GB of its memory are for "
-                      "weights; allow more with --gpu-memory, or compute with --device cpu",
-                      static_cast<double>(sizes.dense_bytes) / 1e9, static_cast<double>(limits.weight_bytes) / 1e9);
-  return ExpertPlacement::choose(use, sizes.expert_bytes, limits.weight_bytes - sizes.dense_bytes);
+  if (sizes.all_bytes(config.num_experts) <= room_bytes)
+    return ExpertPlacement::all_on_device(config.num_layers, config.num_experts);
+  if (sizes.dense_bytes > room_bytes)
+    return make_error(
+        ErrorCode::kIo,
+        "the weights that every token needs take {:.3g} GB on a GPU, and beside steps and a short conversation {:.3g} "
+        "GB "
+        "of its memory are for weights; allow more with --gpu-memory-utilization or --gpu-memory, end what else runs "
+        "there, or compute with --device cpu",
+        static_cast<double>(sizes.dense_bytes) / 1e9, static_cast<double>(room_bytes) / 1e9);
+  kept = read_expert_use(limits.use, config.num_layers, config.num_experts);
+  return ExpertPlacement::choose(kept.use, sizes.expert_bytes, room_bytes - sizes.dense_bytes);
 }
 
 /// Their backend rounds all rows alike, however many there are: a token has the same bits in any company.
@@ -54,6 +55,12 @@ Result<std::unique_ptr<DeviceHostExperts>> make_host_experts(const ModelConfig& 
                                  config.experts_per_token);
 }
 
+bool takes_graph(const Batch& batch) {
+  return batch.tokens.size() <= kMostGraphTokens &&
+         std::all_of(batch.rows.begin(), batch.rows.end(),
+                     [](const BatchRow& row) { return row.length <= kMostGraphRowTokens; });
+}
+
 }  // namespace
 
 Result<std::unique_ptr<DeviceForward>> DeviceForward::make(const ModelConfig& config, const Weights& weights,
@@ -61,10 +68,11 @@ Result<std::unique_ptr<DeviceForward>> DeviceForward::make(const ModelConfig& co
                                                            const ProgressFn& progress, const DeviceLimits& limits) {
   GOS_TRY_STATUS(check_shape(config));
   KeptExpertUse kept;
-  if (limits.weight_bytes > 0) kept = read_expert_use(limits.use, config.num_layers, config.num_experts);
-  GOS_TRY(ExpertPlacement placement, place_experts(config, weights, limits, kept.use));
+  const uint64_t room_bytes = std::min(limits.weight_bytes, weight_room_bytes(config, limits.most_bytes));
+  GOS_TRY(ExpertPlacement placement, place_experts(config, weights, limits, room_bytes, kept));
   GOS_TRY(DeviceWeights on_device, DeviceWeights::upload(config, weights, threads, progress, placement));
   GOS_TRY(std::unique_ptr<DeviceForward> made, make_with(config, std::move(on_device), rope));
+  made->most_bytes_ = limits.most_bytes;
   if (placement.num_on_host() > 0) {
     if (kept.damaged)
       made->expert_use_note_ = fmt::format("; {} is damaged, so the use of experts is counted anew", limits.use.path);
@@ -92,15 +100,18 @@ Result<std::unique_ptr<DeviceForward>> DeviceForward::make_with(const ModelConfi
   return made;
 }
 
-Result<KvMemory> DeviceForward::allocate_kv(const kernels::KvLayout& layout, const KvShape& shape,
-                                            uint32_t num_pages) const {
-  if (layout.dtype == kernels::KvDtype::kF32)
-    return make_error(ErrorCode::kUnsupported,
-                      "a GPU here keeps keys and values in bf16 or int8, not in f32; use --kv-dtype");
-  const uint64_t bytes = shape.page_bytes() * (uint64_t{num_pages} + kScratchPages);
-  GOS_TRY(DeviceMemory memory, DeviceMemory::allocate(bytes));
-  const auto shared = std::make_shared<DeviceMemory>(std::move(memory));
-  return KvMemory::of_device(layout, shape, num_pages, {shared, shared->data()});
+void DeviceForward::shape_step(uint32_t num_tokens, uint32_t num_chunks) {
+  num_tokens_ = num_tokens;
+  constexpr uint32_t kChunk = kernels::kAttentionChunkTokens;
+  const bool splits = num_chunks > 1 && num_tokens * config_.num_kv_heads < kFewBlocks &&
+                      partial_bytes(num_tokens, num_chunks) <= partial_.size_bytes();
+  max_chunks_[0] = splits ? num_chunks : 1;
+  max_chunks_[1] = std::min(max_chunks_[0], (config_.sliding_window + 2 * kChunk - 1) / kChunk);
+  const auto* sent = words_.as<uint32_t>();
+  tokens_ = sent;
+  for (const bool sliding : {false, true})
+    places_[sliding] = {sent + num_tokens, sent + (sliding ? 3 : 2) * uint64_t{num_tokens},
+                        sent + 4 * uint64_t{num_tokens}};
 }
 
 std::string DeviceForward::placement() const {
@@ -113,51 +124,16 @@ std::string DeviceForward::placement() const {
       static_cast<double>(host_experts_->experts().size_bytes()) / 1e9, expert_use_note_);
 }
 
-uint64_t DeviceForward::free_bytes() const {
-  return kernels::cuda::free_device_bytes();
+StepKey DeviceForward::key_of(const KvMemory& cache) const {
+  return {num_tokens_,
+          {max_chunks_[0], max_chunks_[1]},
+          cache.block(0, 0),
+          cache.page_bytes(),
+          static_cast<uint32_t>(cache.layout().dtype)};
 }
 
-Status DeviceForward::reserve(uint32_t num_tokens) {
-  if (num_tokens <= work_.max_tokens) return {};
-  const uint64_t t = num_tokens, d = config_.hidden, slots = t * config_.experts_per_token;
-  const uint64_t qkv = uint64_t{config_.num_heads + 2 * config_.num_kv_heads} * kHeadDim;
-  const auto cut_all = [&](std::byte* memory, Workspace& work) {
-    DeviceCutter cutter(memory);
-    cutter.cut(work.residual, t * d);
-    cutter.cut(work.normed, t * padded_cols(config_.hidden));
-    cutter.cut(work.qkv, t * qkv);
-    cutter.cut(work.q, t * config_.q_rows());
-    cutter.cut(work.attended, t * config_.q_rows());
-    cutter.cut(work.router_logits, t * config_.num_experts);
-    cutter.cut(work.indices, slots);
-    cutter.cut(work.weights, slots);
-    cutter.cut(work.counts, config_.num_experts);
-    cutter.cut(work.arrived, 1);
-    cutter.cut(work.begins, config_.num_experts);
-    cutter.cut(work.num_tiles, 1);
-    cutter.cut(work.tiles, max_expert_tiles(static_cast<uint32_t>(slots), config_.num_experts, 8));
-    cutter.cut(work.token_of_place, slots);
-    cutter.cut(work.place_of_slot, slots);
-    cutter.cut(work.inner, slots * padded_cols(config_.intermediate));
-    cutter.cut(work.contracted, slots * d);
-    return cutter.used();
-  };
-  Workspace work{};
-  const uint64_t bytes = cut_all(nullptr, work);
-  work_ = Workspace();  // first: both together may not fit
-  if (host_experts_) {
-    GOS_TRY_STATUS(stream_.synchronize());  // a batch of which nothing was asked may be under way
-    GOS_TRY_STATUS(host_experts_->reserve(num_tokens));
-  }
-  GOS_TRY(work.memory, DeviceMemory::allocate(bytes));
-  cut_all(work.memory.data(), work);
-  work.max_tokens = num_tokens;
-  stream_.fill(work.memory.data(), 0, bytes);  // counts, arrived, and what is behind padded rows
-  work_ = std::move(work);
-  return {};
-}
-
-/// Tokens, positions, and the block tables of both groups of layers.
+/// Tokens, positions, and the block tables of both groups of layers. Tokens that fill up a bucket are copies of the
+/// batch's: they compute the same bits from the same places and write them to the same places.
 Status DeviceForward::send_batch(const Batch& batch) {
   const KvMemory& memory = *batch.rows.front().cache.memory;
   for (const BatchRow& row : batch.rows)
@@ -165,32 +141,24 @@ Status DeviceForward::send_batch(const Batch& batch) {
       return make_error(ErrorCode::kInvalidInput,
                         "the rows of a step have their keys and values in different caches, which a GPU does not take; "
                         "put their sequences into one cache, or compute them one after the other");
-  std::vector<uint32_t>& words = host_words_;
-  words.assign(batch.tokens.begin(), batch.tokens.end());
-  const size_t positions = words.size();
-  for (const BatchRow& row : batch.rows)
-    for (uint32_t i = 0; i < row.length; ++i) words.push_back(row.start + i);
-  const size_t begins = words.size();
-  uint32_t begin = 0;
-  for (const BatchRow& row : batch.rows) {
-    words.insert(words.end(), row.length, begin);
-    begin += pages_of(row.start + row.length);
-  }
-  size_t tables[2];
-  max_chunks_[0] = max_chunks_[1] = 1;
+  const auto num_real = static_cast<uint32_t>(batch.tokens.size());
+  uint32_t* const words = reinterpret_cast<uint32_t*>(host_words_.data());
+  uint32_t* const positions = words + num_tokens_;
+  uint32_t* const tables = words + uint64_t{4} * num_tokens_;
+  std::copy(batch.tokens.begin(), batch.tokens.end(), words);
+  uint32_t num_pages_sent = 0;
   for (const bool sliding : {false, true}) {
-    tables[sliding] = words.size();
+    uint32_t* begin = words + (sliding ? 3 : 2) * uint64_t{num_tokens_};
+    uint32_t* position = positions;
     uint32_t scratch = memory.num_pages();
     for (const BatchRow& row : batch.rows) {
-      const uint32_t end = row.start + row.length, num_pages = pages_of(end);
+      begin = std::fill_n(begin, row.length, num_pages_sent);
+      for (uint32_t i = 0; i < row.length; ++i) *position++ = row.start + i;
       const auto& table = sliding ? row.cache.sliding : row.cache.full;
-      for (uint32_t page = 0; page < num_pages; ++page)
-        words.push_back(table[page] != kNoPage            ? table[page]
-                        : page >= row.start / kPageTokens ? scratch++
-                                                          : 0);  // before the window: nobody looks
-      const uint32_t seen = sliding ? std::min(end, config_.sliding_window + kernels::kAttentionChunkTokens) : end;
-      max_chunks_[sliding] =
-          std::max(max_chunks_[sliding], (seen + kernels::kAttentionChunkTokens - 1) / kernels::kAttentionChunkTokens);
+      for (uint32_t page = 0; page < pages_of(row.start + row.length); ++page)
+        tables[num_pages_sent++] = table[page] != kNoPage            ? table[page]
+                                   : page >= row.start / kPageTokens ? scratch++
+                                                                     : 0;  // before the window: nobody looks
     }
     if (scratch - memory.num_pages() > kScratchPages)
       return make_error(
@@ -198,35 +166,63 @@ Status DeviceForward::send_batch(const Batch& batch) {
           "a step of {} tokens has more behind the sliding window than the {} pages that a GPU keeps for it",
           batch.tokens.size(), kScratchPages);
   }
-  GOS_TRY_STATUS(grow(words_, words.size() * sizeof(uint32_t)));
-  stream_.copy_to_device(words_.data(), words.data(), words.size() * sizeof(uint32_t));
-  const auto* sent = words_.as<uint32_t>();
-  tokens_ = sent;
-  for (const bool sliding : {false, true}) places_[sliding] = {sent + positions, sent + begins, sent + tables[sliding]};
+  for (uint32_t field = 0; field < 4; ++field)
+    for (uint32_t i = num_real; i < num_tokens_; ++i)
+      words[field * num_tokens_ + i] = words[field * num_tokens_ + i - num_real];
+  stream_.copy_to_device(words_.data(), words, (uint64_t{4} * num_tokens_ + num_pages_sent) * sizeof(uint32_t));
   return {};
 }
 
 Result<std::span<const float>> DeviceForward::forward(const Batch& batch, ForwardTrace* trace) {
   if (batch.tokens.empty()) return std::span<const float>{};
-  num_tokens_ = static_cast<uint32_t>(batch.tokens.size());
-  GOS_TRY_STATUS(reserve(num_tokens_));
+  const bool is_watched = trace || std::any_of(batch.rows.begin(), batch.rows.end(),
+                                               [](const BatchRow& row) { return row.taps != nullptr; });
+  const bool is_graph = !is_watched && !host_experts_ && takes_graph(batch);
+  const auto num_tokens = static_cast<uint32_t>(batch.tokens.size());
+  uint32_t longest = 0;
+  for (const BatchRow& row : batch.rows) longest = std::max(longest, row.start + row.length);
+  const uint32_t num_chunks = (longest + kernels::kAttentionChunkTokens - 1) / kernels::kAttentionChunkTokens;
+  GOS_TRY_STATUS(reserve({num_tokens, static_cast<uint32_t>(batch.rows.size()), longest}));
+  shape_step(is_graph ? token_bucket(num_tokens) : num_tokens, is_graph ? chunk_bucket(num_chunks) : num_chunks);
   GOS_TRY_STATUS(send_batch(batch));
-  const uint64_t most_chunks = std::max(max_chunks_[0], max_chunks_[1]);
-  if (num_tokens_ * config_.num_kv_heads < kFewBlocks && most_chunks > 1)
-    GOS_TRY_STATUS(grow(partial_, num_tokens_ * config_.num_kv_heads * most_chunks * kPartialFloats * sizeof(float)));
-  if (trace) trace->layers.assign(config_.num_layers, {});
 
+  const KvMemory& cache = *batch.rows.front().cache.memory;
+  if (is_watched)
+    GOS_TRY_STATUS(watch_layers(batch, trace));
+  else if (!is_graph || !graphs_.launch(key_of(cache), stream_, [&] { static_cast<void>(start_layers(cache)); }))
+    GOS_TRY_STATUS(start_layers(cache));
+  GOS_TRY(const std::span<const float> logits, unembed(batch));
+  GOS_TRY_STATUS(stream_.synchronize());  // host_words_ is written again by the next step
+  return logits;
+}
+
+void DeviceForward::embed_tokens() {
   kernels::cuda::embed({weights_.embedding(), weights_.embedding_row_bytes(), weights_.embedding_dtype(), tokens_,
                         num_tokens_, config_.hidden, work_.residual},
                        stream_.get());
+}
+
+/// Nothing in it can fail but the host's share of the experts.
+Status DeviceForward::start_layers(const KvMemory& cache) {
+  embed_tokens();
   for (uint32_t layer = 0; layer < config_.num_layers; ++layer) {
-    attention_layer(batch, layer);
+    attention_layer(cache, layer);
+    GOS_TRY_STATUS(experts_layer(layer));
+  }
+  return {};
+}
+
+Status DeviceForward::watch_layers(const Batch& batch, ForwardTrace* trace) {
+  if (trace) trace->layers.assign(config_.num_layers, {});
+  embed_tokens();
+  for (uint32_t layer = 0; layer < config_.num_layers; ++layer) {
+    attention_layer(*batch.rows.front().cache.memory, layer);
     if (trace) GOS_TRY_STATUS(take_trace(*trace, layer, true));
     GOS_TRY_STATUS(experts_layer(layer));
     if (trace) GOS_TRY_STATUS(take_trace(*trace, layer, false));
     GOS_TRY_STATUS(fill_taps(batch, layer));
   }
-  return unembed(batch);
+  return {};
 }
 
 void DeviceForward::norm_for(const DeviceMatrix& matrix, const float* weight, const uint32_t* rows, uint32_t num_rows,
@@ -276,15 +272,13 @@ void DeviceForward::project_qkv(uint32_t layer, const CacheOp& cache) {
                             stream_.get());
 }
 
-void DeviceForward::attention_layer(const Batch& batch, uint32_t layer) {
+void DeviceForward::attention_layer(const KvMemory& memory, uint32_t layer) {
   const DeviceLayer& w = weights_.layer(layer);
   const bool sliding = config_.is_sliding(layer);
-  const KvMemory& memory = *batch.rows.front().cache.memory;
   const CacheOp cache{memory.block(0, layer_of_group_[layer]), memory.page_bytes(), memory.layout().dtype,
                       config_.num_kv_heads};
   project_qkv(layer, cache);
 
-  const bool splits = num_tokens_ * config_.num_kv_heads < kFewBlocks && max_chunks_[sliding] > 1;
   AttendOp attend{};
   attend.q = work_.q;
   attend.num_tokens = num_tokens_;
@@ -295,7 +289,7 @@ void DeviceForward::attention_layer(const Batch& batch, uint32_t layer) {
   attend.window = sliding ? config_.sliding_window : 0;
   attend.scale = 1.0f / std::sqrt(static_cast<float>(kHeadDim));
   attend.max_chunks = max_chunks_[sliding];
-  attend.partial = splits ? partial_.as<float>() : nullptr;
+  attend.partial = max_chunks_[sliding] > 1 ? partial_.as<float>() : nullptr;
   attend.out = work_.attended;
   attend.to_f16 = !takes_bf16(w.o.shape.format);
   kernels::cuda::attend(attend, stream_.get());

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "kernels/rope_table.h"
+#include "model/device_graphs.h"
 #include "model/device_host_experts.h"
 #include "model/device_limits.h"
 #include "model/device_weights.h"
@@ -12,9 +13,15 @@
 namespace gossamer {
 
 /// Model::forward() on a GPU: the same batch in, the same answers out. Tokens, positions and block tables go there in
-/// one copy; what was asked for comes back; in between the host waits for nothing.
+/// one copy; what was asked for comes back; in between the host waits for nothing. A step of few tokens is one graph
+/// (device_graphs.h), recorded when it first comes or by warm_up().
 class DeviceForward : public ForwardPass {
  public:
+  /// Pages beyond those of a cache, for what long chunks of prompts have behind the window.
+  static constexpr uint32_t kScratchPages = 128;
+  /// Blocks that keep a GPU busy: with fewer, attention is split over positions.
+  static constexpr uint32_t kFewBlocks = 512;
+
   /// Puts the weights on the device in use, or as many experts as the limits leave room for: `weights` and `threads`
   /// outlive what is made then. Errors: shapes or weights that no kernel takes, no memory, limits below what every
   /// token needs.
@@ -33,8 +40,10 @@ class DeviceForward : public ForwardPass {
   /// failed.
   Result<std::span<const float>> forward(const Batch& batch, ForwardTrace* trace) override;
 
-  uint64_t free_bytes() const override;
-  Status prepare(uint32_t max_tokens) override { return reserve(max_tokens); }
+  uint64_t free_bytes(const KvShape& shape) const override;
+  Status prepare(const StepLimits& limits) override;
+  void warm_up(const KvMemory& cache) override;
+  std::string memory_text() const override;
   std::string placement() const override;
 
   /// Whether the host computes some experts: then it waits for the device once in every layer, and no graph holds a
@@ -71,8 +80,29 @@ class DeviceForward : public ForwardPass {
   DeviceForward(const ModelConfig& config, DeviceWeights weights, kernels::cuda::DeviceStream stream)
       : config_(config), weights_(std::move(weights)), stream_(std::move(stream)) {}
 
-  Status reserve(uint32_t num_tokens);
+  /// Cuts the workspace of so many tokens; gives its bytes.
+  static uint64_t cut_workspace(const ModelConfig& config, uint64_t num_tokens, std::byte* memory, Workspace& work);
+  /// What has to fit beside weights, where little is there: steps of the usual size and a short conversation.
+  static uint64_t beside_weights_bytes(const ModelConfig& config);
+  /// What weights may take of the memory that may be used, so that steps and a short conversation have room too.
+  static uint64_t weight_room_bytes(const ModelConfig& config, uint64_t most_bytes);
+  /// Of what may be used, what nobody has yet.
+  uint64_t room_bytes() const;
+  /// What so many graphs are expected to take.
+  uint64_t graph_bytes(uint64_t num_graphs) const;
+  /// Memory for such steps and for all that came before. Where it moves, graphs are forgotten.
+  Status reserve(const StepLimits& wanted);
+  Status take_memory(const StepLimits& limits);
+  uint64_t partial_bytes(uint32_t num_tokens, uint32_t num_chunks) const;
+  /// Sizes of the step in work, and where its inputs are: all that a graph knows of it beside the cache.
+  void shape_step(uint32_t num_tokens, uint32_t num_chunks);
+  StepKey key_of(const KvMemory& cache) const;
   Status send_batch(const Batch& batch);
+  /// Embedding and all layers.
+  Status start_layers(const KvMemory& cache);
+  /// The same, with what is to be seen of it on the way.
+  Status watch_layers(const Batch& batch, ForwardTrace* trace);
+  void embed_tokens();
   /// out [num_rows, padded D] = rows of the residual stream, normed and rounded as `matrix` takes them: those that
   /// `rows` (on the device) names, or where it is null, all in order.
   void norm_for(const DeviceMatrix& matrix, const float* weight, const uint32_t* rows, uint32_t num_rows,
@@ -80,7 +110,7 @@ class DeviceForward : public ForwardPass {
   /// out [num_rows, N] = or += x [num_rows, x_stride] . matrix^T + bias.
   void multiply(const DeviceMatrix& matrix, const uint16_t* x, uint32_t x_stride, uint32_t num_rows,
                 kernels::cuda::Finish finish, float* out);
-  void attention_layer(const Batch& batch, uint32_t layer);
+  void attention_layer(const KvMemory& cache, uint32_t layer);
   void project_qkv(uint32_t layer, const kernels::cuda::CacheOp& cache);
   Status experts_layer(uint32_t layer);
   kernels::cuda::PlanOp route_and_plan(uint32_t layer);
@@ -96,17 +126,24 @@ class DeviceForward : public ForwardPass {
   std::string expert_use_note_;       // what a person should know of the counts that were kept
   kernels::cuda::DeviceMemory rope_;  // cos, then sin, [context, Dh / 2]
   std::vector<uint32_t> layer_of_group_;
+  uint64_t most_bytes_ = ~0ull;
+
+  // Memory of steps. It grows where it must, and not after prepare().
+  StepLimits limits_{0, 0, 0};
   Workspace work_{};
+  kernels::cuda::PinnedMemory host_words_;  // what send_batch() sends: tokens, positions, two table_begins, tables
+  kernels::cuda::DeviceMemory words_;
+  kernels::cuda::DeviceMemory partial_;  // of attention that is split
+  DeviceGraphs graphs_;
+  std::vector<std::pair<uint32_t, uint32_t>> warm_steps_;  // tokens and chunks of those that warm_up() records
+  uint64_t graph_bytes_taken_ = 0;                         // by warm_up(), as the device says
 
   // Of the batch in work.
-  uint32_t num_tokens_ = 0;
-  uint32_t max_chunks_[2] = {1, 1};  // full, sliding
-  std::vector<uint32_t> host_words_;
-  kernels::cuda::DeviceMemory words_;  // what send_batch() sent
-  const uint32_t* tokens_ = nullptr;
+  uint32_t num_tokens_ = 0;                    // with those that fill up a bucket
+  uint32_t max_chunks_[2] = {1, 1};            // full, sliding; 1: attention is not split
+  const uint32_t* tokens_ = nullptr;           // in words_
   kernels::cuda::BatchPlaces places_[2] = {};  // full, sliding
-  kernels::cuda::DeviceMemory partial_;
-  kernels::cuda::DeviceMemory head_;  // of unembed()
+  kernels::cuda::DeviceMemory head_;           // of unembed()
   std::vector<float> logits_;
 };
 

@@ -35,6 +35,12 @@ struct DeviceLayer {
 struct DeviceWeightSizes {
   uint64_t dense_bytes = 0;            ///< all but experts, gaps included
   std::vector<uint64_t> expert_bytes;  ///< [layers] an expert of that layer
+
+  uint64_t all_bytes(uint32_t num_experts) const {
+    uint64_t bytes = dense_bytes;
+    for (const uint64_t each : expert_bytes) bytes += each * num_experts;
+    return bytes;
+  }
 };
 
 /// The weights of a model on the device in use, each once: packed on the host's threads, layer by layer. Experts that

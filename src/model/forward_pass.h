@@ -6,6 +6,15 @@
 
 namespace gossamer {
 
+/// The largest steps that will come.
+struct StepLimits {
+  uint32_t max_tokens = 512;
+  uint32_t max_rows = 64;
+  uint32_t max_sequence_tokens = 131072;
+
+  bool operator==(const StepLimits&) const = default;
+};
+
 /// Another place where Model::forward() is computed: a device with memory of its own.
 class ForwardPass {
  public:
@@ -13,11 +22,15 @@ class ForwardPass {
   /// Pages of a cache that this place can reach. Errors: no memory, or a dtype that it does not keep.
   virtual Result<KvMemory> allocate_kv(const kernels::KvLayout& layout, const KvShape& shape,
                                        uint32_t num_pages) const = 0;
-  /// Of memory that a cache could have.
-  virtual uint64_t free_bytes() const = 0;
-  /// Takes all memory that batches of so many tokens need, so that none is asked for later. Errors: there is not so
-  /// much.
-  virtual Status prepare(uint32_t max_tokens) = 0;
+  /// What is left for a cache of this shape, of the memory that may be used here.
+  virtual uint64_t free_bytes(const KvShape& shape) const = 0;
+  /// Takes all memory that such steps need, so that none is asked for later. Errors: there is not so much.
+  virtual Status prepare(const StepLimits& limits) = 0;
+  /// Makes ready, after prepare(), what steps over this cache will want: the first ones then take no longer than
+  /// others.
+  virtual void warm_up(const KvMemory& cache) = 0;
+  /// "13.80 GB of weights, ...": what of this place's memory is taken for what.
+  virtual std::string memory_text() const = 0;
   /// Where the weights are, for people; empty where they are all there.
   virtual std::string placement() const { return {}; }
   /// See Model::forward(); the batch was checked.

@@ -8,8 +8,8 @@ bool has_device_kernels() {
   return false;
 }
 
-Result<std::string> move_to_device(Model& /*model*/, int /*index*/, ThreadPool& /*threads*/,
-                                   const ProgressFn& /*progress*/, const DeviceLimits& /*limits*/) {
+Result<std::string> move_to_device(Model& /*model*/, int /*index*/, const DeviceBudget& /*budget*/,
+                                   ThreadPool& /*threads*/, const ProgressFn& /*progress*/, DeviceLimits /*limits*/) {
   return make_error(ErrorCode::kUnsupported,
                     "this program was built without kernels for GPUs; ./gossamer setup cuda installs what they need");
 }

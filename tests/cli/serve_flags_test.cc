@@ -30,13 +30,13 @@ TEST(ServeFlags, OfVllm) {
   EXPECT_THAT(translated({"openai/gpt-oss-20b", "--max-model-len", "4096", "--gpu-memory-utilization=0.9", "--uds",
                           "/tmp/s", "--tensor-parallel-size", "1", "--enable-auto-tool-choice", "--tool-call-parser",
                           "openai", "--kv-cache-dtype", "auto", "--allowed-origins", R"(["https://a", "https://b"])"}),
-              ElementsAre("openai/gpt-oss-20b", "--max-context", "4096", "--unix-socket", "/tmp/s", "--cors",
-                          "https://a", "--cors", "https://b"));
+              ElementsAre("openai/gpt-oss-20b", "--max-context", "4096", "--gpu-memory-utilization=0.9",
+                          "--unix-socket", "/tmp/s", "--cors", "https://a", "--cors", "https://b"));
 }
 
 TEST(ServeFlags, OfSglang) {
   EXPECT_THAT(translated({"--model-path", "m", "--context-length=8192", "--mem-fraction-static", "0.8", "--tp", "1"}),
-              ElementsAre("--model", "m", "--max-context", "8192"));
+              ElementsAre("--model", "m", "--max-context", "8192", "--gpu-memory-utilization", "0.8"));
 }
 
 TEST(ServeFlags, OfLmdeploy) {
@@ -68,8 +68,8 @@ TEST(ServeFlags, OfWholeCommandLines) {
                           "0.0.0.0",
                           "--port",
                           "8000"}),
-              ElementsAre("--model", "openai/gpt-oss-20b", "--max-running", "64", "--max-context", "8192", "--host",
-                          "0.0.0.0", "--port", "8000"));
+              ElementsAre("--model", "openai/gpt-oss-20b", "--gpu-memory-utilization", "0.9", "--max-running", "64",
+                          "--max-context", "8192", "--host", "0.0.0.0", "--port", "8000"));
   EXPECT_THAT(
       translated({"--model-path", "openai/gpt-oss-120b", "--tp", "4", "--port", "30000", "--disable-radix-cache"}),
       ElementsAre("--model", "openai/gpt-oss-120b", "--port", "30000", "--no-prefix-cache"));
@@ -79,10 +79,10 @@ TEST(ServeFlags, OfWholeCommandLines) {
 }
 
 TEST(ServeFlags, WithUnderscoresForDashes) {
-  EXPECT_THAT(
-      translated({"my_model", "--max_model_len", "8192", "--gpu_memory_utilization", "0.9", "--host=my_host",
-                  "--drain_seconds", "3", "--api-key", "a_b"}),
-      ElementsAre("my_model", "--max-context", "8192", "--host=my_host", "--drain-seconds", "3", "--api-key", "a_b"));
+  EXPECT_THAT(translated({"my_model", "--max_model_len", "8192", "--gpu_memory_utilization", "0.9", "--host=my_host",
+                          "--drain_seconds", "3", "--api-key", "a_b"}),
+              ElementsAre("my_model", "--max-context", "8192", "--gpu-memory-utilization", "0.9", "--host=my_host",
+                          "--drain-seconds", "3", "--api-key", "a_b"));
 }
 
 TEST(ServeFlags, LengthsOfTheContextMayHaveAUnit) {

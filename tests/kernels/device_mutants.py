@@ -20,8 +20,9 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "test"
 KERNELS = ROOT / "src/kernels/cuda"
 DEVICE = BUILD / "tests/support/CMakeFiles/gossamer_device.dir"
+KERNELS_TEST, GRAPH_TEST = "kernels/device_kernels_test", "model/device_graph_test"  # below tests/: who is to notice
 FLAGS = ["-std=c++20", "-O1", "-fno-strict-aliasing", "-Wno-unknown-pragmas", '-DGOSSAMER_EMULATED_DEVICE="support/emulated_device.h"', f"-I{ROOT}/src", f"-I{ROOT}/tests"]
-LIBRARIES = [str(BUILD / f"src/{room}/libgossamer_{room}.a") for room in ("model", "kv", "kernels", "checkpoint", "tokenizer", "base")]
+LIBRARIES = [str(BUILD / "tests/support/libgossamer_test_support.a")] + [str(BUILD / f"src/{room}/libgossamer_{room}.a") for room in ("model", "kv", "kernels", "checkpoint", "tokenizer", "base")]
 LIBRARIES += [f"-l{library}" for library in ("boost_context", "gtest_main", "gmock", "gtest", "fmt", "hwloc", "xxhash", "zstd", "pthread")]
 COMMON = "kernels/cuda/launch.h"  # what every kernel includes first: compiled once
 SECONDS = 240
@@ -77,6 +78,19 @@ MUTANTS = [
     ("arrivals are not cleared", "experts.cu", "  if (threadIdx.x == 0) *arrived = 0;\n", ""),
     ("a slot after itself", "experts.cu", "(of_other == expert && other < slot);", "(of_other == expert && other <= slot);"),
     ("changes come too late", "choose.cu", "  change(args, row, logits);\n  block_barrier();\n", ""),
+    ("a kernel waits for nobody", "elementwise.cu", "  let_next_kernel_begin();  // the product behind it asks for its weights while the kernel before still runs\n  wait_for_kernels_before();\n", ""),
+]
+# The same, with the file below src/: steps as graphs, and kernels that begin early.
+GRAPH_MUTANTS = [
+    ("a graph of another split", "model/device_graphs.cc", "return made.key == key;", "return made.key.num_tokens == key.num_tokens;"),
+    ("a graph of another bucket", "model/device_graphs.cc", "return made.key == key;", "return made.key.max_chunks[0] == key.max_chunks[0];"),
+    ("a graph of another cache", "model/device_forward.cc", "          cache.block(0, 0),\n", "          nullptr,\n"),
+    ("graphs outlive their memory", "model/device_memory.cc", "  graphs_.drop();\n", ""),
+    ("a bucket is filled up with other tokens", "model/device_forward.cc", "words[field * num_tokens_ + i - num_real];", "words[field * num_tokens_ + i - num_real] + (field == 0);"),
+    ("a bucket is filled up with other pages", "model/device_forward.cc", "words[field * num_tokens_ + i - num_real];", "words[field * num_tokens_ + i - num_real] + (field == 2);"),
+    ("chunks that no block computes", "model/device_forward.cc", "is_graph ? chunk_bucket(num_chunks)", "is_graph ? (chunk_bucket(num_chunks) + 1) / 2"),
+    ("a product finds its tile too early", "kernels/cuda/products.cu", "  wait_for_kernels_before();\n  let_next_kernel_begin();\n  Tile tile;\n  if (!find_tile(args, 8, blockIdx.y, tile)) return;", "  Tile tile;\n  const bool found = find_tile(args, 8, blockIdx.y, tile);\n  wait_for_kernels_before();\n  if (!found) return;"),
+    ("attention reads its query too early", "kernels/cuda/attention.cu", "attend_kernel(AttendOp args) {\n  wait_for_kernels_before();\n  let_next_kernel_begin();\n  const uint32_t token = blockIdx.x, kv_head = blockIdx.y;\n  Shared& shared = *static_cast<Shared*>(shared_memory());\n  const Looker looker = look(args, token, kv_head);\n", "attend_kernel(AttendOp args) {\n  const uint32_t token = blockIdx.x, kv_head = blockIdx.y;\n  Shared& shared = *static_cast<Shared*>(shared_memory());\n  const Looker looker = look(args, token, kv_head);\n  wait_for_kernels_before();\n"),
 ]
 
 
@@ -108,9 +122,9 @@ def run_tests(program: Path, tests: str) -> str | None:
     return failed[0] if failed else f"{running[-1] if running else ''}: {complaint}"
 
 
-def noticed(name: str, file: str, old: str, new: str, common: Path) -> str | None:
+def noticed(name: str, path: Path, old: str, new: str, test: str, common: Path) -> str | None:
     """What noticed the mutant; None where nothing did."""
-    text = (KERNELS / file).read_text()
+    text, file = path.read_text(), path.name
     if text.count(old) != 1:
         return f"ERROR: the text that it replaces stands there {text.count(old)} times"
     objects = {path.stem: str(path) for path in DEVICE.rglob("*.o")}
@@ -123,34 +137,37 @@ def noticed(name: str, file: str, old: str, new: str, common: Path) -> str | Non
         broken.write_text(text.replace(old, new))
         for user in users:
             objects[user] = f"{own}/{user}.o"
-            source = broken if user == file else KERNELS / user
+            source = broken if user == file else path.parent / user
             if fault := tell(["g++", f"-I{own}", f"-I{common}", *FLAGS, "-x", "c++", "-c", str(source), "-o", objects[user]]):
                 return fault
-        tests = map(str, (BUILD / "tests/kernels/CMakeFiles/device_kernels_test.dir").rglob("*.o"))
+        room, test_name = test.split("/")
+        tests = map(str, (BUILD / f"tests/{room}/CMakeFiles/{test_name}.dir").rglob("*.o"))
         if fault := tell(["g++", *objects.values(), *tests, *LIBRARIES, "-o", str(program)]):
             return fault
-        first = TESTS.get(file)
+        first = TESTS.get(file) if test == KERNELS_TEST else None
         return (run_tests(program, first) if first else None) or run_tests(program, f"-{first}" if first else "*")
 
 
 def main() -> int:
-    chosen = [mutant for mutant in MUTANTS if not sys.argv[1:] or mutant[0] in sys.argv[1:]]
+    mutants = [(name, KERNELS / file, old, new, KERNELS_TEST) for name, file, old, new in MUTANTS]
+    mutants += [(name, ROOT / "src" / file, old, new, GRAPH_TEST) for name, file, old, new in GRAPH_MUTANTS]
+    chosen = [mutant for mutant in mutants if not sys.argv[1:] or mutant[0] in sys.argv[1:]]
     if not chosen:
-        print("no such mutant; there are:", *(mutant[0] for mutant in MUTANTS), sep="\n  ")
+        print("no such mutant; there are:", *(mutant[0] for mutant in mutants), sep="\n  ")
         return 2
-    tests = BUILD / "tests/kernels/device_kernels_test"
-    if not tests.exists():
+    programs = [BUILD / "tests" / test for test in (KERNELS_TEST, GRAPH_TEST)]
+    if not all(program.exists() for program in programs):
         print("build the tests first: ./test -N")
         return 2
     wrong, started = 0, time.monotonic()
     with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as team:
-        sound = team.submit(run_tests, tests, "*")
+        sound = [team.submit(run_tests, program, "*") for program in programs]
         compile_common(Path(folder))
         for mutant, found in zip(chosen, team.map(lambda mutant: noticed(*mutant, Path(folder)), chosen)):
             wrong += found is None or found.startswith("ERROR")
             print(f"{mutant[0]:<58} {found or 'SURVIVES'}", flush=True)
-        if sound.result():
-            print(f"the kernels as they are fail: {sound.result()}")
+        if failed := [outcome.result() for outcome in sound if outcome.result()]:
+            print("the kernels as they are fail:", *failed)
             return 1
     print(f"{len(chosen) - wrong} of {len(chosen)} noticed in {time.monotonic() - started:.0f} s")
     return 1 if wrong else 0

@@ -5,8 +5,8 @@
 
 Compiles src/kernels/cuda/*.cu for each card (default: sm_80 and sm_90a) and reads the machine code: no kernel keeps numbers
 in local memory or calls anything outside itself, none has more than 168 registers, products and attention multiply with tensor
-cores, products read weights 16 bytes at a time, and their inner loops stay within a budget of instructions a weight
-(docs/cuda.md). DIR is where ./gossamer setup cuda and ./test --cuda install the compiler.
+cores, products read weights 16 bytes at a time, their inner loops stay within a budget of instructions a weight (docs/cuda.md),
+and kernels that may begin early look at no memory but weights before they have waited for those in front of them. DIR is where ./gossamer setup cuda and ./test --cuda install the compiler.
 """
 import argparse
 import os
@@ -96,6 +96,13 @@ WANTED = [
     (r"strip_of_warp<", r"LDGSTS\S*\.128", 1, "asynchronous copies of 16 bytes"),
     (r"attend_kernel<", r"HMMA\.16816\.F32\.BF16", 4, "tensor cores in bf16"),
 ]
+# Where launches overlap every kernel waits for those before it, and lets the next one begin.
+WANTED_OF_OVERLAP = [
+    (r".", r"ACQBULK", 1, "waits for the kernels before (wait_for_kernels_before)"),
+    (r".", r"PREEXIT", 1, "words to the next kernel (let_next_kernel_begin)"),
+    (r"strip_of_slices<", r"UBLKPF", 1, "weights asked for ahead of time"),
+]
+OVERLAP_ARCHS = ("sm_90", "sm_100", "sm_120")
 # How often a weight meets tensor cores once it is in registers, and the instructions of a lane that it may cost.
 BUDGETS = [
     (r"strip_of_slices<mxfp4>", 1, 2.8),
@@ -107,8 +114,20 @@ BUDGETS = [
 ]
 
 
-def faults_of(kernel: Kernel) -> list[str]:
-    faults = []
+def overlap_faults_of(kernel: Kernel) -> list[str]:
+    """Of a kernel that may begin before those in front of it have ended."""
+    faults = [f"{kernel.count(pattern)} of {pattern}: {what} are wanted" for name, pattern, least, what in WANTED_OF_OVERLAP
+              if re.match(name, kernel.name) and kernel.count(pattern) < least]
+    for _, text in kernel.instructions:
+        if text.startswith("ACQBULK"):
+            break
+        if re.match(r"(LDG(?!\.E\.NA\.128\.CONSTANT)|LD\b|LD\.|STG|ST\b|ST\.|RED|ATOM|UBLKCP)", text):
+            faults.append(f"{text}: memory is looked at before the kernels before are waited for")
+    return faults
+
+
+def faults_of(kernel: Kernel, arch: str) -> list[str]:
+    faults = overlap_faults_of(kernel) if arch.startswith(OVERLAP_ARCHS) else []
     if kernel.stack_bytes or kernel.count(r"(LDL|STL)\b"):
         faults.append(f"{kernel.stack_bytes} bytes of local memory, {kernel.count(r'LDL')} loads and {kernel.count(r'STL')} stores of it")
     if kernel.count(r"CALL(?!\.REL)"):  # relative ones go to the rare cases of a division or a root, in the kernel itself
@@ -149,14 +168,14 @@ def main() -> int:
     for (source, arch), kernels in zip(jobs, results):
         for kernel in kernels:
             seen += 1
-            matched.update(name for name, *_ in WANTED + BUDGETS if re.match(name, kernel.name))
+            matched.update(name for name, *_ in WANTED + WANTED_OF_OVERLAP + BUDGETS if re.match(name, kernel.name))
             print(f"{arch:8}{kernel.name:34} {kernel.registers:9} {len(kernel.instructions):12} {cost_of(kernel):>9}")
             if arguments.verbose and kernel.inner_loop():
                 print("        ", Counter(t.split()[0] for t in kernel.inner_loop()).most_common(12))
-            for fault in faults_of(kernel):
+            for fault in faults_of(kernel, arch):
                 failed += 1
                 print(f"FAILED: {source.name}: {kernel.name} for {arch}: {fault}")
-    for name, *_ in WANTED + BUDGETS:
+    for name, *_ in WANTED + WANTED_OF_OVERLAP + BUDGETS:
         if not matched[name]:
             failed += 1
             print(f"FAILED: no kernel is called {name}: a rule without a kernel says nothing")

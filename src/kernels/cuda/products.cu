@@ -110,14 +110,12 @@ __device__ __forceinline__ void copy_stage(const ProductArgs& args, const Tile& 
 template <StripFormat kFormat>
 __global__ void __launch_bounds__(kThreads) strip_of_warp(ProductArgs args) {
   const uint32_t lane = threadIdx.x % 32, warp = threadIdx.x / 32, group = lane / 4, quad = lane % 4;
-  const uint32_t strip_index = blockIdx.x * kWarps + warp;
-  const bool has_strip = strip_index < args.shape.num_strips();
-  if (!args.tiles && has_strip)
-    prefetch_steps<kFormat>(args.strips + uint64_t{strip_index} * args.shape.strip_bytes(), 0, args.shape.num_steps());
   wait_for_kernels_before();
   let_next_kernel_begin();
   Tile tile;
   if (!find_tile(args, kTileRows, blockIdx.y, tile)) return;
+  const uint32_t strip_index = blockIdx.x * kWarps + warp;
+  const bool has_strip = strip_index < args.shape.num_strips();
   const std::byte* strip = tile.strips + uint64_t{has_strip ? strip_index : 0} * args.shape.strip_bytes();
   const uint32_t scales_offset = args.shape.scales_offset(), num_steps = args.shape.num_steps();
   auto* stages = static_cast<std::byte*>(shared_memory());
