@@ -69,7 +69,7 @@ class Measurement {
     std::vector<kernels::TopLogits> tops(batch);
     Batch step;
     for (uint32_t i = 0; i < batch; ++i) add_row(memory, sequences, i, context, 1, &tops[i], step);
-    GOS_TRY_STATUS(model_.prepare(batch));
+    GOS_TRY_STATUS(model_.prepare({batch, batch, context + 1}));
     GOS_TRY(rate.experts, experts_of(step));
     GOS_TRY_STATUS(check_choices(tops, rate));
     GOS_TRY_STATUS(repeat(rate, [&] { return run(step); }));
@@ -101,7 +101,7 @@ class Measurement {
       rate.cost.limit_seconds += cost.limit_seconds;
       rate.cost.predicted_seconds += cost.predicted_seconds;
     }
-    GOS_TRY_STATUS(model_.prepare(chunk));
+    GOS_TRY_STATUS(model_.prepare({chunk, 1, length}));
     GOS_TRY_STATUS(repeat(rate, [&]() -> Status {
       for (Batch& step : steps) GOS_TRY_STATUS(run(step));
       return {};
@@ -122,7 +122,7 @@ class Measurement {
   bool may_begin(uint64_t tokens, const MadeSequences& sequences, uint32_t step_tokens, DeviceRate& rate) const {
     const uint64_t needed =
         shape_of(config_, layout_).page_bytes() * sequences.num_pages + workspace_bytes(step_tokens);
-    const uint64_t free = model_.free_bytes();
+    const uint64_t free = model_.free_bytes(shape_of(config_, layout_));
     if (tokens > config_.max_context)
       rate.skipped = fmt::format("the model's context is {} tokens", config_.max_context);
     else if (needed > free)
