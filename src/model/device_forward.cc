@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "kernels/read_row.h"
+
 namespace gossamer {
 namespace {
 
@@ -28,17 +30,24 @@ Status check_shape(const ModelConfig& config) {
       kHeadDim, kMostHeadsOfGroup, kMostExperts, config.head_dim, group, config.num_experts);
 }
 
-/// Everything where it fits; else what every token needs, and as many experts as fit beside it.
+/// Everything where it fits; else what every token needs, and as many experts as fit beside it. The embedding counts as
+/// the least of it: a token wants one row.
 Result<ExpertPlacement> place_experts(const ModelConfig& config, const Weights& weights, const DeviceLimits& limits,
                                       const ExpertUse& use) {
   if (limits.weight_bytes == 0) return ExpertPlacement::all_on_device(config.num_layers, config.num_experts);
-  GOS_TRY(const DeviceWeightSizes sizes, DeviceWeights::sizes(config, weights));
+  GOS_TRY(const DeviceWeightSizes sizes, DeviceWeights::sizes(weights));
   if (sizes.dense_bytes > limits.weight_bytes)
     return make_error(ErrorCode::kInvalidInput,
                       "the weights that every token needs take {:.3g} GB on a GPU, and {:.3g} GB of its memory are for "
                       "weights; allow more with --gpu-memory, or compute with --device cpu",
                       static_cast<double>(sizes.dense_bytes) / 1e9, static_cast<double>(limits.weight_bytes) / 1e9);
-  return ExpertPlacement::choose(use, sizes.expert_bytes, limits.weight_bytes - sizes.dense_bytes);
+  const uint64_t room = limits.weight_bytes - sizes.dense_bytes;
+  const ExpertPlacement whole =
+      ExpertPlacement::choose(use, sizes.expert_bytes, room - std::min(room, sizes.embedding_bytes));
+  if (whole.num_on_host() == 0) return whole;
+  ExpertPlacement placement = ExpertPlacement::choose(use, sizes.expert_bytes, room);
+  // All experts, but not the embedding: some experts go then, for the plain path has all its weights on the device.
+  return placement.num_on_host() > 0 ? std::move(placement) : whole;
 }
 
 /// Their backend rounds all rows alike, however many there are: a token has the same bits in any company.
@@ -67,6 +76,7 @@ Result<std::unique_ptr<DeviceForward>> DeviceForward::make(const ModelConfig& co
   GOS_TRY(DeviceStream stream, DeviceStream::create());
   std::unique_ptr<DeviceForward> made(new DeviceForward(config, std::move(on_device), std::move(stream)));
   if (placement.num_on_host() > 0) {
+    made->host_embedding_ = weights.embedding;
     if (kept.damaged)
       made->expert_use_note_ = fmt::format("; {} is damaged, so the use of experts is counted anew", limits.use.path);
     GOS_TRY(made->host_experts_,
@@ -94,6 +104,10 @@ Result<KvMemory> DeviceForward::allocate_kv(const kernels::KvLayout& layout, con
   GOS_TRY(DeviceMemory memory, DeviceMemory::allocate(bytes));
   const auto shared = std::make_shared<DeviceMemory>(std::move(memory));
   return KvMemory::of_device(layout, shape, num_pages, {shared, shared->data()});
+}
+
+DeviceForward::~DeviceForward() {
+  (void)stream_.synchronize().ok();
 }
 
 std::string DeviceForward::placement() const {
@@ -208,9 +222,7 @@ Result<std::span<const float>> DeviceForward::forward(const Batch& batch, Forwar
     GOS_TRY_STATUS(grow(partial_, num_tokens_ * config_.num_kv_heads * most_chunks * kPartialFloats * sizeof(float)));
   if (trace) trace->layers.assign(config_.num_layers, {});
 
-  kernels::cuda::embed({weights_.embedding(), weights_.embedding_row_bytes(), weights_.embedding_dtype(), tokens_,
-                        num_tokens_, config_.hidden, work_.residual},
-                       stream_.get());
+  embed(batch);
   for (uint32_t layer = 0; layer < config_.num_layers; ++layer) {
     attention_layer(batch, layer);
     if (trace) GOS_TRY_STATUS(take_trace(*trace, layer, true));
@@ -219,6 +231,20 @@ Result<std::span<const float>> DeviceForward::forward(const Batch& batch, Forwar
     GOS_TRY_STATUS(fill_taps(batch, layer));
   }
   return unembed(batch);
+}
+
+/// Rows of the embedding begin the residual stream.
+void DeviceForward::embed(const Batch& batch) {
+  if (!host_experts_) {
+    kernels::cuda::embed({weights_.embedding(), weights_.embedding_row_bytes(), weights_.embedding_dtype(), tokens_,
+                          num_tokens_, config_.hidden, work_.residual},
+                         stream_.get());
+    return;
+  }
+  embedded_.resize(uint64_t{num_tokens_} * config_.hidden);
+  for (uint32_t t = 0; t < num_tokens_; ++t)
+    kernels::read_row(host_embedding_, batch.tokens[t], embedded_.data() + uint64_t{t} * config_.hidden);
+  stream_.copy_to_device(work_.residual, embedded_.data(), embedded_.size() * sizeof(float));
 }
 
 void DeviceForward::norm_for(const DeviceMatrix& matrix, const float* weight, const uint32_t* rows, uint32_t num_rows,

@@ -21,6 +21,8 @@ class DeviceForward : public ForwardPass {
   static Result<std::unique_ptr<DeviceForward>> make(const ModelConfig& config, const Weights& weights,
                                                      const kernels::RopeParams& rope, ThreadPool& threads,
                                                      const ProgressFn& progress, const DeviceLimits& limits = {});
+  /// Waits for the device, which may still read what the host sent it.
+  ~DeviceForward() override;
 
   /// Pages of a cache on the device, and some more in which a long chunk of a prompt keeps what nobody needs later.
   Result<KvMemory> allocate_kv(const kernels::KvLayout& layout, const KvShape& shape,
@@ -76,6 +78,7 @@ class DeviceForward : public ForwardPass {
   /// out [num_rows, N] = or += x [num_rows, x_stride] . matrix^T + bias.
   void multiply(const DeviceMatrix& matrix, const uint16_t* x, uint32_t x_stride, uint32_t num_rows,
                 kernels::cuda::Finish finish, float* out);
+  void embed(const Batch& batch);
   void attention_layer(const Batch& batch, uint32_t layer);
   Status experts_layer(uint32_t layer);
   Status take_trace(ForwardTrace& trace, uint32_t layer, bool after_attention);
@@ -86,6 +89,8 @@ class DeviceForward : public ForwardPass {
   DeviceWeights weights_;
   kernels::cuda::DeviceStream stream_;
   std::unique_ptr<DeviceHostExperts> host_experts_;
+  kernels::WeightRows host_embedding_;  // with host_experts_: the view of the checkpoint
+  std::vector<float> embedded_;
   std::string expert_use_note_;       // what a person should know of the counts that were kept
   kernels::cuda::DeviceMemory rope_;  // cos, then sin, [context, Dh / 2]
   std::vector<uint32_t> layer_of_group_;

@@ -51,12 +51,14 @@ class HostExpertsOfADevice : public ::testing::Test {
     return opened;
   }
   /// With room for that many experts beside what every token needs; ~0: no limit.
-  OnDevice open(const std::string& path, uint64_t experts_on_device, DeviceLimits limits = {}) {
+  OnDevice open(const std::string& path, uint64_t experts_on_device, DeviceLimits limits = {},
+                bool with_embedding = false) {
     OnDevice opened = open_files(path);
     const Model& model = *opened.model;
-    const DeviceWeightSizes sizes = DeviceWeights::sizes(model.config(), model.weights()).value();
+    const DeviceWeightSizes sizes = DeviceWeights::sizes(model.weights()).value();
     if (experts_on_device != ~uint64_t{0})
-      limits.weight_bytes = sizes.dense_bytes + experts_on_device * sizes.expert_bytes[0];
+      limits.weight_bytes =
+          sizes.dense_bytes + experts_on_device * sizes.expert_bytes[0] + (with_embedding ? sizes.embedding_bytes : 0);
     auto device = DeviceForward::make(model.config(), model.weights(), model.rope_params(), threads_, {}, limits);
     EXPECT_TRUE(device.ok()) << device.error().message;
     opened.forward = device->get();
@@ -175,16 +177,18 @@ TEST_F(HostExpertsOfADevice, AreAsExactAsThoseOfTheDevice) {
     RecordProperty("error_with_" + std::to_string(num_on_device) + "_there", std::to_string(error));
     EXPECT_LT(error, 1.25 * error_of_device);
   }
-  OnDevice roomy = open(tiny_.path(), 36);
+  OnDevice roomy = open(tiny_.path(), 36, {}, true);
   EXPECT_FALSE(roomy.forward->has_host_experts()) << "all fit";
   EXPECT_EQ(logits_of(*roomy.model, kTokens), on_device);
+  OnDevice nearly = open(tiny_.path(), 36);
+  EXPECT_TRUE(nearly.forward->has_host_experts()) << "all fit but for the embedding";
 }
 
 TEST_F(HostExpertsOfADevice, AreNotInItsMemory) {
   const OnDevice opened = open_files(tiny_.path());
   const ModelConfig& config = opened.model->config();
   const Weights& weights = opened.model->weights();
-  const DeviceWeightSizes sizes = DeviceWeights::sizes(config, weights).value();
+  const DeviceWeightSizes sizes = DeviceWeights::sizes(weights).value();
   ExpertUse use(config.num_layers, config.num_experts);
   use.count(1, std::vector<uint32_t>{11, 2, 2, 7});
   const ExpertPlacement all = ExpertPlacement::all_on_device(config.num_layers, config.num_experts);
@@ -193,7 +197,8 @@ TEST_F(HostExpertsOfADevice, AreNotInItsMemory) {
   const DeviceWeights part = DeviceWeights::upload(config, weights, threads_, {}, some).value();
   const uint64_t gaps = 2 * 256 * config.num_layers;
   EXPECT_NEAR(static_cast<double>(whole.size_bytes() - part.size_bytes()),
-              static_cast<double>(26 * sizes.expert_bytes[0]), static_cast<double>(gaps));
+              static_cast<double>(26 * sizes.expert_bytes[0] + sizes.embedding_bytes), static_cast<double>(gaps));
+  EXPECT_EQ(part.embedding(), nullptr);
   EXPECT_LE(part.size_bytes(), sizes.dense_bytes + 10 * sizes.expert_bytes[0]);
   EXPECT_GE(part.size_bytes() + gaps, sizes.dense_bytes + 10 * sizes.expert_bytes[0]);
 
@@ -285,7 +290,7 @@ TEST_F(HostExpertsOfADevice, CannotReplaceWhatEveryTokenNeeds) {
   const auto device = DeviceForward::make(model.config(), model.weights(), model.rope_params(), threads_, {}, limits);
   ASSERT_FALSE(device.ok());
   const std::string& message = device.error().message;
-  const double dense = static_cast<double>(DeviceWeights::sizes(model.config(), model.weights())->dense_bytes) / 1e9;
+  const double dense = static_cast<double>(DeviceWeights::sizes(model.weights())->dense_bytes) / 1e9;
   EXPECT_NE(message.find(fmt::format("take {:.3g} GB", dense)), std::string::npos) << message;
   EXPECT_NE(message.find("1e-06 GB"), std::string::npos) << message;
   EXPECT_NE(message.find("--gpu-memory"), std::string::npos) << message;
