@@ -66,6 +66,18 @@ class HostExpertsOfADevice : public ::testing::Test {
     return opened;
   }
 
+  /// Limits with counts for which the experts on the device are not the first ones of their layers.
+  DeviceLimits scattered() const {
+    DeviceLimits limits;
+    limits.use = {home_ / "use", "digest"};
+    ExpertUse use(3, 12);
+    for (uint32_t layer = 0; layer < 3; ++layer)
+      for (uint32_t expert = 0; expert < 12; ++expert)
+        use.counts()[layer * 12 + expert] = (expert * 7 + layer * 5) % 12;
+    EXPECT_TRUE(write_expert_use(limits.use, use).ok());
+    return limits;
+  }
+
   static std::vector<float> run(Model& model, SoloSequence& sequence, std::span<const TokenId> tokens,
                                 ForwardTrace* trace = nullptr) {
     Batch batch;
@@ -92,7 +104,7 @@ class HostExpertsOfADevice : public ::testing::Test {
   }
 
   ThreadPool threads_{3};
-  TempFolder tiny_;
+  TempFolder tiny_, home_;
 };
 
 size_t argmax(std::span<const float> logits) {
@@ -142,7 +154,7 @@ TEST_F(HostExpertsOfADevice, GiveTheOraclesLogits) {
 TEST_F(HostExpertsOfADevice, GiveATokenTheSameBitsHoweverItIsComputed) {
   for (const uint64_t on_device : {uint64_t{0}, uint64_t{14}}) {
     SCOPED_TRACE(on_device);
-    OnDevice opened = open(tiny_.path(), on_device);
+    OnDevice opened = open(tiny_.path(), on_device, scattered());
     Model& model = *opened.model;
     ASSERT_TRUE(opened.forward->has_host_experts());
     const std::vector<TokenId> tokens = some_tokens(70);
@@ -170,7 +182,7 @@ TEST_F(HostExpertsOfADevice, AreAsExactAsThoseOfTheDevice) {
   RecordProperty("error_of_device", std::to_string(error_of_device));
   for (const uint64_t num_on_device : {0, 5, 20, 35}) {
     SCOPED_TRACE(num_on_device);
-    OnDevice opened = open(tiny_.path(), num_on_device);
+    OnDevice opened = open(tiny_.path(), num_on_device, scattered());
     const std::vector<float> logits = logits_of(*opened.model, kTokens);
     EXPECT_NE(logits, on_device) << "nobody computed anything on the host";
     const double error = mean_difference(logits, exact);
@@ -250,9 +262,8 @@ TEST_F(HostExpertsOfADevice, HaveTheSameBitsInTheFileAsPackedAndOnAnyThreads) {
 
 /// What was chosen in one run decides what is on the device in the next.
 TEST_F(HostExpertsOfADevice, AreThoseThatWereChosenLeast) {
-  const TempFolder home;
   DeviceLimits limits;
-  limits.use = {home / "use", "digest"};
+  limits.use = {home_ / "use", "digest"};
   ExpertUse want(3, 12);
   {
     OnDevice opened = open(tiny_.path(), 9, limits);
