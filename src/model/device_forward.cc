@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "kernels/read_row.h"
+
 namespace gossamer {
 namespace {
 
@@ -24,22 +26,27 @@ Status check_shape(const ModelConfig& config) {
       kHeadDim, kMostHeadsOfGroup, kMostExperts, config.head_dim, group, config.num_experts);
 }
 
-/// Everything where it fits; else what every token needs, and as many experts as fit beside it.
+/// Everything where it fits; else what every token needs, and as many experts as fit beside it. The embedding counts as
+/// the least of it: a token wants one row.
 Result<ExpertPlacement> place_experts(const ModelConfig& config, const Weights& weights, const DeviceLimits& limits,
                                       uint64_t room_bytes, KeptExpertUse& kept) {
-  GOS_TRY(const DeviceWeightSizes sizes, DeviceWeights::sizes(config, weights));
+  GOS_TRY(const DeviceWeightSizes sizes, DeviceWeights::sizes(weights));
   if (sizes.all_bytes(config.num_experts) <= room_bytes)
     return ExpertPlacement::all_on_device(config.num_layers, config.num_experts);
   if (sizes.dense_bytes > room_bytes)
     return make_error(
         ErrorCode::kIo,
-        "the weights that every token needs take {:.3g} GB on a GPU, and beside steps and a short conversation {:.3g} "
-        "GB "
-        "of its memory are for weights; allow more with --gpu-memory-utilization or --gpu-memory, end what else runs "
-        "there, or compute with --device cpu",
+        "the weights that every token needs take {:.3g} GB on a GPU, and beside steps and a short conversation there "
+        "are {:.3g} GB for weights; allow more with --gpu-memory-utilization or --gpu-memory, end what else runs "
+        "there, "
+        "or compute with --device cpu",
         static_cast<double>(sizes.dense_bytes) / 1e9, static_cast<double>(room_bytes) / 1e9);
   kept = read_expert_use(limits.use, config.num_layers, config.num_experts);
-  return ExpertPlacement::choose(kept.use, sizes.expert_bytes, room_bytes - sizes.dense_bytes);
+  const uint64_t room = room_bytes - sizes.dense_bytes;
+  ExpertPlacement placement = ExpertPlacement::choose(kept.use, sizes.expert_bytes, room);
+  if (placement.num_on_host() > 0) return placement;
+  // All experts, but not the embedding: some experts go then, for the plain path has all its weights on the device.
+  return ExpertPlacement::choose(kept.use, sizes.expert_bytes, room - std::min(room, sizes.embedding_bytes));
 }
 
 /// Their backend rounds all rows alike, however many there are: a token has the same bits in any company.
@@ -74,6 +81,7 @@ Result<std::unique_ptr<DeviceForward>> DeviceForward::make(const ModelConfig& co
   GOS_TRY(std::unique_ptr<DeviceForward> made, make_with(config, std::move(on_device), rope));
   made->most_bytes_ = limits.most_bytes;
   if (placement.num_on_host() > 0) {
+    made->host_embedding_ = weights.embedding;
     if (kept.damaged)
       made->expert_use_note_ = fmt::format("; {} is damaged, so the use of experts is counted anew", limits.use.path);
     GOS_TRY(made->host_experts_,
@@ -112,6 +120,10 @@ void DeviceForward::shape_step(uint32_t num_tokens, uint32_t num_chunks) {
   for (const bool sliding : {false, true})
     places_[sliding] = {sent + num_tokens, sent + (sliding ? 3 : 2) * uint64_t{num_tokens},
                         sent + 4 * uint64_t{num_tokens}};
+}
+
+DeviceForward::~DeviceForward() {
+  (void)stream_.synchronize().ok();
 }
 
 std::string DeviceForward::placement() const {
@@ -196,10 +208,19 @@ Result<std::span<const float>> DeviceForward::forward(const Batch& batch, Forwar
   return logits;
 }
 
+/// Rows of the embedding begin the residual stream.
 void DeviceForward::embed_tokens() {
-  kernels::cuda::embed({weights_.embedding(), weights_.embedding_row_bytes(), weights_.embedding_dtype(), tokens_,
-                        num_tokens_, config_.hidden, work_.residual},
-                       stream_.get());
+  if (!host_experts_) {
+    kernels::cuda::embed({weights_.embedding(), weights_.embedding_row_bytes(), weights_.embedding_dtype(), tokens_,
+                          num_tokens_, config_.hidden, work_.residual},
+                         stream_.get());
+    return;
+  }
+  const auto* tokens = reinterpret_cast<const uint32_t*>(host_words_.data());
+  embedded_.resize(uint64_t{num_tokens_} * config_.hidden);
+  for (uint32_t t = 0; t < num_tokens_; ++t)
+    kernels::read_row(host_embedding_, tokens[t], embedded_.data() + uint64_t{t} * config_.hidden);
+  stream_.copy_to_device(work_.residual, embedded_.data(), embedded_.size() * sizeof(float));
 }
 
 /// Nothing in it can fail but the host's share of the experts.

@@ -28,6 +28,8 @@ class DeviceForward : public ForwardPass {
   static Result<std::unique_ptr<DeviceForward>> make(const ModelConfig& config, const Weights& weights,
                                                      const kernels::RopeParams& rope, ThreadPool& threads,
                                                      const ProgressFn& progress, const DeviceLimits& limits = {});
+  /// Waits for the device, which may still read what the host sent it.
+  ~DeviceForward() override;
   /// With weights that are there already.
   static Result<std::unique_ptr<DeviceForward>> make_with(const ModelConfig& config, DeviceWeights weights,
                                                           const kernels::RopeParams& rope);
@@ -123,6 +125,8 @@ class DeviceForward : public ForwardPass {
   DeviceWeights weights_;
   kernels::cuda::DeviceStream stream_;
   std::unique_ptr<DeviceHostExperts> host_experts_;
+  kernels::WeightRows host_embedding_;  // with host_experts_: the view of the checkpoint
+  std::vector<float> embedded_;
   std::string expert_use_note_;       // what a person should know of the counts that were kept
   kernels::cuda::DeviceMemory rope_;  // cos, then sin, [context, Dh / 2]
   std::vector<uint32_t> layer_of_group_;

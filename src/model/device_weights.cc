@@ -157,16 +157,20 @@ Result<LayerPlaces> add_layer(const LayerWeights& w, std::span<const uint32_t> e
   return places;
 }
 
+uint64_t row_bytes_of(const kernels::WeightRows& rows) {
+  return row_bytes(rows.dtype, rows.cols);
+}
+
 /// Where what is of no layer is in its piece.
 struct OtherPlaces {
-  uint64_t embedding = 0;
+  uint64_t embedding = 0;  // where there is one
   Floats final_norm;
   Place lm_head;
 };
 
-Result<OtherPlaces> add_others(const ModelConfig& config, const Weights& weights, PieceBuilder& builder) {
+Result<OtherPlaces> add_others(const Weights& weights, bool with_embedding, PieceBuilder& builder) {
   OtherPlaces places;
-  places.embedding = builder.add_bytes(weights.embedding, row_bytes(weights.embedding.dtype, config.hidden));
+  if (with_embedding) places.embedding = builder.add_bytes(weights.embedding, row_bytes_of(weights.embedding));
   places.final_norm = builder.add(weights.final_norm);
   GOS_TRY(places.lm_head, builder.add(kNoExpert, [&weights](uint32_t) {
     const BiasedRows matrix{&weights.lm_head, nullptr};
@@ -177,7 +181,7 @@ Result<OtherPlaces> add_others(const ModelConfig& config, const Weights& weights
 
 }  // namespace
 
-Result<DeviceWeightSizes> DeviceWeights::sizes(const ModelConfig& config, const Weights& weights) {
+Result<DeviceWeightSizes> DeviceWeights::sizes(const Weights& weights) {
   DeviceWeightSizes sizes;
   for (const LayerWeights& layer : weights.layers) {
     PieceBuilder builder;
@@ -186,8 +190,9 @@ Result<DeviceWeightSizes> DeviceWeights::sizes(const ModelConfig& config, const 
     sizes.dense_bytes += builder.size_bytes() + 2 * kAlignment;  // behind the experts of either matrix
   }
   PieceBuilder builder;
-  GOS_TRY([[maybe_unused]] const OtherPlaces places, add_others(config, weights, builder));
+  GOS_TRY([[maybe_unused]] const OtherPlaces places, add_others(weights, false, builder));
   sizes.dense_bytes += builder.size_bytes();
+  sizes.embedding_bytes = weights.embedding.rows * row_bytes_of(weights.embedding) + kAlignment;
   return sizes;
 }
 
@@ -206,11 +211,12 @@ Result<DeviceWeights> DeviceWeights::upload(const ModelConfig& config, const Wei
     if (progress) progress("loading", out.layers_.size(), num_steps);
   }
   PieceBuilder builder;
-  GOS_TRY(const OtherPlaces places, add_others(config, weights, builder));
+  const bool with_embedding = placement.num_on_host() == 0;
+  GOS_TRY(const OtherPlaces places, add_others(weights, with_embedding, builder));
   out.embedding_dtype_ = weights.embedding.dtype;
   out.embedding_row_bytes_ = row_bytes(weights.embedding.dtype, config.hidden);
   GOS_TRY(DeviceMemory memory, builder.send(threads, stream));
-  out.embedding_ = memory.data() + places.embedding;
+  if (with_embedding) out.embedding_ = memory.data() + places.embedding;
   out.final_norm_ = places.final_norm.on(memory);
   out.lm_head_ = places.lm_head.on(memory);
   out.memory_.push_back(std::move(memory));

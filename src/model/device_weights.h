@@ -33,22 +33,24 @@ struct DeviceLayer {
 
 /// Bytes that weights take on a device.
 struct DeviceWeightSizes {
-  uint64_t dense_bytes = 0;            ///< all but experts, gaps included
+  uint64_t dense_bytes = 0;            ///< what every token reads: all but the two below, gaps included
+  uint64_t embedding_bytes = 0;        ///< of which a token reads a row
   std::vector<uint64_t> expert_bytes;  ///< [layers] an expert of that layer
 
   uint64_t all_bytes(uint32_t num_experts) const {
-    uint64_t bytes = dense_bytes;
+    uint64_t bytes = dense_bytes + embedding_bytes;
     for (const uint64_t each : expert_bytes) bytes += each * num_experts;
     return bytes;
   }
 };
 
 /// The weights of a model on the device in use, each once: packed on the host's threads, layer by layer. Experts that
-/// the placement leaves to the host are not among them.
+/// the placement leaves to the host are not among them, and where it leaves any the embedding is not: its rows are sent
+/// with the tokens, and its room is for experts.
 class DeviceWeights {
  public:
   /// Errors: weights that no kernel takes.
-  static Result<DeviceWeightSizes> sizes(const ModelConfig& config, const Weights& weights);
+  static Result<DeviceWeightSizes> sizes(const Weights& weights);
   /// `weights` are views of the checkpoint. A layer's experts are packed in the placement's order. Errors: weights that
   /// no kernel takes, no memory on the device.
   static Result<DeviceWeights> upload(const ModelConfig& config, const Weights& weights, ThreadPool& threads,
@@ -61,7 +63,7 @@ class DeviceWeights {
   const DeviceLayer& layer(uint32_t index) const { return layers_[index]; }
   const DeviceMatrix& lm_head() const { return lm_head_; }
   const float* final_norm() const { return final_norm_; }
-  /// The embedding as the file has it, rows without gaps.
+  /// The embedding as the file has it, rows without gaps; null where it is not on the device.
   const std::byte* embedding() const { return embedding_; }
   uint64_t embedding_row_bytes() const { return embedding_row_bytes_; }
   Dtype embedding_dtype() const { return embedding_dtype_; }

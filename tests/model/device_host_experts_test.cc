@@ -51,17 +51,31 @@ class HostExpertsOfADevice : public ::testing::Test {
     return opened;
   }
   /// With room for that many experts beside what every token needs; ~0: no limit.
-  OnDevice open(const std::string& path, uint64_t experts_on_device, DeviceLimits limits = {}) {
+  OnDevice open(const std::string& path, uint64_t experts_on_device, DeviceLimits limits = {},
+                bool with_embedding = false) {
     OnDevice opened = open_files(path);
     const Model& model = *opened.model;
-    const DeviceWeightSizes sizes = DeviceWeights::sizes(model.config(), model.weights()).value();
+    const DeviceWeightSizes sizes = DeviceWeights::sizes(model.weights()).value();
     if (experts_on_device != ~uint64_t{0})
-      limits.weight_bytes = sizes.dense_bytes + experts_on_device * sizes.expert_bytes[0];
+      limits.weight_bytes =
+          sizes.dense_bytes + experts_on_device * sizes.expert_bytes[0] + (with_embedding ? sizes.embedding_bytes : 0);
     auto device = DeviceForward::make(model.config(), model.weights(), model.rope_params(), threads_, {}, limits);
     EXPECT_TRUE(device.ok()) << device.error().message;
     opened.forward = device->get();
     opened.model->compute_on(std::move(*device));
     return opened;
+  }
+
+  /// Limits with counts for which the experts on the device are not the first ones of their layers.
+  DeviceLimits scattered() const {
+    DeviceLimits limits;
+    limits.use = {home_ / "use", "digest"};
+    ExpertUse use(3, 12);
+    for (uint32_t layer = 0; layer < 3; ++layer)
+      for (uint32_t expert = 0; expert < 12; ++expert)
+        use.counts()[layer * 12 + expert] = (expert * 7 + layer * 5) % 12;
+    EXPECT_TRUE(write_expert_use(limits.use, use).ok());
+    return limits;
   }
 
   static std::vector<float> run(Model& model, SoloSequence& sequence, std::span<const TokenId> tokens,
@@ -90,7 +104,7 @@ class HostExpertsOfADevice : public ::testing::Test {
   }
 
   ThreadPool threads_{3};
-  TempFolder tiny_;
+  TempFolder tiny_, home_;
 };
 
 size_t argmax(std::span<const float> logits) {
@@ -140,7 +154,7 @@ TEST_F(HostExpertsOfADevice, GiveTheOraclesLogits) {
 TEST_F(HostExpertsOfADevice, GiveATokenTheSameBitsHoweverItIsComputed) {
   for (const uint64_t on_device : {uint64_t{0}, uint64_t{14}}) {
     SCOPED_TRACE(on_device);
-    OnDevice opened = open(tiny_.path(), on_device);
+    OnDevice opened = open(tiny_.path(), on_device, scattered());
     Model& model = *opened.model;
     ASSERT_TRUE(opened.forward->has_host_experts());
     const std::vector<TokenId> tokens = some_tokens(70);
@@ -168,23 +182,25 @@ TEST_F(HostExpertsOfADevice, AreAsExactAsThoseOfTheDevice) {
   RecordProperty("error_of_device", std::to_string(error_of_device));
   for (const uint64_t num_on_device : {0, 5, 20, 35}) {
     SCOPED_TRACE(num_on_device);
-    OnDevice opened = open(tiny_.path(), num_on_device);
+    OnDevice opened = open(tiny_.path(), num_on_device, scattered());
     const std::vector<float> logits = logits_of(*opened.model, kTokens);
     EXPECT_NE(logits, on_device) << "nobody computed anything on the host";
     const double error = mean_difference(logits, exact);
     RecordProperty("error_with_" + std::to_string(num_on_device) + "_there", std::to_string(error));
     EXPECT_LT(error, 1.25 * error_of_device);
   }
-  OnDevice roomy = open(tiny_.path(), 36);
+  OnDevice roomy = open(tiny_.path(), 36, {}, true);
   EXPECT_FALSE(roomy.forward->has_host_experts()) << "all fit";
   EXPECT_EQ(logits_of(*roomy.model, kTokens), on_device);
+  OnDevice nearly = open(tiny_.path(), 36);
+  EXPECT_TRUE(nearly.forward->has_host_experts()) << "all fit but for the embedding";
 }
 
 TEST_F(HostExpertsOfADevice, AreNotInItsMemory) {
   const OnDevice opened = open_files(tiny_.path());
   const ModelConfig& config = opened.model->config();
   const Weights& weights = opened.model->weights();
-  const DeviceWeightSizes sizes = DeviceWeights::sizes(config, weights).value();
+  const DeviceWeightSizes sizes = DeviceWeights::sizes(weights).value();
   ExpertUse use(config.num_layers, config.num_experts);
   use.count(1, std::vector<uint32_t>{11, 2, 2, 7});
   const ExpertPlacement all = ExpertPlacement::all_on_device(config.num_layers, config.num_experts);
@@ -193,7 +209,8 @@ TEST_F(HostExpertsOfADevice, AreNotInItsMemory) {
   const DeviceWeights part = DeviceWeights::upload(config, weights, threads_, {}, some).value();
   const uint64_t gaps = 2 * 256 * config.num_layers;
   EXPECT_NEAR(static_cast<double>(whole.size_bytes() - part.size_bytes()),
-              static_cast<double>(26 * sizes.expert_bytes[0]), static_cast<double>(gaps));
+              static_cast<double>(26 * sizes.expert_bytes[0] + sizes.embedding_bytes), static_cast<double>(gaps));
+  EXPECT_EQ(part.embedding(), nullptr);
   EXPECT_LE(part.size_bytes(), sizes.dense_bytes + 10 * sizes.expert_bytes[0]);
   EXPECT_GE(part.size_bytes() + gaps, sizes.dense_bytes + 10 * sizes.expert_bytes[0]);
 
@@ -245,9 +262,8 @@ TEST_F(HostExpertsOfADevice, HaveTheSameBitsInTheFileAsPackedAndOnAnyThreads) {
 
 /// What was chosen in one run decides what is on the device in the next.
 TEST_F(HostExpertsOfADevice, AreThoseThatWereChosenLeast) {
-  const TempFolder home;
   DeviceLimits limits;
-  limits.use = {home / "use", "digest"};
+  limits.use = {home_ / "use", "digest"};
   ExpertUse want(3, 12);
   {
     OnDevice opened = open(tiny_.path(), 9, limits);
@@ -285,7 +301,7 @@ TEST_F(HostExpertsOfADevice, CannotReplaceWhatEveryTokenNeeds) {
   const auto device = DeviceForward::make(model.config(), model.weights(), model.rope_params(), threads_, {}, limits);
   ASSERT_FALSE(device.ok());
   const std::string& message = device.error().message;
-  const double dense = static_cast<double>(DeviceWeights::sizes(model.config(), model.weights())->dense_bytes) / 1e9;
+  const double dense = static_cast<double>(DeviceWeights::sizes(model.weights())->dense_bytes) / 1e9;
   EXPECT_NE(message.find(fmt::format("take {:.3g} GB", dense)), std::string::npos) << message;
   EXPECT_NE(message.find("1e-06 GB"), std::string::npos) << message;
   EXPECT_NE(message.find("--gpu-memory"), std::string::npos) << message;

@@ -87,6 +87,16 @@ TEST_F(KeptUse, ComesBackAsItWas) {
   EXPECT_TRUE(std::ranges::equal(kept.use.counts(), some_use().counts()));
 }
 
+TEST_F(KeptUse, IsBesideThePackedCopies) {
+  setenv("GOSSAMER_HOME", folder_.path().c_str(), 1);
+  const ExpertUseFile one = expert_use_file("/models/one", "digest");
+  EXPECT_TRUE(one.path.starts_with(folder_ / "packed/")) << one.path;
+  EXPECT_EQ(one.source, "digest");
+  EXPECT_NE(one.path, expert_use_file("/models/other", "digest").path);
+  unsetenv("GOSSAMER_HOME");
+  EXPECT_TRUE(read_expert_use({}, 2, 4).use.is_empty()) << "where there is no home";
+}
+
 TEST_F(KeptUse, IsOfOneModel) {
   ASSERT_TRUE(write_expert_use(file(), some_use()).ok());
   for (const auto& [other, layers, experts] :
