@@ -65,6 +65,11 @@ uint64_t DeviceForward::free_bytes() const {
   return kernels::cuda::free_device_bytes();
 }
 
+Status DeviceForward::prepare(uint32_t max_tokens, uint32_t max_rows) {
+  GOS_TRY_STATUS(reserve(max_tokens));
+  return head_.prepare(max_rows);
+}
+
 Status DeviceForward::reserve(uint32_t num_tokens) {
   if (num_tokens <= work_.max_tokens) return {};
   const uint64_t t = num_tokens, d = config_.hidden, slots = t * config_.experts_per_token;
@@ -170,6 +175,13 @@ Result<std::span<const float>> DeviceForward::forward(const Batch& batch, Forwar
     GOS_TRY_STATUS(fill_taps(batch, layer));
   }
   return unembed(batch);
+}
+
+Result<std::span<const float>> DeviceForward::unembed(const Batch& batch) {
+  return head_.unembed(batch, stream_, [&](const uint32_t* rows, uint32_t num_rows, uint16_t* normed, float* logits) {
+    norm_for(weights_.lm_head(), weights_.final_norm(), rows, num_rows, normed);
+    multiply(weights_.lm_head(), normed, padded_cols(config_.hidden), num_rows, Finish::kStore, logits);
+  });
 }
 
 void DeviceForward::norm_for(const DeviceMatrix& matrix, const float* weight, const uint32_t* rows, uint32_t num_rows,

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "kernels/rope_table.h"
+#include "model/device_head.h"
 #include "model/device_weights.h"
 #include "model/forward_pass.h"
 
@@ -27,7 +28,11 @@ class DeviceForward : public ForwardPass {
   Result<std::span<const float>> forward(const Batch& batch, ForwardTrace* trace) override;
 
   uint64_t free_bytes() const override;
-  Status prepare(uint32_t max_tokens) override { return reserve(max_tokens); }
+  Status prepare(uint32_t max_tokens, uint32_t max_rows) override;
+
+  bool can_draw() const override { return true; }
+  Status draw(std::span<const DrawWish> wishes) override { return head_.draw(wishes, stream_); }
+  Status finish_draws() override { return head_.finish_draws(stream_); }
 
  private:
   /// What a batch needs beside weights and cache. It grows with the batch and is kept.
@@ -53,7 +58,10 @@ class DeviceForward : public ForwardPass {
   };
 
   DeviceForward(const ModelConfig& config, DeviceWeights weights, kernels::cuda::DeviceStream stream)
-      : config_(config), weights_(std::move(weights)), stream_(std::move(stream)) {}
+      : config_(config),
+        weights_(std::move(weights)),
+        stream_(std::move(stream)),
+        head_(config.vocab_size, kernels::cuda::padded_cols(config.hidden)) {}
 
   Status reserve(uint32_t num_tokens);
   Status send_batch(const Batch& batch);
@@ -85,8 +93,7 @@ class DeviceForward : public ForwardPass {
   const uint32_t* tokens_ = nullptr;
   kernels::cuda::BatchPlaces places_[2] = {};  // full, sliding
   kernels::cuda::DeviceMemory partial_;
-  kernels::cuda::DeviceMemory head_;  // of unembed()
-  std::vector<float> logits_;
+  DeviceHead head_;
 };
 
 }  // namespace gossamer

@@ -39,10 +39,32 @@ MUTANTS = [
     ("the higher expert among equals", "experts.cu", "(a == b && of_a < of_b)", "(a == b && of_a > of_b)"),
     ("counts are not cleared", "experts.cu", "    args.counts[expert] = 0;\n", ""),
     ("a slot is placed twice", "experts.cu", "place += all;", "place += before;"),
-    ("the higher token among equals", "choose.cu", "other.token < mine.token", "other.token > mine.token"),
+    ("the higher token among equals", "row_select.h", "other.token < mine.token", "other.token > mine.token"),
+    ("zeros of two signs are two numbers", "row_select.h", "logit == 0 ? 0.f : logit", "logit"),
+    ("a penalty is rounded once less", "row_select.h", "  logit = multiply_exact(logit, logit > 0 ? 1.f / change.repetition : change.repetition);\n  return add_exact(logit, -change.penalty);", "  return fmaf(logit, logit > 0 ? 1.f / change.repetition : change.repetition, -change.penalty);"),
     ("masks are forgotten", "choose.cu", "  forbid(args, row, logits);\n", ""),
     ("changes come too late", "choose.cu", "  change(args, row, logits);\n  block_barrier();\n", ""),
+    ("what a constraint forbids is drawn", "sample.cu", "      logits[token] = -INFINITY;\n", ""),
+    ("the changed logit is told", "sample.cu", "      drawn.logit = args.own[row.first_change + low];", "      drawn.logit += 0;"),
+    ("top_p of few takes one more", "sample.cu", "if (sum >= wanted) shared.weights[i] = 0;", "if (sum > wanted) shared.weights[i] = 0;"),
+    ("top_k of many takes all equal ones", "sample.cu", "if (is_equal && place + 1 == wanted) shared.token", "if (is_equal && place + 1 >= wanted) shared.token"),
+    ("min_p is forgotten behind top_p", "sample.cu", "{row.rule.min_p}, sum);", "{0}, sum);"),
+    ("sums are added before they are there", "sample.cu", "  block_barrier();\n  if (threadIdx.x == 0) find_stretch", "  if (threadIdx.x == 0) find_stretch"),
+    ("a stretch is drawn from before it is there", "sample.cu", "  block_barrier();\n  return threadIdx.x == 0 ? begin", "  return threadIdx.x == 0 ? begin"),
+    ("top_p takes one equal one more", "top_p.h", "if (is_one && place + 1 == last)", "if (is_one && place == last)"),
+    ("top_p forgets what lies before a digit", "top_p.h", "    search.before = before;", "    search.before = {0, 0};"),
+    ("a product and a sum are rounded once", "exp_weight.h", "p = add_exact(multiply_exact(p, r), 1.f / 24.f);", "p = fmaf(p, r, 1.f / 24.f);"),
+    ("what is left over goes to other lanes", "exp_weight.h", "if (lane == 0) add(i);", "if (lane == i - whole) add(i);"),
 ]
+
+
+def sources_of(file: str) -> list[str]:
+    """The kernels' sources that are compiled with this file: itself, or who includes it."""
+    known, users = set(), {file}
+    while users - known:
+        known |= users
+        users |= {path.name for path in KERNELS.iterdir() for user in known if f'#include "kernels/cuda/{user}"' in path.read_text()}
+    return sorted(user for user in users if user.endswith(".cu"))
 
 
 def noticed(name: str, file: str, old: str, new: str, folder: Path) -> str | None:
@@ -50,16 +72,21 @@ def noticed(name: str, file: str, old: str, new: str, folder: Path) -> str | Non
     text = (KERNELS / file).read_text()
     if text.count(old) != 1:
         return f"ERROR: the text that it replaces stands there {text.count(old)} times"
-    source, broken, program = folder / file, folder / "broken.o", folder / "tests"
-    source.write_text(text.replace(old, new))
-    made = subprocess.run(["g++", *FLAGS, "-x", "c++", "-c", str(source), "-o", str(broken)], capture_output=True, text=True)
-    if made.returncode != 0:
-        return f"ERROR: does not compile: {made.stderr[:300]}"
+    mutant, program = folder / "kernels/cuda" / file, folder / "tests"
+    mutant.parent.mkdir(parents=True)
+    mutant.write_text(text.replace(old, new))
+    sources, broken = sources_of(file), []
+    for source in sources:
+        path = mutant if source == file else KERNELS / source
+        broken.append(str(folder / f"{source}.o"))
+        made = subprocess.run(["g++", f"-I{folder}", *FLAGS, "-x", "c++", "-c", str(path), "-o", broken[-1]], capture_output=True, text=True)
+        if made.returncode != 0:
+            return f"ERROR: does not compile: {made.stderr[:300]}"
     objects = BUILD / "tests/support/CMakeFiles/gossamer_device.dir"
-    others = [str(path) for path in objects.rglob("*.o") if path.name != f"{file}.o"]
+    others = [str(path) for path in objects.rglob("*.o") if path.name.removesuffix(".o") not in sources]
     tests = [str(path) for path in (BUILD / "tests/kernels/CMakeFiles/device_kernels_test.dir").rglob("*.o")]
-    rooms = [str(BUILD / f"src/{room}/libgossamer_{room}.a") for room in ("model", "kv", "kernels", "checkpoint", "tokenizer", "base")]
-    subprocess.run(["g++", str(broken), *others, *tests, *rooms, "-o", str(program), *(f"-l{library}" for library in (
+    rooms = [str(BUILD / f"src/{room}/libgossamer_{room}.a") for room in ("model", "kv", "sampling", "kernels", "checkpoint", "tokenizer", "base")]
+    subprocess.run(["g++", *broken, *others, *tests, *rooms, "-o", str(program), *(f"-l{library}" for library in (
         "boost_context", "gtest_main", "gmock", "gtest", "fmt", "hwloc", "xxhash", "zstd", "pthread"))], check=True)
     try:
         done = subprocess.run([str(program), "--gtest_fail_fast"], capture_output=True, encoding="utf-8", errors="replace", timeout=SECONDS)
