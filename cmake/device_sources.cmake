@@ -8,6 +8,7 @@ set(GOSSAMER_DEVICE_KERNELS
   few_tokens.cu
   products.cu
   roof_kernels.cu
+  sample.cu
   selftest/probes.cu
   synthetic.cu)
 set(GOSSAMER_DEVICE_HOST
@@ -25,9 +26,9 @@ set(GOSSAMER_DEVICE_HOST
 set(GOSSAMER_DEVICE_MODEL
   device_forward.cc
   device_graphs.cc
+  device_head.cc
   device_host_experts.cc
   device_memory.cc
   device_rates.cc
-  device_unembed.cc
   device_weights.cc
   synthetic_device_weights.cc)

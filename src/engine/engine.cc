@@ -67,6 +67,7 @@ struct Engine::Impl {
   Result<SequenceId> submit(EngineRequest request, EventSink sink);
   Status check(const EngineRequest& request) const;
   uint32_t rows_of_logits() const;
+  bool draws_elsewhere() const { return loaded.model->elsewhere() && loaded.model->elsewhere()->can_draw(); }
 
   /// What a row's logits gave.
   struct Sampled : TokenChooser::Choice {
@@ -79,7 +80,8 @@ struct Engine::Impl {
   bool step();
   Batch make_batch(const StepPlan& plan);
   uint32_t scored_positions(const PlannedRow& row) const;
-  std::vector<Sampled> sample(const StepPlan& plan, std::span<const float> logits);
+  Status draw(const StepPlan& plan, std::span<Sampled> sampled);
+  void sample(const StepPlan& plan, std::span<const float> logits, std::span<Sampled> sampled);
   static std::vector<Logprobs> new_prompt_logprobs(Live& request, uint32_t start, std::vector<Logprobs>& logprobs);
   void hand_out(const StepPlan& plan, std::span<Sampled> sampled);
   void end(SequenceId id, FinishReason reason, std::string error = {});
@@ -100,7 +102,9 @@ struct Engine::Impl {
   const uint32_t max_sequence_tokens;
   std::optional<TokenMask> sampleable;  // ids without a name are never sampled; nothing without a tokenizer
   std::unordered_map<SequenceId, Live> live;
-  std::vector<kernels::TopLogits> tops;  // of the step in work: one for each row
+  // Of the step in work, one for each row. Drawn ones are there where the model computes elsewhere, and draws there.
+  std::vector<kernels::TopLogits> tops;
+  std::vector<std::optional<Drawn>> drawn;
   MaskWorker mask_worker;
   const Clock::time_point started = Clock::now();
   std::function<void(const StepRecord&)> observer;
@@ -280,7 +284,8 @@ Result<SequenceId> Engine::Impl::submit(EngineRequest request, EventSink sink) {
   sequence->pages.salt = request.salt.value_or(request.tenant);
   sequence->pages.shares_prefix = options.prefix_cache;
   const SequenceId id = sequence->id;
-  TokenChooser chooser(request, loaded.model->config().vocab_size, sampleable ? &*sampleable : nullptr);
+  TokenChooser chooser(request, loaded.model->config().vocab_size, sampleable ? &*sampleable : nullptr,
+                       draws_elsewhere());
   {
     std::lock_guard lock(mutex);
     if (stopping) return make_error(ErrorCode::kCancelled, "the engine is stopping");
@@ -356,13 +361,15 @@ bool Engine::Impl::step() {
     if (!request.queue_seconds) request.queue_seconds = seconds_between(request.submitted, begin);
   }
   const Batch batch = make_batch(plan);
-  Result<std::span<const float>> logits = loaded.model->forward(batch);
-  if (!logits.ok()) {
+  const Result<std::span<const float>> logits = loaded.model->forward(batch);
+  std::vector<Sampled> sampled(plan.rows.size());
+  const Status computed = logits.ok() ? draw(plan, sampled) : Status(logits.error());
+  if (!computed.ok()) {
     kv.retire(plan.step);
-    for (const PlannedRow& row : plan.rows) end(row.id, FinishReason::kError, logits.error().message);
+    for (const PlannedRow& row : plan.rows) end(row.id, FinishReason::kError, computed.error().message);
     return true;
   }
-  std::vector<Sampled> sampled = sample(plan, *logits);
+  sample(plan, *logits, sampled);
   const double seconds = seconds_between(begin, Clock::now());
   CostModel::Step cost;
   for (const PlannedRow& row : plan.rows) cost.add_row(row.start, row.length, row.samples);
@@ -411,13 +418,52 @@ uint32_t Engine::Impl::scored_positions(const PlannedRow& row) const {
   return std::min(row.start + row.length, end) - row.start;
 }
 
-/// What the logits of each row gave, on all threads: logprobs of prompt tokens, and one token where the row samples, or
-/// why there is none.
-std::vector<Engine::Impl::Sampled> Engine::Impl::sample(const StepPlan& plan, std::span<const float> logits) {
+/// Has tokens drawn where the logits stayed: first those that wait for nothing, the others when their masks are there.
+/// Masks are computed meanwhile on all threads, as far as nobody did so before.
+Status Engine::Impl::draw(const StepPlan& plan, std::span<Sampled> sampled) {
+  drawn.assign(plan.rows.size(), std::nullopt);
+  if (!draws_elsewhere()) return {};
+  struct Row {
+    size_t index;
+    uint32_t number;  // of those that stayed
+    Result<DrawWish> wish = DrawWish();
+  };
+  std::vector<Row> at_once, late;
+  uint32_t number = 0;
+  for (size_t i = 0; i < plan.rows.size(); ++i)
+    if (plan.rows[i].samples)
+      (live.at(plan.rows[i].id).chooser.waits_for_mask() ? late : at_once).push_back({i, number++});
+  const auto take_wish = [&](Row& row) {
+    const PlannedRow& planned = plan.rows[row.index];
+    row.wish =
+        live.at(planned.id).chooser.draw_wish(row.number, planned.start + planned.length, &drawn[row.index].emplace());
+  };
+  const auto start = [&](std::span<Row> rows) -> Status {
+    std::vector<DrawWish> wishes;
+    for (Row& row : rows) {
+      if (row.wish.ok()) {
+        wishes.push_back(*row.wish);
+      } else {
+        drawn[row.index].reset();
+        sampled[row.index].token = row.wish.error();
+      }
+    }
+    return wishes.empty() ? Status() : loaded.model->elsewhere()->draw(wishes);
+  };
+  for (Row& row : at_once) take_wish(row);
+  GOS_TRY_STATUS(start(at_once));
+  loaded.threads->parallel_for(static_cast<uint32_t>(late.size()), [&](uint32_t i, unsigned) { take_wish(late[i]); });
+  GOS_TRY_STATUS(start(late));
+  return loaded.model->elsewhere()->finish_draws();
+}
+
+/// What the logits of each row gave, or what was drawn of them, on all threads: logprobs of prompt tokens, and one
+/// token where the row samples, or why there is none.
+void Engine::Impl::sample(const StepPlan& plan, std::span<const float> logits, std::span<Sampled> sampled) {
   struct Task {
     const PlannedRow* row;
     Sampled* out;
-    std::span<const float> logits;   // empty: tops[index]
+    std::span<const float> logits;   // empty: drawn[index], or tops[index]
     size_t index;                    // of the row
     std::optional<uint32_t> scored;  // a position's number in the row; nothing: the next token is chosen
   };
@@ -426,7 +472,6 @@ std::vector<Engine::Impl::Sampled> Engine::Impl::sample(const StepPlan& plan, st
     logits = logits.subspan(vocab_size);
     return first;
   };
-  std::vector<Sampled> sampled(plan.rows.size());
   std::vector<Task> tasks;
   for (size_t i = 0; i < plan.rows.size(); ++i) {
     const PlannedRow& row = plan.rows[i];
@@ -434,8 +479,8 @@ std::vector<Engine::Impl::Sampled> Engine::Impl::sample(const StepPlan& plan, st
     sampled[i].prompt_logprobs.resize(num_scored);
     for (uint32_t offset = 0; offset < num_scored; ++offset)
       tasks.push_back({&row, &sampled[i], take_logits(), i, offset});
-    if (!row.samples) continue;
-    const bool needs_all = live.at(row.id).chooser.wish(nullptr).k == 0;
+    if (!row.samples || !sampled[i].token.ok()) continue;
+    const bool needs_all = !drawn[i] && live.at(row.id).chooser.wish(nullptr).k == 0;
     tasks.push_back({&row, &sampled[i], needs_all ? take_logits() : std::span<const float>(), i, std::nullopt});
   }
   loaded.threads->parallel_for(static_cast<uint32_t>(tasks.size()), [&](uint32_t i, unsigned) {
@@ -447,11 +492,13 @@ std::vector<Engine::Impl::Sampled> Engine::Impl::sample(const StepPlan& plan, st
       out->prompt_logprobs[*scored] = logprobs_of(of_row, next, *top);
       return;
     }
-    static_cast<TokenChooser::Choice&>(*out) = request.chooser.choose(of_row, tops[index], row->start + row->length);
+    const uint32_t position = row->start + row->length;
+    static_cast<TokenChooser::Choice&>(*out) = drawn[index]
+                                                   ? request.chooser.choose(*drawn[index], tops[index], position)
+                                                   : request.chooser.choose(of_row, tops[index], position);
   });
   for (const PlannedRow& row : plan.rows)
     if (row.samples) live.at(row.id).chooser.prepare(mask_worker);
-  return sampled;
 }
 
 /// Those that were not handed out before: after a preemption a prompt is computed again.

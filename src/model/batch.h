@@ -7,6 +7,7 @@
 
 #include "base/token.h"
 #include "base/token_mask.h"
+#include "kernels/draw_rule.h"
 #include "kernels/top_logits.h"
 #include "model/kv_memory.h"
 
@@ -18,6 +19,26 @@ struct TopWish {
   bool wants_log_sum_exp = false;
   std::span<const kernels::LogitChange> changes = {};  // tokens ascending; before the best are chosen, after the mask
   kernels::TopLogits* top = nullptr;                   // not null where k > 0
+  /// All logits stay where they are computed, until ForwardPass::draw() looks at them; `top`, where not null, is filled
+  /// by finish_draws(). No changes then: those of the draw come with it.
+  bool stays = false;
+};
+
+/// What ForwardPass::draw() found in a row of logits.
+struct Drawn {
+  static constexpr TokenId kNoToken = ~0u;
+  TokenId token = kNoToken;  ///< kNoToken: none is allowed
+  float logit = 0;           ///< of it, before changes
+  double masked_mass = 0;    ///< where the wish has a mask, as sampling/masked_mass.h
+};
+
+/// Asks for a token of a row of logits that stayed: the one that Sampler would choose from them.
+struct DrawWish {
+  uint32_t row = 0;  // of those that stayed, in the order of the batch
+  kernels::DrawRule rule;
+  std::span<const kernels::LogitChange> changes = {};  // tokens ascending
+  const TokenMask* mask = nullptr;                     // forbids more than the batch's mask did; null: nothing
+  Drawn* drawn = nullptr;
 };
 
 /// Asks for the residual stream after some layers (drafting heads read it). The model fills `hidden`.

@@ -246,6 +246,13 @@ Status DeviceForward::watch_layers(const Batch& batch, ForwardTrace* trace) {
   return {};
 }
 
+Result<std::span<const float>> DeviceForward::unembed(const Batch& batch) {
+  return head_.unembed(batch, stream_, [&](const uint32_t* rows, uint32_t num_rows, uint16_t* normed, float* logits) {
+    norm_for(weights_.lm_head(), weights_.final_norm(), rows, num_rows, normed);
+    multiply(weights_.lm_head(), normed, padded_cols(config_.hidden), num_rows, Finish::kStore, logits);
+  });
+}
+
 void DeviceForward::norm_for(const DeviceMatrix& matrix, const float* weight, const uint32_t* rows, uint32_t num_rows,
                              uint16_t* out) {
   NormOp norm{};

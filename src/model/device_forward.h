@@ -5,6 +5,7 @@
 
 #include "kernels/rope_table.h"
 #include "model/device_graphs.h"
+#include "model/device_head.h"
 #include "model/device_host_experts.h"
 #include "model/device_limits.h"
 #include "model/device_weights.h"
@@ -48,6 +49,10 @@ class DeviceForward : public ForwardPass {
   std::string memory_text() const override;
   std::string placement() const override;
 
+  bool can_draw() const override { return true; }
+  Status draw(std::span<const DrawWish> wishes) override { return head_.draw(wishes, stream_); }
+  Status finish_draws() override { return head_.finish_draws(stream_); }
+
   /// Whether the host computes some experts: then it waits for the device once in every layer, and no graph holds a
   /// step.
   bool has_host_experts() const { return host_experts_ != nullptr; }
@@ -80,7 +85,10 @@ class DeviceForward : public ForwardPass {
   };
 
   DeviceForward(const ModelConfig& config, DeviceWeights weights, kernels::cuda::DeviceStream stream)
-      : config_(config), weights_(std::move(weights)), stream_(std::move(stream)) {}
+      : config_(config),
+        weights_(std::move(weights)),
+        stream_(std::move(stream)),
+        head_(config.vocab_size, kernels::cuda::padded_cols(config.hidden)) {}
 
   /// Cuts the workspace of so many tokens; gives its bytes.
   static uint64_t cut_workspace(const ModelConfig& config, uint64_t num_tokens, std::byte* memory, Workspace& work);
@@ -147,8 +155,7 @@ class DeviceForward : public ForwardPass {
   uint32_t max_chunks_[2] = {1, 1};            // full, sliding; 1: attention is not split
   const uint32_t* tokens_ = nullptr;           // in words_
   kernels::cuda::BatchPlaces places_[2] = {};  // full, sliding
-  kernels::cuda::DeviceMemory head_;           // of unembed()
-  std::vector<float> logits_;
+  DeviceHead head_;
 };
 
 }  // namespace gossamer

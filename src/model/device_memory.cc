@@ -152,6 +152,7 @@ Status DeviceForward::take_memory(const StepLimits& limits) {
 
 Status DeviceForward::prepare(const StepLimits& limits) {
   GOS_TRY_STATUS(reserve(limits));
+  GOS_TRY_STATUS(head_.prepare(limits.max_rows));
   const StepLimits steps{std::min(limits.max_tokens, limits.max_rows), limits.max_rows, limits.max_sequence_tokens};
   warm_steps_.clear();
   if (host_experts_) return {};  // no graph holds a step in which the host computes

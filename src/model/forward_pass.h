@@ -35,6 +35,15 @@ class ForwardPass {
   virtual std::string placement() const { return {}; }
   /// See Model::forward(); the batch was checked.
   virtual Result<std::span<const float>> forward(const Batch& batch, ForwardTrace* trace) = 0;
+
+  /// Whether it takes TopWish::stays and what follows. Where all of a batch's logits stay, forward() comes back before
+  /// they are there.
+  virtual bool can_draw() const { return false; }
+  /// Starts to draw a token of each of these rows of the last forward(), of each row once; waits for nothing. Masks and
+  /// changes have been read when it comes back. Errors: no such row, masks or changes that do not fit, no memory.
+  virtual Status draw(std::span<const DrawWish> wishes);
+  /// Waits, and fills what the wishes of draw() and forward() name. Errors: the device failed.
+  virtual Status finish_draws() { return {}; }
 };
 
 }  // namespace gossamer

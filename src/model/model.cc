@@ -86,6 +86,10 @@ KvShape Model::kv_shape(kernels::KvDtype dtype) const {
   return shape;
 }
 
+Status ForwardPass::draw(std::span<const DrawWish> /*wishes*/) {
+  return make_error(ErrorCode::kUnsupported, "no tokens are drawn where this model computes");
+}
+
 Status Model::check(const Batch& batch) const {
   size_t num_tokens = 0;
   std::vector<std::pair<const KvMemory*, PageId>> written;  // the first page of each row
@@ -118,6 +122,9 @@ Status Model::check(const Batch& batch) const {
     for (const TopWish& wish : row.tops)
       if (wish.k > 0 && (!wish.top || (!wish.changes.empty() && wish.changes.back().token >= config_.vocab_size)))
         return wrong("wants the best logits without a place for them, or changes those of a token that is not there");
+    for (const TopWish& wish : row.tops)
+      if (wish.stays && (!elsewhere_ || !elsewhere_->can_draw() || !wish.changes.empty()))
+        return wrong("has logits that are to stay where nobody draws from them, or changes them too early");
     if (row.taps)
       for (uint32_t layer : row.taps->layers)
         if (layer >= config_.num_layers) return wrong(fmt::format("taps layer {} of {}", layer, config_.num_layers));

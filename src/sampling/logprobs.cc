@@ -11,9 +11,14 @@ Logprobs logprobs_of(std::span<const float> logits, TokenId chosen, uint32_t num
   collector.add(0, logits);
   kernels::TopLogits top;
   top.best = kernels::best_of({collector.candidates().begin(), collector.candidates().end()}, num_top);
-  top.best.push_back({chosen, logits[chosen]});  // wherever it stands
   top.log_sum_exp = kernels::log_sum_exp(logits);
-  return logprobs_of(top, chosen, std::min<uint32_t>(num_top, static_cast<uint32_t>(top.best.size() - 1)));
+  return logprobs_of(std::move(top), kernels::Candidate{chosen, logits[chosen]}, num_top);
+}
+
+Logprobs logprobs_of(kernels::TopLogits top, const kernels::Candidate& chosen, uint32_t num_top) {
+  num_top = std::min(num_top, static_cast<uint32_t>(top.best.size()));
+  top.best.push_back(chosen);
+  return logprobs_of(top, chosen.token, num_top);
 }
 
 Logprobs logprobs_of(const kernels::TopLogits& top, TokenId chosen, uint32_t num_top) {

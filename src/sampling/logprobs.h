@@ -26,5 +26,7 @@ struct Logprobs {
 Logprobs logprobs_of(std::span<const float> logits, TokenId chosen, uint32_t num_top);
 /// The same from the best ones, unchanged, at least num_top of them or all there are, `chosen` among them.
 Logprobs logprobs_of(const kernels::TopLogits& top, TokenId chosen, uint32_t num_top);
+/// The same from the best ones, and the chosen one, unchanged, wherever it stands.
+Logprobs logprobs_of(kernels::TopLogits top, const kernels::Candidate& chosen, uint32_t num_top);
 
 }  // namespace gossamer

@@ -11,23 +11,17 @@ namespace gossamer {
 
 namespace {
 
-/// More than this are not found faster than all logits are written.
-constexpr uint32_t kMostNeededLogits = 256;
-
 constexpr float kForbidden = -std::numeric_limits<float>::infinity();
 
 /// Of 1 / temperature: with it, too, whatever is less likely than the likeliest is never drawn.
 constexpr float kLargestScale = 1e30f;
 
-/// Below this, a token is one of so many that looking for fewer of them saves nothing.
-constexpr float kFewLikely = 1.f / 4096;
-
 /// Weights are added up in stretches, so that what draws can pass over a stretch and be where its sum says.
-constexpr size_t kStretch = 256;
+constexpr size_t kStretch = kernels::kDrawStretch;
 
 /// In float and in lanes, which the compiler takes several at a time.
 double sum_of_stretch(std::span<const float> weights, float least = 0) {
-  constexpr size_t kLanes = 16;
+  constexpr size_t kLanes = kernels::kDrawLanes;
   std::array<float, kLanes> lanes{};
   size_t i = 0;
   for (; i + kLanes <= weights.size(); i += kLanes)
@@ -55,12 +49,12 @@ void drop_below(std::span<float> weights, float least) {
   for (float& weight : weights) weight = weight < least ? 0.f : weight;
 }
 
+}  // namespace
+
 Error none_allowed(uint32_t position) {
   return make_error(ErrorCode::kInvalidInput,
                     "no token is allowed at position {}: every logit is masked or not a number", position);
 }
-
-}  // namespace
 
 Sampler::Sampler(const SamplingParams& params, std::span<const TokenId> prompt) : params_(params) {
   for (const auto& [token, bias] : params.logit_bias) change_of(token).bias += bias;
@@ -87,7 +81,18 @@ kernels::LogitChange& Sampler::change_of(TokenId token) {
 
 uint32_t Sampler::needed_logits() const {
   if (params_.temperature == 0.f) return 1;
-  return params_.top_k <= kMostNeededLogits ? params_.top_k : 0;
+  return params_.top_k <= kernels::DrawRule::kMostRanked ? params_.top_k : 0;
+}
+
+kernels::DrawRule Sampler::rule_at(uint32_t position) const {
+  kernels::DrawRule rule;
+  if (params_.temperature == 0.f) return rule;
+  rule.scale = std::min(1.f / params_.temperature, kLargestScale);
+  rule.top_p = params_.top_p;
+  rule.min_p = params_.min_p;
+  rule.top_k = params_.top_k;
+  rule.uniform = uniform_at(params_.seed, params_.choice_index, position);
+  return rule;
 }
 
 /// What is forbidden, and changed.
@@ -191,8 +196,9 @@ void Sampler::keep_top_k(std::span<const float> logits) {
 /// sorting a vocabulary.
 void Sampler::keep_top_p(std::span<const float> logits) {
   const double wanted = params_.top_p * sum_of(weights_);
-  float least = 1.f / 8;
-  while (least > 0 && sum_of(weights_, least) < wanted) least = least > kFewLikely ? least / 8 : 0;
+  uint32_t level = 0;
+  while (level < kernels::kDrawLevels && sum_of(weights_, kernels::draw_level(level)) < wanted) ++level;
+  const float least = level < kernels::kDrawLevels ? kernels::draw_level(level) : 0;
   take_candidates(logits, least);
   double before = 0;  // the mass of those before `begin`, which is below what is wanted
   auto begin = candidates_.begin(), end = candidates_.end();

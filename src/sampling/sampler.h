@@ -6,10 +6,14 @@
 
 #include "base/token.h"
 #include "base/token_mask.h"
+#include "kernels/draw_rule.h"
 #include "kernels/top_logits.h"
 #include "sampling/sampling_params.h"
 
 namespace gossamer {
+
+/// What is said where no token is allowed.
+Error none_allowed(uint32_t position);
 
 /// Chooses the tokens of one answer. The order of the stages stands at SamplingParams.
 class Sampler {
@@ -22,6 +26,9 @@ class Sampler {
   uint32_t needed_logits() const;
   /// Logit bias and penalties as of now, tokens ascending. Valid until the next accept().
   std::span<const kernels::LogitChange> changes() const { return changes_; }
+
+  /// How sample() draws the token that will stand at `position`, for who has the logits elsewhere.
+  kernels::DrawRule rule_at(uint32_t position) const;
 
   /// The next token, from `logits` [V] (minus infinity: forbidden; NaN counts as forbidden). `position` is where the
   /// token will stand in its sequence: with the seed it fixes the draw. `mask` forbids more tokens; null: none. Errors:

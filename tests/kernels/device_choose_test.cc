@@ -5,6 +5,7 @@
 #include <random>
 
 #include "kernels/device_test.h"
+#include "kernels/exp_weights.h"
 #include "kernels/made_up_weights.h"
 #include "kernels/unembed_columns.h"
 
@@ -45,10 +46,12 @@ TEST_F(DeviceChoice, IsThatOfASort) {
   args.best = make<DeviceCandidate>(kRows * kMaxK);
   args.num_best = make<uint32_t>(kRows);
   args.log_sum_exp = make<double>(kRows);
+  args.largest = make<float>(kRows);
   choose(args, stream_.get());
   const auto best = download(args.best, kRows * kMaxK);
   const auto num_best = download(args.num_best, kRows);
   const auto sums = download(args.log_sum_exp, kRows);
+  const auto largest = download(args.largest, kRows);
   const auto masked = download(args.logits, kRows * kVocab);
 
   for (uint32_t r = 0; r < kRows; ++r) {
@@ -61,7 +64,10 @@ TEST_F(DeviceChoice, IsThatOfASort) {
       EXPECT_EQ(std::vector<float>(masked.begin() + r * kVocab, masked.begin() + (r + 1) * kVocab), row);
       continue;
     }
-    if (rows[r].wants_log_sum_exp) EXPECT_NEAR(sums[r], log_sum_exp(row), 1e-5);
+    if (rows[r].wants_log_sum_exp) {
+      EXPECT_NEAR(sums[r], log_sum_exp(row), 1e-5);
+      EXPECT_EQ(largest[r], kernels::largest_of(row));
+    }
     std::vector<LogitChange> of_row;
     for (uint32_t c = 0; c < rows[r].num_changes; ++c)
       of_row.push_back({changes[c].token, changes[c].bias, changes[c].repetition, changes[c].penalty});

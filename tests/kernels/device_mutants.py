@@ -22,7 +22,7 @@ KERNELS = ROOT / "src/kernels/cuda"
 DEVICE = BUILD / "tests/support/CMakeFiles/gossamer_device.dir"
 KERNELS_TEST, GRAPH_TEST = "kernels/device_kernels_test", "model/device_graph_test"  # below tests/: who is to notice
 FLAGS = ["-std=c++20", "-O1", "-fno-strict-aliasing", "-Wno-unknown-pragmas", '-DGOSSAMER_EMULATED_DEVICE="support/emulated_device.h"', f"-I{ROOT}/src", f"-I{ROOT}/tests"]
-LIBRARIES = [str(BUILD / "tests/support/libgossamer_test_support.a")] + [str(BUILD / f"src/{room}/libgossamer_{room}.a") for room in ("model", "kv", "kernels", "checkpoint", "tokenizer", "base")]
+LIBRARIES = [str(BUILD / "tests/support/libgossamer_test_support.a")] + [str(BUILD / f"src/{room}/libgossamer_{room}.a") for room in ("model", "kv", "sampling", "kernels", "checkpoint", "tokenizer", "base")]
 LIBRARIES += [f"-l{library}" for library in ("boost_context", "gtest_main", "gmock", "gtest", "fmt", "hwloc", "xxhash", "zstd", "pthread")]
 COMMON = "kernels/cuda/launch.h"  # what every kernel includes first: compiled once
 SECONDS = 240
@@ -70,7 +70,9 @@ MUTANTS = [
     ("up before gate", "pack_strips.cc", "for (const BiasedRows* of : {&gate, &up})", "for (const BiasedRows* of : {&up, &gate})"),
     ("too large a scale is taken", "pack_strips.cc", "if (scale > kHighestScale)", "if (scale > kHighestScale + 1)"),
     ("biases of the strip above", "pack_strips.cc", "strip + shape.bias_offset() + group_row * 4, &rows[i].bias", "strip + shape.bias_offset() + group_row * 4, &rows[i % kStripRows].bias"),
-    ("the higher token among equals", "choose.cu", "other.token < mine.token", "other.token > mine.token"),
+    ("the higher token among equals", "row_select.h", "other.token < mine.token", "other.token > mine.token"),
+    ("zeros of two signs are two numbers", "row_select.h", "logit == 0 ? 0.f : logit", "logit"),
+    ("a penalty is rounded once less", "row_select.h", "  logit = multiply_exact(logit, logit > 0 ? 1.f / change.repetition : change.repetition);\n  return add_exact(logit, -change.penalty);", "  return fmaf(logit, logit > 0 ? 1.f / change.repetition : change.repetition, -change.penalty);"),
     ("masks are forgotten", "choose.cu", "  forbid(args, row, logits);\n", ""),
     ("halves of a head side by side", "few_tokens.cu", "to_other = kHalfHead;", "to_other = 1;"),
     ("a slice is read before it is there", "few_tokens.cu", "  block_barrier();\n  const uint32_t row = threadIdx.x", "  const uint32_t row = threadIdx.x"),
@@ -79,6 +81,17 @@ MUTANTS = [
     ("a slot after itself", "experts.cu", "(of_other == expert && other < slot);", "(of_other == expert && other <= slot);"),
     ("changes come too late", "choose.cu", "  change(args, row, logits);\n  block_barrier();\n", ""),
     ("a kernel waits for nobody", "elementwise.cu", "  let_next_kernel_begin();  // the product behind it asks for its weights while the kernel before still runs\n  wait_for_kernels_before();\n", ""),
+    ("what a constraint forbids is drawn", "sample.cu", "      logits[token] = -INFINITY;\n", ""),
+    ("the changed logit is told", "sample.cu", "      drawn.logit = args.own[row.first_change + low];", "      drawn.logit += 0;"),
+    ("top_p of few takes one more", "sample.cu", "if (sum >= wanted) shared.weights[i] = 0;", "if (sum > wanted) shared.weights[i] = 0;"),
+    ("top_k of many takes all equal ones", "sample.cu", "if (is_equal && place + 1 == wanted) shared.token", "if (is_equal && place + 1 >= wanted) shared.token"),
+    ("min_p is forgotten behind top_p", "sample.cu", "{row.rule.min_p}, sum);", "{0}, sum);"),
+    ("sums are added before they are there", "sample.cu", "  block_barrier();\n  if (threadIdx.x == 0) find_stretch", "  if (threadIdx.x == 0) find_stretch"),
+    ("a stretch is drawn from before it is there", "sample.cu", "  block_barrier();\n  return threadIdx.x == 0 ? begin", "  return threadIdx.x == 0 ? begin"),
+    ("top_p takes one equal one more", "top_p.h", "if (is_one && place + 1 == last)", "if (is_one && place == last)"),
+    ("top_p forgets what lies before a digit", "top_p.h", "    search.before = before;", "    search.before = {0, 0};"),
+    ("a product and a sum are rounded once", "exp_weight.h", "p = add_exact(multiply_exact(p, r), 1.f / 24.f);", "p = fmaf(p, r, 1.f / 24.f);"),
+    ("what is left over goes to other lanes", "exp_weight.h", "if (lane == 0) add(i);", "if (lane == i - whole) add(i);"),
 ]
 # The same, with the file below src/: steps as graphs, and kernels that begin early.
 GRAPH_MUTANTS = [
@@ -122,13 +135,22 @@ def run_tests(program: Path, tests: str) -> str | None:
     return failed[0] if failed else f"{running[-1] if running else ''}: {complaint}"
 
 
+def sources_of(file: str) -> list[str]:
+    """The kernels' sources that are compiled with this header."""
+    known, users = set(), {file}
+    while users - known:
+        known |= users
+        users |= {path.name for path in KERNELS.rglob("*.*") for user in known if f'#include "kernels/cuda/{user}"' in path.read_text()}
+    return sorted(user for user in users if user.endswith(".cu"))
+
+
 def noticed(name: str, path: Path, old: str, new: str, test: str, common: Path) -> str | None:
     """What noticed the mutant; None where nothing did."""
     text, file = path.read_text(), path.name
     if text.count(old) != 1:
         return f"ERROR: the text that it replaces stands there {text.count(old)} times"
     objects = {path.stem: str(path) for path in DEVICE.rglob("*.o")}
-    users = [path.name for path in sorted(KERNELS.glob("*.cu")) if f'"kernels/cuda/{file}"' in path.read_text()] if file.endswith(".h") else [file]
+    users = sources_of(file) if file.endswith(".h") else [file]
     if not users or not objects.keys() >= set(users):
         return f"ERROR: {file} is in none of the objects of {DEVICE}"
     with tempfile.TemporaryDirectory() as own:

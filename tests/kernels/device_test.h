@@ -19,7 +19,9 @@ class DeviceTest : public ::testing::Test {
     ASSERT_TRUE(made.ok()) << made.error().message;
     stream_ = std::move(*made);
   }
-  void TearDown() override { memory_.clear(); }
+  void TearDown() override { forget(); }
+  /// Gives all memory back.
+  void forget() { memory_.clear(); }
 
   /// Device memory with these numbers in it, until the test ends.
   template <class T>

@@ -167,6 +167,20 @@ inline float divide_fast(float a, float b) {
   return a / b;
 }
 
+/// Where products and sums are not joined (-ffp-contract=off, for all of the program).
+inline float add_exact(float a, float b) {
+  return a + b;
+}
+inline float multiply_exact(float a, float b) {
+  return a * b;
+}
+inline double add_exact(double a, double b) {
+  return a + b;
+}
+inline double multiply_exact(double a, double b) {
+  return a * b;
+}
+
 /// d += a * b by one warp: a is 16x16, b 16x8, d 16x8; who holds what is in strips.h.
 template <float (*kValue)(uint16_t)>
 void emulate_mma(float (&d)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1, const char* site) {
@@ -224,6 +238,9 @@ inline uint32_t add_atomic(uint32_t* at, uint32_t value) {
   const uint32_t before = *at;
   *at += value;
   return before;
+}
+inline void add_atomic(uint64_t* at, uint64_t value) {
+  *at += value;
 }
 
 }  // namespace gossamer::kernels::cuda

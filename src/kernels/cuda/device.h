@@ -95,6 +95,20 @@ __device__ __forceinline__ float divide_fast(float a, float b) {
   return __fdividef(a, b);
 }
 
+/// Rounded once each, never one within the other: the bits of the same lines on the host.
+__device__ __forceinline__ float add_exact(float a, float b) {
+  return __fadd_rn(a, b);
+}
+__device__ __forceinline__ float multiply_exact(float a, float b) {
+  return __fmul_rn(a, b);
+}
+__device__ __forceinline__ double add_exact(double a, double b) {
+  return __dadd_rn(a, b);
+}
+__device__ __forceinline__ double multiply_exact(double a, double b) {
+  return __dmul_rn(a, b);
+}
+
 /// d += a * b by one warp: a is 16x16, b 16x8, d 16x8; who holds what is in strips.h.
 __device__ __forceinline__ void mma_bf16(float (&d)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
   asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
@@ -166,6 +180,9 @@ __device__ __forceinline__ void prefetch_weights(const std::byte* from, uint32_t
 /// What was there before.
 __device__ __forceinline__ uint32_t add_atomic(uint32_t* at, uint32_t value) {
   return atomicAdd(at, value);
+}
+__device__ __forceinline__ void add_atomic(uint64_t* at, uint64_t value) {
+  atomicAdd(reinterpret_cast<unsigned long long*>(at), static_cast<unsigned long long>(value));
 }
 
 }  // namespace gossamer::kernels::cuda

@@ -7,6 +7,7 @@
 
 #include "base/dtype.h"
 #include "kernels/cuda/strips.h"
+#include "kernels/draw_rule.h"
 #include "kernels/kv_layout.h"
 
 struct CUstream_st;
@@ -243,9 +244,60 @@ struct ChooseOp {
   uint32_t max_k;         // at most kMostCandidates
   DeviceCandidate* best;  // [rows, max_k], in order; fewer where fewer are allowed
   uint32_t* num_best;     // [rows]
-  double* log_sum_exp;    // [rows]
+  double* log_sum_exp;    // [rows], where wanted
+  float* largest;         // [rows] of all allowed logits, unchanged; where log_sum_exp is wanted
 };
 inline constexpr uint32_t kMostCandidates = 1024;
 void choose(const ChooseOp& args, Stream stream);
+
+/// A row of logits from which a token is drawn.
+struct DrawRow {
+  uint32_t row;           // of the logits
+  uint32_t mask;          // of the masks; ~0: nothing more is forbidden
+  uint32_t first_change;  // of the changes
+  uint32_t num_changes;   // tokens ascending
+  DrawRule rule;
+};
+struct DrawnToken {
+  uint32_t token;      // ~0: none is allowed
+  float logit;         // before it was changed
+  double masked_mass;  // with a mask: see sampling/masked_mass.h
+};
+/// What one block knows of its slice of a row.
+struct DrawSlice {
+  uint64_t best;  // key of the largest logit, masked and changed, and the complement of its lowest token
+  double forbidden, all;
+};
+/// The last token that may be drawn, as candidates are ordered; what comes behind it may not.
+struct DrawCut {
+  uint32_t key, token;
+};
+/// Masks and changes, then one token of each row: the one that Sampler chooses from the same logits.
+struct DrawOp {
+  float* logits;         // [., V]; masked and changed in place
+  const float* largest;  // [.] before masks and changes; of rows with a mask
+  const DrawRow* rows;   // [num_rows]
+  uint32_t num_rows, vocab;
+  bool any_top_k;     // in any of the rows
+  bool any_unranked;  // !is_greedy() && !is_ranked(), likewise
+  const uint32_t* masks;
+  const LogitChangeOp* changes;
+  // By row of the logits, but for `own`.
+  float* own;         // [changes] what the changed ones were
+  DrawSlice* slices;  // [., draw_slices(V)]
+  DrawCut* cuts;      // [.]
+  float* sums;        // [., kDrawSums, draw_stretches(V)]
+  DrawnToken* drawn;  // [.]
+};
+inline constexpr uint32_t kNoToken = ~0u;
+inline constexpr uint32_t kDrawSliceTokens = 4096;
+inline constexpr uint32_t kDrawSums = 1 + kDrawLevels;
+constexpr uint32_t draw_slices(uint32_t vocab) {
+  return (vocab + kDrawSliceTokens - 1) / kDrawSliceTokens;
+}
+constexpr uint32_t draw_stretches(uint32_t vocab) {
+  return (vocab + kDrawStretch - 1) / kDrawStretch;
+}
+void draw(const DrawOp& args, Stream stream);
 
 }  // namespace gossamer::kernels::cuda

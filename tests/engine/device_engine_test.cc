@@ -1,0 +1,212 @@
+/// The engine where tokens are drawn on the device: the answers are those that the host's sampler gives from the same
+/// logits, alone and in company, with constraints and logprobs.
+
+#include <gmock/gmock.h>
+
+#include <chrono>
+#include <map>
+#include <thread>
+
+#include "checkpoint/temp_folder.h"
+#include "checkpoint/tiny_checkpoint.h"
+#include "engine/engine.h"
+#include "engine/event_queue.h"
+#include "kernels/cuda/runtime.h"
+#include "model/device_forward.h"
+
+namespace gossamer {
+namespace {
+
+/// Computes where another does, but lets nobody draw there.
+class NoDraws final : public ForwardPass {
+ public:
+  explicit NoDraws(std::unique_ptr<ForwardPass> pass) : pass_(std::move(pass)) {}
+  Result<KvMemory> allocate_kv(const kernels::KvLayout& layout, const KvShape& shape,
+                               uint32_t num_pages) const override {
+    return pass_->allocate_kv(layout, shape, num_pages);
+  }
+  uint64_t free_bytes() const override { return pass_->free_bytes(); }
+  Status prepare(uint32_t max_tokens, uint32_t max_rows) override { return pass_->prepare(max_tokens, max_rows); }
+  Result<std::span<const float>> forward(const Batch& batch, ForwardTrace* trace) override {
+    return pass_->forward(batch, trace);
+  }
+
+ private:
+  std::unique_ptr<ForwardPass> pass_;
+};
+
+/// A third of the tokens, another third each time, `length` of them. Its masks may be slow, and at last it may allow
+/// nothing or break.
+class EveryThird final : public TokenConstraint {
+ public:
+  EveryThird(uint32_t vocab_size, uint32_t length) : mask_(vocab_size, false), left_(length) {}
+  int mask_ms = 0;
+  uint32_t breaks_at = ~0u, empty_at = ~0u;
+
+  Result<const TokenMask*> allowed() override {
+    std::this_thread::sleep_for(std::chrono::milliseconds(mask_ms));
+    if (left_ == breaks_at) return make_error(ErrorCode::kInvalidInput, "a dead end");
+    mask_.forbid_all();
+    for (TokenId token = left_ % 3; token < mask_.vocab_size() && left_ != empty_at; token += 3) mask_.allow(token);
+    return &mask_;
+  }
+  bool has_mask_at_hand() const override { return mask_ms == 0; }
+  Status accept(TokenId token) override {
+    if (token % 3 != left_ % 3) return make_error(ErrorCode::kInvalidInput, "not token {}", token);
+    --left_;
+    return {};
+  }
+  bool may_end() const override { return left_ == 0; }
+  bool must_end() const override { return left_ == 0; }
+  std::unique_ptr<TokenConstraint> clone() const override { return std::make_unique<EveryThird>(*this); }
+
+ private:
+  TokenMask mask_;
+  uint32_t left_;
+};
+
+struct Outcome {
+  std::vector<TokenId> tokens;
+  std::vector<Logprobs> logprobs, prompt_logprobs;
+  EngineEvent end;
+};
+
+class DeviceEngineTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (const auto devices = kernels::cuda::list_devices(); !devices.ok()) GTEST_SKIP() << devices.error().message;
+    ModelConfig config = testing::tiny_config();
+    config.head_dim = 64;
+    config.vocab_size = 333;
+    testing::write_hugging_face(folder_.path(), config, 3);
+    LoadOptions options;
+    options.num_threads = 2;
+    options.need_tokenizer = false;
+    options.pack_weights = false;  // the device packs them as they are in the file
+    loaded_ = LoadedModel::load(folder_.path(), options).value();
+  }
+
+  uint32_t vocab_size() const { return loaded_->model->config().vocab_size; }
+
+  std::unique_ptr<Engine> start(bool draws_there) {
+    const Model& model = *loaded_->model;
+    std::unique_ptr<ForwardPass> device =
+        DeviceForward::make(model.config(), model.weights(), model.rope_params(), *loaded_->threads, {}).value();
+    if (!draws_there) device = std::make_unique<NoDraws>(std::move(device));
+    loaded_->model->compute_on(std::move(device));
+    EngineOptions options;
+    options.kv_bytes = 100 * model.kv_shape(options.kv_dtype).page_bytes();
+    options.limits.max_step_tokens = 24;
+    options.limits.max_rows = 12;
+    return Engine::start(*loaded_, options).value();
+  }
+
+  static std::vector<Outcome> run(Engine& engine, const std::vector<EngineRequest>& requests) {
+    EventQueue events;
+    std::map<SequenceId, size_t> numbers;
+    for (const EngineRequest& r : requests) numbers.emplace(engine.submit(r, events.sink()).value(), numbers.size());
+    std::vector<Outcome> outcomes(requests.size());
+    for (size_t left = requests.size(); left > 0;) {
+      const EngineEvent event = events.next();
+      Outcome& outcome = outcomes[numbers.at(event.id)];
+      if (event.kind == EngineEvent::Kind::kToken) {
+        outcome.tokens.push_back(event.token);
+        outcome.logprobs.push_back(event.logprobs);
+      }
+      for (const Logprobs& logprobs : event.prompt_logprobs) outcome.prompt_logprobs.push_back(logprobs);
+      if (event.kind != EngineEvent::Kind::kEnd) continue;
+      outcome.end = event;
+      --left;
+    }
+    return outcomes;
+  }
+
+  /// Everything that has a say in what is drawn.
+  std::vector<EngineRequest> all_kinds() const {
+    std::vector<EngineRequest> requests(14);
+    for (size_t i = 0; i < requests.size(); ++i) {
+      EngineRequest& r = requests[i];
+      for (TokenId token = 0; token < 3 + i; ++token) r.prompt.push_back((token * 7 + static_cast<TokenId>(i)) % 300);
+      r.max_tokens = 6;
+      r.sampling.seed = i;
+      if (i % 2) r.top_logprobs = static_cast<uint32_t>(i / 2);
+    }
+    requests[1].sampling.temperature = 0;
+    requests[2].sampling.top_p = 0.8f;
+    requests[3].sampling.top_k = 20;
+    requests[3].sampling.top_p = 0.9f;
+    requests[4].sampling.top_k = 300;
+    requests[5].sampling.min_p = 0.3f;
+    for (const size_t i : {6, 7, 8}) {
+      SamplingParams& sampling = requests[i].sampling;
+      sampling.repetition_penalty = 1.5f;
+      sampling.presence_penalty = 1;
+      sampling.frequency_penalty = 0.5f;
+      sampling.logit_bias = {{static_cast<TokenId>(i), 5.f}, {200, 3.f}};
+    }
+    requests[8].sampling.temperature = 0;
+    const auto constrain = [&](size_t i, int mask_ms, uint32_t breaks_at, uint32_t empty_at) {
+      auto constraint = std::make_shared<EveryThird>(vocab_size(), 5);
+      constraint->mask_ms = mask_ms;
+      constraint->breaks_at = breaks_at;
+      constraint->empty_at = empty_at;
+      requests[i].constraint = std::move(constraint);
+    };
+    constrain(7, 0, ~0u, ~0u);
+    constrain(9, 3, ~0u, ~0u);
+    constrain(10, 2, 2, ~0u);
+    constrain(11, 0, ~0u, 1);
+    requests[12].min_tokens = 4;
+    for (TokenId token = 0; token < vocab_size(); token += 2) requests[12].stop_tokens.push_back(token);
+    requests[13].prompt_logprobs = requests[13].computes_whole_prompt = true;
+    return requests;
+  }
+
+  testing::TempFolder folder_;
+  std::unique_ptr<LoadedModel> loaded_;
+};
+
+void expect_same(const std::vector<Logprobs>& got, const std::vector<Logprobs>& want, float tolerance) {
+  ASSERT_EQ(got.size(), want.size());
+  for (size_t i = 0; i < want.size(); ++i) {
+    EXPECT_NEAR(got[i].chosen, want[i].chosen, tolerance);
+    ASSERT_EQ(got[i].top.size(), want[i].top.size());
+    for (size_t t = 0; t < want[i].top.size(); ++t) {
+      EXPECT_EQ(got[i].top[t].token, want[i].top[t].token);
+      EXPECT_NEAR(got[i].top[t].logprob, want[i].top[t].logprob, tolerance);
+    }
+  }
+}
+
+void expect_same(const Outcome& got, const Outcome& want, float tolerance) {
+  EXPECT_EQ(got.tokens, want.tokens);
+  EXPECT_EQ(got.end.finish, want.end.finish);
+  EXPECT_EQ(got.end.error, want.end.error);
+  EXPECT_EQ(got.end.masked.num_tokens, want.end.masked.num_tokens);
+  EXPECT_NEAR(got.end.masked.sum, want.end.masked.sum, 10 * tolerance);
+  expect_same(got.logprobs, want.logprobs, tolerance);
+  expect_same(got.prompt_logprobs, want.prompt_logprobs, tolerance);
+}
+
+TEST_F(DeviceEngineTest, WhatIsDrawnThereIsWhatTheSamplerDraws) {
+  const std::vector<EngineRequest> requests = all_kinds();
+  const std::vector<Outcome> want = run(*start(false), requests);
+  const std::unique_ptr<Engine> engine = start(true);
+  const std::vector<Outcome> together = run(*engine, requests);
+  for (size_t i = 0; i < requests.size(); ++i) {
+    SCOPED_TRACE(i);
+    expect_same(together[i], want[i], 1e-5f);
+    expect_same(run(*engine, {requests[i]}).front(), together[i], 0);
+  }
+  EXPECT_EQ(want[9].tokens.size(), 5u);
+  EXPECT_EQ(want[9].end.finish, FinishReason::kStop);
+  EXPECT_GT(want[9].end.masked.sum, 1);  // of 5: a third is allowed
+  EXPECT_EQ(want[10].end.error, "a dead end");
+  EXPECT_THAT(want[11].end.error, ::testing::HasSubstr("no token is allowed at position"));
+  EXPECT_GE(want[12].tokens.size(), 4u);
+  EXPECT_FALSE(want[13].prompt_logprobs.empty());
+  EXPECT_GT(engine->stats().mask_wait_seconds, 0);
+}
+
+}  // namespace
+}  // namespace gossamer
