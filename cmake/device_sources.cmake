@@ -2,6 +2,7 @@
 # the tests. Kernels and their host code are relative to src/kernels/cuda, the model's part to src/model.
 set(GOSSAMER_DEVICE_KERNELS
   attention.cu
+  attention_prefill.cu
   choose.cu
   elementwise.cu
   experts.cu

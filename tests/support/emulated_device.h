@@ -146,6 +146,21 @@ inline float high_f16(uint32_t pair) {
 inline uint32_t subtract_f16(uint32_t a, uint32_t b) {
   return pack_f16(low_f16(a) - low_f16(b), high_f16(a) - high_f16(b));
 }
+/// a - b, numbers of bf16 in pairs.
+inline uint32_t subtract_bf16(uint32_t a, uint32_t b) {
+  return pack_bf16(low_bf16(a) - low_bf16(b), high_bf16(a) - high_bf16(b));
+}
+/// An 8 x 8 matrix of 16-bit numbers, of whose row g lane 4 g + q holds the pair 2 q, 2 q + 1, becomes its transpose.
+inline uint32_t transpose_8x8(uint32_t pair) {
+  uint32_t all[32];
+  std::memcpy(all, emulated::show_warp(&pair, sizeof pair, "transpose"), sizeof all);
+  const uint32_t lane = threadIdx.x & 31, group = lane / 4, quad = lane % 4;
+  const auto number = [&](uint32_t row, uint32_t col) { return all[4 * row + col / 2] >> 16 * (col % 2) & 0xffff; };
+  return number(2 * quad, group) | number(2 * quad + 1, group) << 16;
+}
+inline float multiply_alone(float a, float b) {
+  return a * b;
+}
 /// Four of the bytes of b:a (a's are 0 to 3), as the nibbles of `which` say.
 inline uint32_t select_bytes(uint32_t a, uint32_t b, uint32_t which) {
   const uint64_t both = uint64_t{b} << 32 | a;

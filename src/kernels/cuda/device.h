@@ -85,6 +85,23 @@ __device__ __forceinline__ uint32_t select_bytes(uint32_t a, uint32_t b, uint32_
   return __byte_perm(a, b, which);
 }
 
+/// a - b, numbers of bf16 in pairs.
+__device__ __forceinline__ uint32_t subtract_bf16(uint32_t a, uint32_t b) {
+  uint32_t out;
+  asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(out) : "r"(b), "r"(0xbf80bf80u), "r"(a));
+  return out;
+}
+/// An 8 x 8 matrix of 16-bit numbers, of whose row g lane 4 g + q holds the pair 2 q, 2 q + 1, becomes its transpose.
+__device__ __forceinline__ uint32_t transpose_8x8(uint32_t pair) {
+  uint32_t out;
+  asm volatile("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(out) : "r"(pair));
+  return out;
+}
+/// a * b, rounded: no sum around it takes it in, which would round once less in one kernel than in another.
+__device__ __forceinline__ float multiply_alone(float a, float b) {
+  return __fmul_rn(a, b);
+}
+
 /// Two units in the last place or so from the exact value.
 __device__ __forceinline__ float exp2_fast(float x) {
   float out;

@@ -129,18 +129,35 @@ inline constexpr uint32_t kFewTokens = 4;
 struct AttendOp {
   const uint16_t* q;  // [T, H * 64] bf16
   uint32_t num_tokens, num_heads;
+  const uint32_t* tokens;  // [num_tokens] which of the batch's are attended; null: the first
   BatchPlaces places;
   CacheOp cache;
   const float* sinks;   // [H]
   uint32_t window;      // 0: none
   float scale;          // 1 / sqrt(64)
   uint32_t max_chunks;  // with partial: chunks of the longest sequence (of those that its window shows)
-  float* partial;       // [T, G, max_chunks, kPartialFloats]
+  float* partial;       // [num_tokens, G, max_chunks, kPartialFloats]
   uint16_t* out;        // [T, H * 64] bf16 (F16 where to_f16)
   bool to_f16;          // o_proj's weights are not bf16
 };
 inline constexpr uint32_t kPartialFloats = 8 * (64 + 2);
 void attend(const AttendOp& args, Stream stream);
+
+/// Tokens of one sequence that follow each other.
+struct AttendTile {
+  uint32_t first, count;
+};
+inline constexpr uint32_t kFewTileTokens = 8, kManyTileTokens = 16;
+/// The same for tiles of tokens, which read each page once together; the bits are those of attend(). Tiles run in
+/// their order: those with the most behind them come first. Of `args`, num_tokens and tokens are not looked at, and
+/// partial is [num_tiles * tile_tokens, G, max_chunks, kPartialFloats].
+struct AttendTilesOp {
+  AttendOp args;
+  const AttendTile* tiles;
+  uint32_t num_tiles;
+  uint32_t tile_tokens;  // kFewTileTokens or kManyTileTokens: the most of a tile
+};
+void attend_tiles(const AttendTilesOp& op, Stream stream);
 
 /// Norm, router and choice of experts in one: logits in float32, the best `active` of them (the lower expert among
 /// equals) with the softmax over those; counts how many tokens chose each expert, and gives the normed row for the
