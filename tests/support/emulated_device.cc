@@ -1,6 +1,7 @@
 #include "support/emulated_device.h"
 
 #include <algorithm>
+#include <any>
 #include <boost/context/continuation.hpp>
 #include <boost/context/protected_fixedsize_stack.hpp>
 #include <cstdio>
@@ -19,12 +20,15 @@ constexpr size_t kStackBytes = 128 << 10;
 constexpr size_t kMostShown = 64;  // bytes of a thread
 
 struct Thread {
-  enum class State : uint8_t { kReady, kAtBlockBarrier, kAtWarp, kEnded };
+  enum class State : uint8_t { kReady, kAtBlockBarrier, kAtWarp, kAtWarpgroup, kAtCondition, kEnded };
   State state = State::kReady;
   Place place;
   context::continuation there;  // where it goes on
   const char* site = nullptr;
   uint32_t shows = 0;  // how often it showed the warp something
+  uint32_t warpgroup_shows = 0;
+  std::function<bool()> is_so;  // for which it waits
+  std::any kept;
   struct Copy {
     void* to;
     const void* from;
@@ -34,8 +38,13 @@ struct Thread {
   std::deque<std::vector<Copy>> groups;
 };
 
+constexpr uint32_t kWarpgroup = 128;
+
 struct Warp {
   std::byte shown[2][32 * kMostShown];  // of this time and the last: a thread may be one ahead of another
+};
+struct Warpgroup {
+  std::byte shown[2][kWarpgroup * kMostShown];
 };
 
 /// Stacks are kept: a launch may have thousands of blocks.
@@ -66,19 +75,13 @@ struct StackLoan {
 struct Running {
   std::vector<Thread> threads;
   std::vector<Warp> warps;
+  std::vector<Warpgroup> warpgroups;
   std::vector<std::byte> shared;
   context::continuation scheduler;
   Thread* now = nullptr;
 };
 thread_local Running* running = nullptr;
 uint32_t seed_of_order = 1;
-
-[[noreturn]] void give_up(const char* what, const char* detail) {
-  const Place& at = running->now->place;
-  std::fprintf(stderr, "emulated device: %s (%s) in block %u,%u,%u thread %u\n", what, detail, at.block.x, at.block.y,
-               at.block.z, at.thread.x);
-  std::abort();
-}
 
 /// Lets others go on until somebody makes this thread ready again.
 void pause(Thread::State state) {
@@ -87,15 +90,16 @@ void pause(Thread::State state) {
   running->scheduler = running->scheduler.resume();
 }
 
-void release_warps(uint32_t num_threads) {
-  for (uint32_t first = 0; first < num_threads; first += 32) {
-    const auto begin = running->threads.begin() + first, end = begin + std::min(32u, num_threads - first);
-    const bool all = std::all_of(begin, end, [](const Thread& t) { return t.state == Thread::State::kAtWarp; });
+/// Warps, or warpgroups: `size` threads of which all are in that state.
+void release_teams(uint32_t num_threads, uint32_t size, Thread::State state) {
+  for (uint32_t first = 0; first < num_threads; first += size) {
+    const auto begin = running->threads.begin() + first, end = begin + std::min(size, num_threads - first);
+    const bool all = std::all_of(begin, end, [&](const Thread& t) { return t.state == state; });
     if (!all) continue;
     for (auto thread = begin; thread != end; ++thread) {
       if (std::strcmp(thread->site, begin->site) != 0) {
         running->now = &*thread;
-        give_up("threads of a warp are at different instructions", thread->site);
+        give_up("threads of a warp or a warpgroup are at different instructions", thread->site);
       }
       thread->state = Thread::State::kReady;
     }
@@ -143,7 +147,10 @@ void run_block(dim3 grid, dim3 block, uint32_t num_threads, const std::function<
       running->now = &running->threads[i];
       running->now->there = running->now->there.resume();
     }
-    release_warps(num_threads);
+    release_teams(num_threads, 32, Thread::State::kAtWarp);
+    release_teams(num_threads, kWarpgroup, Thread::State::kAtWarpgroup);
+    for (Thread& thread : running->threads)
+      if (thread.state == Thread::State::kAtCondition && thread.is_so()) thread.state = Thread::State::kReady;
     release_block(num_threads);
   }
   for (Thread& thread : running->threads)
@@ -154,6 +161,13 @@ void run_block(dim3 grid, dim3 block, uint32_t num_threads, const std::function<
 }
 
 }  // namespace
+
+void give_up(const char* what, const char* detail) {
+  const Place& at = running->now->place;
+  std::fprintf(stderr, "emulated device: %s (%s) in block %u,%u,%u thread %u\n", what, detail, at.block.x, at.block.y,
+               at.block.z, at.thread.x);
+  std::abort();
+}
 
 const Place& place() {
   return running->now->place;
@@ -177,6 +191,33 @@ const std::byte* show_warp(const void* mine, size_t bytes, const char* site) {
   return shown;
 }
 
+const std::byte* show_warpgroup(const void* mine, size_t bytes, const char* site) {
+  Thread& me = *running->now;
+  if (bytes > kMostShown) give_up("too much is shown to a warpgroup", site);
+  if (me.place.block_size.x % kWarpgroup != 0) give_up("a block is not made of warpgroups", site);
+  std::byte* shown = running->warpgroups[me.place.thread.x / kWarpgroup].shown[me.warpgroup_shows++ % 2];
+  if (bytes > 0) std::memcpy(shown + me.place.thread.x % kWarpgroup * bytes, mine, bytes);
+  me.site = site;
+  pause(Thread::State::kAtWarpgroup);
+  return shown;
+}
+
+void wait_until(const std::function<bool()>& is_so, const char* site) {
+  if (is_so()) return;
+  Thread& me = *running->now;
+  me.is_so = is_so;
+  me.site = site;
+  pause(Thread::State::kAtCondition);
+}
+
+std::any& kept_of_thread() {
+  return running->now->kept;
+}
+
+size_t shared_size() {
+  return running->shared.size();
+}
+
 void begin_copy(void* to, const void* from, size_t bytes) {
   running->now->open_copies.push_back({to, from, bytes});
 }
@@ -198,6 +239,7 @@ void wait_for_copies(uint32_t most_groups_left) {
 void run(dim3 grid, uint32_t threads, size_t shared_bytes, const std::function<void()>& kernel) {
   Running block;
   block.warps.resize((threads + 31) / 32);
+  block.warpgroups.resize((threads + kWarpgroup - 1) / kWarpgroup);
   block.shared.resize((shared_bytes + 15) / 16 * 16);
   running = &block;
   std::mt19937 rng(seed_of_order);

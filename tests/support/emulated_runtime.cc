@@ -31,6 +31,10 @@ uint64_t free_device_bytes() {
   return uint64_t{8} << 30;
 }
 
+bool has_warpgroups() {
+  return true;
+}
+
 Result<DeviceMemory> DeviceMemory::allocate(uint64_t bytes) {
   DeviceMemory memory;
   memory.memory_.reset(allocate_poisoned(bytes));

@@ -172,6 +172,18 @@ Result<StripShape> strip_shape(std::span<const StripRow> rows) {
   return StripShape{*format, static_cast<uint32_t>(rows.size()), first->cols};
 }
 
+bool scales_fold(std::span<const StripRow> rows) {
+  for (const StripRow& row : rows) {
+    if (!row.w || row.w->dtype != Dtype::kMxfp4) continue;
+    const bool ggml = row.w->layout == Mxfp4Layout::kGgml;
+    const std::byte* scales =
+        ggml ? row.w->data + row.row * row.w->row_stride_bytes : row.w->scales + row.row * row.w->scale_stride_bytes;
+    for (uint32_t block = 0; block < row.w->cols / kBlockElements; ++block)
+      if (!mxfp4_scale_folds(static_cast<uint32_t>(scales[block * (ggml ? kMxfp4GgmlBlockBytes : 1)]))) return false;
+  }
+  return true;
+}
+
 Status pack_strips(const StripShape& shape, std::span<const StripRow> rows, std::byte* out) {
   std::memset(out, 0, shape.bytes());
   for (uint32_t i = 0; i < rows.size(); ++i) {
