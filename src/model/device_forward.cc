@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "kernels/cuda/pack_strips.h"
+
 namespace gossamer {
 namespace {
 
@@ -26,6 +28,17 @@ Status check_shape(const ModelConfig& config) {
       "a GPU here takes heads of {}, at most {} of them on one key and {} experts; this model has heads of {}, {} "
       "and {}; run it on the CPU",
       kHeadDim, kMostHeadsOfGroup, kMostExperts, config.head_dim, group, config.num_experts);
+}
+
+/// A second look at all scales, an eighteenth of what a model of MXFP4 has; only for those who ask.
+bool all_scales_fold(const Weights& weights) {
+  bool all = scales_fold(weights.lm_head);
+  for (const LayerWeights& layer : weights.layers) {
+    for (const kernels::WeightRows* w : {&layer.q, &layer.k, &layer.v, &layer.o}) all = all && scales_fold(*w);
+    for (const kernels::ExpertRows* experts : {&layer.gate, &layer.up, &layer.down})
+      for (uint32_t expert = 0; expert < experts->experts; ++expert) all = all && scales_fold(experts->expert(expert));
+  }
+  return all;
 }
 
 }  // namespace
@@ -59,6 +72,20 @@ Result<KvMemory> DeviceForward::allocate_kv(const kernels::KvLayout& layout, con
   GOS_TRY(DeviceMemory memory, DeviceMemory::allocate(bytes));
   const auto shared = std::make_shared<DeviceMemory>(std::move(memory));
   return KvMemory::of_device(layout, shape, num_pages, {shared, shared->data()});
+}
+
+Status DeviceForward::use_sums(Sums sums, const Weights& weights) {
+  if (sums != Sums::kInSlices && !has_warpgroups())
+    return make_error(ErrorCode::kUnsupported,
+                      "products by warpgroups need a GPU of compute capability 9.0 (Hopper), and this is none");
+  sums_ = sums;
+  if (sums == Sums::kInOneRunOnHopper) scales_fold_ = all_scales_fold(weights);
+  return {};
+}
+
+Sums DeviceForward::sums_for(const DeviceMatrix& matrix) const {
+  const bool once = sums_ != Sums::kInOneRunOnHopper || can_run_once(matrix.shape.format, scales_fold_);
+  return once ? sums_ : Sums::kInSlices;
 }
 
 uint64_t DeviceForward::free_bytes() const {
@@ -198,6 +225,7 @@ void DeviceForward::multiply(const DeviceMatrix& matrix, const uint16_t* x, uint
   args.finish = finish;
   args.out = out;
   args.out_stride = matrix.shape.rows;
+  args.sums = sums_for(matrix);
   kernels::cuda::product(args, stream_.get());
 }
 
@@ -263,7 +291,8 @@ void DeviceForward::experts_layer(uint32_t layer) {
   plan.num_slots = slots;
   plan.experts = config_.num_experts;
   plan.active = active;
-  plan.tile_rows = tile_rows_for(slots / std::min(config_.num_experts, slots));
+  const Sums sums = sums_for(w.gate_up) == sums_for(w.down) ? sums_for(w.down) : Sums::kInSlices;
+  plan.tile_rows = tile_rows_for(slots / std::min(config_.num_experts, slots), sums);
   plan.counts = work_.counts;
   plan.begins = work_.begins;
   plan.tiles = work_.tiles;
@@ -289,6 +318,7 @@ void DeviceForward::experts_layer(uint32_t layer) {
   expand.tile_rows = plan.tile_rows;
   expand.expert_bytes = w.gate_up.shape.bytes();
   expand.x_of_row = work_.token_of_place;
+  expand.sums = sums;
   kernels::cuda::product(expand, stream_.get());
 
   ProductArgs contract = expand;

@@ -26,6 +26,11 @@ class DeviceForward : public ForwardPass {
   /// failed.
   Result<std::span<const float>> forward(const Batch& batch, ForwardTrace* trace) override;
 
+  /// How products are added up from now on; without a call, as on every card. A policy (kernels/cuda/step_ops.h): set
+  /// it before the first token, since it changes bits. `weights` are those of make(); a matrix that one run does not
+  /// take stays in slices, whatever the card. Errors: the device in use has no warpgroups.
+  Status use_sums(kernels::cuda::Sums sums, const Weights& weights);
+
   uint64_t free_bytes() const override;
   Status prepare(uint32_t max_tokens) override { return reserve(max_tokens); }
 
@@ -64,6 +69,8 @@ class DeviceForward : public ForwardPass {
   /// out [num_rows, N] = or += x [num_rows, x_stride] . matrix^T + bias.
   void multiply(const DeviceMatrix& matrix, const uint16_t* x, uint32_t x_stride, uint32_t num_rows,
                 kernels::cuda::Finish finish, float* out);
+  /// Of a product with this matrix.
+  kernels::cuda::Sums sums_for(const DeviceMatrix& matrix) const;
   void attention_layer(const Batch& batch, uint32_t layer);
   void experts_layer(uint32_t layer);
   Status take_trace(ForwardTrace& trace, uint32_t layer, bool after_attention);
@@ -75,6 +82,8 @@ class DeviceForward : public ForwardPass {
   kernels::cuda::DeviceStream stream_;
   kernels::cuda::DeviceMemory rope_;  // cos, then sin, [context, Dh / 2]
   std::vector<uint32_t> layer_of_group_;
+  kernels::cuda::Sums sums_ = kernels::cuda::Sums::kInSlices;
+  bool scales_fold_ = false;  // of all matrices, where somebody wanted to know
   Workspace work_{};
 
   // Of the batch in work.

@@ -169,8 +169,7 @@ TEST_F(DeviceHopper, FoldedScalesAreExact) {
     for (uint32_t j = 0; j < 16; ++j) codes[s * 16 + j] = static_cast<std::byte>(j % 8 * 2 * 17 + 16);
   }
   const WeightRows w{Dtype::kMxfp4, Mxfp4Layout::kSplit, kScales, 32, codes.data(), 16, scales.data(), 1};
-  const BiasedRows matrix{&w, nullptr};
-  EXPECT_TRUE(scales_fold(rows_below_each_other({&matrix, 1})));
+  EXPECT_TRUE(scales_fold(w));
   const Strips strips = pack(w, nullptr);
   std::vector<float> units(32 * 32, 0.f), row(32);
   for (uint32_t i = 0; i < 32; ++i) units[i * 33] = 1.f;
@@ -181,14 +180,13 @@ TEST_F(DeviceHopper, FoldedScalesAreExact) {
   }
   for (const uint32_t too_far : {kFirst - 1, 129u}) {
     scales[kScales / 2] = static_cast<std::byte>(too_far);
-    EXPECT_FALSE(scales_fold(rows_below_each_other({&matrix, 1})));
+    EXPECT_FALSE(scales_fold(w));
   }
   std::vector<std::byte> ggml(2 * kMxfp4GgmlBlockBytes, std::byte{120});
   const WeightRows g{Dtype::kMxfp4, Mxfp4Layout::kGgml, 1, 64, ggml.data(), ggml.size(), nullptr, 0};
-  const BiasedRows of_ggml{&g, nullptr};
-  EXPECT_TRUE(scales_fold(rows_below_each_other({&of_ggml, 1})));
+  EXPECT_TRUE(scales_fold(g));
   ggml[kMxfp4GgmlBlockBytes] = std::byte{103};
-  EXPECT_FALSE(scales_fold(rows_below_each_other({&of_ggml, 1})));
+  EXPECT_FALSE(scales_fold(g));
 }
 
 /// Experts' tiles of gathered rows through gate and up: what products by mma.sync give.

@@ -172,13 +172,12 @@ Result<StripShape> strip_shape(std::span<const StripRow> rows) {
   return StripShape{*format, static_cast<uint32_t>(rows.size()), first->cols};
 }
 
-bool scales_fold(std::span<const StripRow> rows) {
-  for (const StripRow& row : rows) {
-    if (!row.w || row.w->dtype != Dtype::kMxfp4) continue;
-    const bool ggml = row.w->layout == Mxfp4Layout::kGgml;
-    const std::byte* scales =
-        ggml ? row.w->data + row.row * row.w->row_stride_bytes : row.w->scales + row.row * row.w->scale_stride_bytes;
-    for (uint32_t block = 0; block < row.w->cols / kBlockElements; ++block)
+bool scales_fold(const WeightRows& w) {
+  if (w.dtype != Dtype::kMxfp4) return true;
+  const bool ggml = w.layout == Mxfp4Layout::kGgml;
+  for (uint32_t row = 0; row < w.rows; ++row) {
+    const std::byte* scales = ggml ? w.data + row * w.row_stride_bytes : w.scales + row * w.scale_stride_bytes;
+    for (uint32_t block = 0; block < w.cols / kBlockElements; ++block)
       if (!mxfp4_scale_folds(static_cast<uint32_t>(scales[block * (ggml ? kMxfp4GgmlBlockBytes : 1)]))) return false;
   }
   return true;

@@ -36,8 +36,8 @@ std::vector<StripRow> rows_side_by_side(const BiasedRows& gate, const BiasedRows
 /// holds them.
 Result<StripShape> strip_shape(std::span<const StripRow> rows);
 
-/// Whether all scales of these rows are such as mxfp4_scale_folds() admits; true of formats that have none of MXFP4.
-bool scales_fold(std::span<const StripRow> rows);
+/// Whether all scales of a matrix are such as mxfp4_scale_folds() admits; true of formats that have none of MXFP4.
+bool scales_fold(const WeightRows& w);
 
 /// Writes shape.bytes() at `out` (aligned to 16); rows that are missing from the last strip are zeros. The weights are
 /// exactly those of the file. Errors: a scale of MXFP4 that half precision cannot follow (2^114 and more).
