@@ -8,11 +8,13 @@ set(GOSSAMER_DEVICE_KERNELS
   experts.cu
   few_tokens.cu
   products.cu
+  products_hopper.cu
   roof_kernels.cu
   sample.cu
   selftest/probes.cu
   synthetic.cu)
 set(GOSSAMER_DEVICE_HOST
+  hopper_agreement.cc
   pack_strips.cc
   roof.cc
   roof_launches.cc

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "kernels/cuda/pack_strips.h"
 #include "kernels/read_row.h"
 
 namespace gossamer {
@@ -24,6 +25,17 @@ Status check_shape(const ModelConfig& config) {
       "a GPU here takes heads of {}, at most {} of them on one key and {} experts; this model has heads of {}, {} "
       "and {}; run it on the CPU",
       kHeadDim, kMostHeadsOfGroup, kMostExperts, config.head_dim, group, config.num_experts);
+}
+
+/// A second look at all scales, an eighteenth of what a model of MXFP4 has; only for those who ask.
+bool all_scales_fold(const Weights& weights) {
+  bool all = scales_fold(weights.lm_head);
+  for (const LayerWeights& layer : weights.layers) {
+    for (const kernels::WeightRows* w : {&layer.q, &layer.k, &layer.v, &layer.o}) all = all && scales_fold(*w);
+    for (const kernels::ExpertRows* experts : {&layer.gate, &layer.up, &layer.down})
+      for (uint32_t expert = 0; expert < experts->experts; ++expert) all = all && scales_fold(experts->expert(expert));
+  }
+  return all;
 }
 
 /// Everything where it fits; else what every token needs, and as many experts as fit beside it. The embedding counts as
@@ -124,6 +136,29 @@ void DeviceForward::shape_step(uint32_t num_tokens, uint32_t num_chunks) {
 
 DeviceForward::~DeviceForward() {
   (void)stream_.synchronize().ok();
+}
+
+Status DeviceForward::use_sums(Sums sums, const Weights& weights) {
+  if (sums != Sums::kInSlices && !has_warpgroups())
+    return make_error(ErrorCode::kUnsupported,
+                      "products by warpgroups need a GPU of compute capability 9.0 (Hopper), and this is none");
+  sums_ = sums;
+  if (sums == Sums::kInOneRunOnHopper) scales_fold_ = all_scales_fold(weights);
+  return {};
+}
+
+Sums DeviceForward::sums_for(const DeviceMatrix& matrix) const {
+  const bool once = sums_ != Sums::kInOneRunOnHopper || can_run_once(matrix.shape.format, scales_fold_);
+  return once ? sums_ : Sums::kInSlices;
+}
+
+Sums DeviceForward::sums_of_experts(uint32_t layer) const {
+  const Sums sums = sums_for(weights_.layer(layer).down);
+  return sums_for(weights_.layer(layer).gate_up) == sums ? sums : Sums::kInSlices;
+}
+
+bool DeviceForward::is_few() const {
+  return num_tokens_ <= kFewTokens && sums_ != Sums::kInOneRunOnHopper;
 }
 
 std::string DeviceForward::placement() const {
@@ -279,6 +314,7 @@ void DeviceForward::multiply(const DeviceMatrix& matrix, const uint16_t* x, uint
   args.finish = finish;
   args.out = out;
   args.out_stride = matrix.shape.rows;
+  args.sums = sums_for(matrix);
   kernels::cuda::product(args, stream_.get());
 }
 
@@ -288,7 +324,7 @@ void DeviceForward::project_qkv(uint32_t layer, const CacheOp& cache) {
   const BatchPlaces& places = places_[config_.is_sliding(layer)];
   const float* cos = rope_.as<float>();
   const float* sin = cos + uint64_t{config_.max_context} * kHeadDim / 2;
-  if (num_tokens_ <= kFewTokens && cache.dtype == kernels::KvDtype::kBf16) {
+  if (is_few() && cache.dtype == kernels::KvDtype::kBf16) {
     kernels::cuda::qkv_of_few({work_.residual, w.attn_norm, config_.rms_norm_eps, num_tokens_, w.qkv.shape,
                                w.qkv.strips, config_.num_heads, places, cos, sin, cache, work_.q},
                               stream_.get());
@@ -352,7 +388,8 @@ PlanOp DeviceForward::route_and_plan(uint32_t layer) {
   plan.num_slots = slots;
   plan.experts = config_.num_experts;
   plan.active = active;
-  plan.tile_rows = tile_rows_for(slots / std::min(config_.num_experts, slots));
+  const Sums sums = sums_for(w.gate_up) == sums_for(w.down) ? sums_for(w.down) : Sums::kInSlices;
+  plan.tile_rows = tile_rows_for(slots / std::min(config_.num_experts, slots), sums);
   plan.counts = work_.counts;
   plan.begins = work_.begins;
   plan.tiles = work_.tiles;
@@ -363,7 +400,7 @@ PlanOp DeviceForward::route_and_plan(uint32_t layer) {
     plan.order = host_experts_->order(layer);
     plan.num_on_host = host_experts_->num_on_host(layer);
   }
-  if (!host_experts_ && takes_few_slots(num_tokens_, slots)) {
+  if (!host_experts_ && plan.tile_rows == 8 && takes_few_slots(num_tokens_, slots)) {
     kernels::cuda::route_and_plan_few(route, plan, work_.arrived, stream_.get());
     return plan;
   }
@@ -395,6 +432,7 @@ Status DeviceForward::experts_layer(uint32_t layer) {
   expand.max_tiles = max_expert_tiles(expand.num_rows, config_.num_experts - plan.num_on_host, plan.tile_rows);
   expand.expert_bytes = w.gate_up.shape.bytes();
   expand.x_of_row = work_.token_of_place;
+  expand.sums = sums_of_experts(layer);
   kernels::cuda::product(expand, stream_.get());
   return contract_experts(layer, expand);
 }
@@ -404,7 +442,7 @@ Status DeviceForward::contract_experts(uint32_t layer, const ProductArgs& expand
   const DeviceMatrix& down = weights_.layer(layer).down;
   const uint32_t hidden = config_.hidden, active = config_.experts_per_token;
   const auto inner = static_cast<uint32_t>(expand.out_stride);
-  if (!host_experts_ && num_tokens_ <= kFewTokens && active <= kMostActive) {
+  if (!host_experts_ && is_few() && active <= kMostActive) {
     kernels::cuda::contract_few({down.shape, down.strips, down.shape.bytes(), work_.inner, inner, work_.indices,
                                  work_.place_of_slot, work_.weights, num_tokens_, active, work_.residual},
                                 stream_.get());

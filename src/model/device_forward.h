@@ -43,6 +43,11 @@ class DeviceForward : public ForwardPass {
   /// failed.
   Result<std::span<const float>> forward(const Batch& batch, ForwardTrace* trace) override;
 
+  /// How products are added up from now on; without a call, as on every card. A policy (kernels/cuda/step_ops.h): set
+  /// it before the first token, since it changes bits. `weights` are those of make(); a matrix that one run does not
+  /// take stays in slices, whatever the card. Errors: the device in use has no warpgroups.
+  Status use_sums(kernels::cuda::Sums sums, const Weights& weights);
+
   uint64_t free_bytes(const KvShape& shape) const override;
   Status prepare(const StepLimits& limits) override;
   void warm_up(const KvMemory& cache) override;
@@ -120,6 +125,11 @@ class DeviceForward : public ForwardPass {
   /// out [num_rows, N] = or += x [num_rows, x_stride] . matrix^T + bias.
   void multiply(const DeviceMatrix& matrix, const uint16_t* x, uint32_t x_stride, uint32_t num_rows,
                 kernels::cuda::Finish finish, float* out);
+  /// Of a product with this matrix; of the two of experts, which share their tiles.
+  kernels::cuda::Sums sums_for(const DeviceMatrix& matrix) const;
+  kernels::cuda::Sums sums_of_experts(uint32_t layer) const;
+  /// Whether kernels for few tokens compute the step: they add up in slices.
+  bool is_few() const;
   void attention_layer(const KvMemory& cache, uint32_t layer);
   void project_qkv(uint32_t layer, const kernels::cuda::CacheOp& cache);
   Status experts_layer(uint32_t layer);
@@ -139,6 +149,8 @@ class DeviceForward : public ForwardPass {
   kernels::cuda::DeviceMemory rope_;  // cos, then sin, [context, Dh / 2]
   std::vector<uint32_t> layer_of_group_;
   uint64_t most_bytes_ = ~0ull;
+  kernels::cuda::Sums sums_ = kernels::cuda::Sums::kInSlices;
+  bool scales_fold_ = false;  // of all matrices, where somebody wanted to know
 
   // Memory of steps. It grows where it must, and not after prepare().
   StepLimits limits_{0, 0, 0};

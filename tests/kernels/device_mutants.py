@@ -21,7 +21,7 @@ BUILD = ROOT / "build" / "test"
 KERNELS = ROOT / "src/kernels/cuda"
 DEVICE = BUILD / "tests/support/CMakeFiles/gossamer_device.dir"
 KERNELS_TEST, GRAPH_TEST = "kernels/device_kernels_test", "model/device_graph_test"  # below tests/: who is to notice
-FLAGS = ["-std=c++20", "-O1", "-fno-strict-aliasing", "-Wno-unknown-pragmas", '-DGOSSAMER_EMULATED_DEVICE="support/emulated_device.h"', f"-I{ROOT}/src", f"-I{ROOT}/tests"]
+FLAGS = ["-std=c++20", "-O1", "-fno-strict-aliasing", "-Wno-unknown-pragmas", '-DGOSSAMER_EMULATED_DEVICE="support/emulated_device.h"', '-DGOSSAMER_EMULATED_HOPPER="support/emulated_hopper.h"', f"-I{ROOT}/src", f"-I{ROOT}/tests"]
 LIBRARIES = [str(BUILD / "tests/support/libgossamer_test_support.a")] + [str(BUILD / f"src/{room}/libgossamer_{room}.a") for room in ("model", "kv", "sampling", "kernels", "checkpoint", "tokenizer", "base")]
 LIBRARIES += [f"-l{library}" for library in ("boost_context", "gtest_main", "gmock", "gtest", "fmt", "hwloc", "xxhash", "zstd", "pthread")]
 COMMON = "kernels/cuda/launch.h"  # what every kernel includes first: compiled once
@@ -36,11 +36,24 @@ MUTANTS = [
     ("slices are added before they are there", "products.cu", "  block_barrier();\n  if (warp != 0) return;", "  if (warp != 0) return;"),
     ("a stage is read before it is there", "products.cu", "    block_barrier();  // everybody's copies", "    // everybody's copies"),
     ("one copy too few is waited for", "products.cu", "wait_for_copies<kStages - 2>();", "wait_for_copies<kStages - 1>();"),
-    ("scales of rows and columns are exchanged", "products.cu", "byte = 2 * half + below;", "byte = 2 * below + half;"),
-    ("nibbles in the wrong order", "products.cu", "number = word << mxfp4_number_shift(p);", "number = word << mxfp4_number_shift(3 - p);"),
+    ("scales of rows and columns are exchanged", "strip_sums.h", "byte = 2 * half + below;", "byte = 2 * below + half;"),
+    ("nibbles in the wrong order", "strip_sums.h", "number = word << mxfp4_number_shift(p);", "number = word << mxfp4_number_shift(3 - p);"),
     ("a slice is added before its last step", "products.cu", "step == slice_begin(slice + 1, num_steps)", "step + 1 == slice_begin(slice + 1, num_steps)"),
-    ("gate and up exchanged", "products.cu", "sums[j] + bias[group], sums[2 + j] + bias[group + 8]", "sums[2 + j] + bias[group + 8], sums[j] + bias[group]"),
-    ("up is not clamped from below", "products.cu", "fminf(fmaxf(up, -limit), limit)", "fminf(up, limit)"),
+    ("gate and up exchanged", "product_parts.h", "sums[j] + bias[group], sums[2 + j] + bias[group + 8]", "sums[2 + j] + bias[group + 8], sums[j] + bias[group]"),
+    ("up is not clamped from below", "product_parts.h", "fminf(fmaxf(up, -limit), limit)", "fminf(up, limit)"),
+    ("registers are not handed to a warpgroup's product", "products_hopper.cu", "    wgmma_fence(sums, a);\n#pragma unroll\n    for (uint32_t i = 0; i < 4; ++i) wgmma<true, takes_bf16(kFormat)>(sums, a[i], wgmma_operand_behind(x, i * 32));\n    wgmma_commit();\n    wgmma_wait(sums);\n    ring", "#pragma unroll\n    for (uint32_t i = 0; i < 4; ++i) wgmma<true, takes_bf16(kFormat)>(sums, a[i], wgmma_operand_behind(x, i * 32));\n    wgmma_commit();\n    wgmma_wait(sums);\n    ring"),
+    ("a warpgroup's sums are not waited for", "products_hopper.cu", "      wgmma_wait(block);\n", ""),
+    ("a stage is multiplied before it is full", "products_hopper.cu", "      ring.wait_full(step);\n      add_step", "      add_step"),
+    ("a stage is filled before it is empty", "products_hopper.cu", "      ring.wait_empty(step);\n", ""),
+    ("a stage is given back too early", "products_hopper.cu", "    wgmma_commit();\n    wgmma_wait(sums);\n    ring.release(step);", "    wgmma_commit();\n    ring.release(step);\n    wgmma_wait(sums);"),
+    ("stores for tensor cores are not fenced", "products_hopper.cu", "      fence_stores();\n", ""),
+    ("a stage is full before all lanes have stored", "products_hopper.cu", "    warp_barrier();\n    if (threadIdx.x % 32 == 0) mbarrier_arrive(full", "    if (threadIdx.x % 32 == 0) mbarrier_arrive(full"),
+    ("the swizzle of another row", "products_hopper.cu", "swizzled_chunk(first_row, i % 2", "swizzled_chunk(first_row + 1, i % 2"),
+    ("the tensor cores know of no swizzle", "device_hopper.h", "uint64_t{1} << 62", "uint64_t{0} << 62"),
+    ("shared memory begins anywhere", "products_hopper.cu", " + (0u - shared_address(shared)) % kSwizzleBytes", ""),
+    ("words are not transposed", "products_hopper.cu", "swizzled_chunk(first_row, i % 2 * 4 + word) * 16,", "swizzled_chunk(first_row, i % 2 * 4 + quad) * 16 - quad * 4 + word * 4,"),
+    ("a folded scale is one octave off", "products_hopper.cu", "weights.fold_factors();", "weights.fold_factors() + 0x04040404u;"),
+    ("blocks are added up without starting from zero", "products_hopper.cu", "wgmma<false, false>(block, a[0]", "wgmma<true, false>(block, a[0]"),
     ("no sink", "attention.cu", "(state.sum * factor + exp2_fast(sink - largest))", "(state.sum * factor)"),
     ("a window of one less", "attention.cu", "end - args.window : 0,", "end - args.window + 1 : 0,"),
     ("a token does not see itself", "attention.cu", "position < looker.end;", "position + 1 < looker.end;"),

@@ -23,7 +23,10 @@ SOURCES = ROOT / "src/kernels/cuda"
 FLAGS = ["-std=c++20", "-O3", "--expt-relaxed-constexpr", "-DNDEBUG", f"-I{ROOT / 'src'}"]
 MOST_REGISTERS = 168  # 65,536 are a multiprocessor's: room for a block of 256 threads and one of 128
 FORMATS = {"0": "bf16", "1": "f16", "2": "q8", "3": "mxfp4"}
-WEIGHTS_OF_HMMA = 8  # of a lane: 16 x 16 among 32
+SUMS = {"1": "slices", "2": "one run"}
+MATRIX = ("HMMA", "HGMMA")
+WEIGHTS_OF_HMMA = 8  # of a lane: 16 x 16 among 32; of HGMMA 64 x 16 among 128
+EMPTY = 8  # instructions, without those that fill up a line
 
 
 @dataclass
@@ -43,14 +46,14 @@ class Kernel:
             jump = re.match(r"BRA(?:\.\S+)?\s+(?:\S+,\s*)?`?\(?0x([0-9a-f]+)", text)
             if jump and int(jump[1], 16) < address:
                 body = [t for a, t in self.instructions if int(jump[1], 16) <= a <= address]
-                if any(t.startswith("HMMA") for t in body):
+                if any(t.startswith(MATRIX) for t in body):
                     loops.append(body)
-        return max(loops, key=lambda body: sum(t.startswith("HMMA") for t in body), default=[])
+        return max(loops, key=lambda body: sum(t.startswith(MATRIX) for t in body), default=[])
 
     def instructions_per_weight(self, uses: int) -> float:
         """Of a lane, where every weight meets tensor cores `uses` times."""
         body = self.inner_loop()
-        weights = sum(t.startswith("HMMA") for t in body) * WEIGHTS_OF_HMMA / uses
+        weights = sum(t.startswith(MATRIX) for t in body) * WEIGHTS_OF_HMMA / uses
         return len(body) / weights if weights else float("inf")
 
 
@@ -58,6 +61,7 @@ def short_name(symbol: str) -> str:
     name = subprocess.run(["c++filt", symbol], capture_output=True, text=True, check=True).stdout.strip()
     name = re.sub(r"\(anonymous namespace\)::|gossamer::kernels::(cuda::)?|^void ", "", name)
     name = re.sub(r"\(StripFormat\)(\d)", lambda m: FORMATS[m[1]], name)
+    name = re.sub(r"(\d+)u, \(Sums\)(\d)", lambda m: f"{m[1]}, {SUMS[m[2]]}", name)
     return re.sub(r"\(KvDtype\)|\([^<>]*\)$", "", name)
 
 
@@ -95,6 +99,14 @@ WANTED = [
     (r"strip_of_\w+<", r"LDG\.E\.NA\.128\.CONSTANT", 1, "weights read 16 bytes at a time, past the cache"),
     (r"strip_of_warp<", r"LDGSTS\S*\.128", 1, "asynchronous copies of 16 bytes"),
     (r"attend_kernel<", r"HMMA\.16816\.F32\.BF16", 4, "tensor cores in bf16"),
+    (r"strips_of_warpgroups<(mxfp4|q8|f16), 64,", r"HGMMA\.64x64x16\.F32(?!\.BF16)", 4, "products by a warpgroup in half precision"),
+    (r"strips_of_warpgroups<(mxfp4|q8|f16), 128,", r"HGMMA\.64x128x16\.F32(?!\.BF16)", 4, "products by a warpgroup in half precision"),
+    (r"strips_of_warpgroups<(mxfp4|f16), 256,", r"HGMMA\.64x256x16\.F32(?!\.BF16)", 4, "products by a warpgroup in half precision"),
+    (r"strips_of_warpgroups<bf16", r"HGMMA\.64x(64|128|256)x16\.F32\.BF16", 4, "products by a warpgroup in bf16"),
+    (r"strips_of_warpgroups<", r"LDG\.E\.NA\.128\.CONSTANT", 1, "weights read 16 bytes at a time, past the cache"),
+    (r"strips_of_warpgroups<", r"LDG\.E\.128", 4, "rows of x read 16 bytes at a time"),
+    (r"strips_of_warpgroups<", r"STS\s", 16, "rows of x stored by words"),
+    (r"strips_of_warpgroups<", r"USETMAXREG", 2, "registers given from one warpgroup to others"),
 ]
 # Where launches overlap every kernel waits for those before it, and lets the next one begin.
 WANTED_OF_OVERLAP = [
@@ -111,6 +123,12 @@ BUDGETS = [
     (r"strip_of_warp<mxfp4>", 8, 16.0),
     (r"strip_of_warp<q8>", 8, 16.0),
     (r"strip_of_warp<(f16|bf16)>", 8, 15.0),
+    (r"strips_of_warpgroups<mxfp4, \d+, one run>", 1, 3.9),
+    (r"strips_of_warpgroups<mxfp4, 64, slices>", 1, 5.6),
+    (r"strips_of_warpgroups<mxfp4, 128, slices>", 1, 7.6),
+    (r"strips_of_warpgroups<q8, 64, slices>", 1, 5.4),
+    (r"strips_of_warpgroups<q8, 128, slices>", 1, 7.4),
+    (r"strips_of_warpgroups<(f16|bf16),", 1, 2.3),
 ]
 
 
@@ -164,7 +182,7 @@ def main() -> int:
         results = list(pool.map(lambda job: compiled(*job, tools, folder), jobs))
     failed = seen = 0
     matched: Counter[str] = Counter()
-    print(f"{'':8}{'kernel':34} {'registers':>9} {'instructions':>12} {'a weight':>9}")
+    print(f"{'':8}{'kernel':42} {'registers':>9} {'instructions':>12} {'a weight':>9}")
     for (source, arch), kernels in zip(jobs, results):
         for kernel in kernels:
             seen += 1

@@ -25,11 +25,12 @@ class OnDevice : public ::testing::Test {
     if (!devices.ok()) GTEST_SKIP() << devices.error().message;
   }
 
+  using Sums = kernels::cuda::Sums;
   struct Opened {
     std::unique_ptr<Checkpoint> checkpoint;
     std::unique_ptr<Model> model;
   };
-  Opened open(const std::string& file) {
+  Opened open(const std::string& file, Sums sums = Sums::kInSlices) {
     auto checkpoint = Checkpoint::open(oracle_folder() + "/models/" + file);
     EXPECT_TRUE(checkpoint.ok()) << checkpoint.error().message;
     Opened opened{std::make_unique<Checkpoint>(std::move(checkpoint).value()), nullptr};
@@ -37,6 +38,7 @@ class OnDevice : public ::testing::Test {
     auto device =
         DeviceForward::make(opened.model->config(), opened.model->weights(), opened.model->rope_params(), threads_, {});
     EXPECT_TRUE(device.ok()) << device.error().message;
+    EXPECT_TRUE((*device)->use_sums(sums, opened.model->weights()).ok());
     opened.model->compute_on(std::move(*device));
     return opened;
   }
@@ -124,6 +126,37 @@ TEST_F(OnDevice, ATokenHasTheSameBitsHoweverItIsComputed) {
   }
   ASSERT_EQ(got.size(), want.size());
   EXPECT_EQ(std::memcmp(got.data(), want.data(), want.size() * sizeof(float)), 0);
+}
+
+/// By Hopper's warpgroups: the same order of sums, so on a device that rounds alike the same bits; and another order,
+/// near them, and with bits of its own that do not depend on company either.
+TEST_F(OnDevice, ProductsByWarpgroupsGiveTheSameLogits) {
+  if (!kernels::cuda::has_warpgroups()) GTEST_SKIP() << "the GPU is no Hopper";
+  const bool is_emulated = kernels::cuda::list_devices()->front().name == "emulated";
+  std::vector<TokenId> tokens(70);
+  for (size_t i = 0; i < tokens.size(); ++i) tokens[i] = static_cast<TokenId>(i * 37 % 500);
+  std::vector<float> logits[3];
+  for (const Sums sums : {Sums::kInSlices, Sums::kInSlicesOnHopper, Sums::kInOneRunOnHopper}) {
+    Opened opened = open("t96", sums);
+    auto whole = SoloSequence::make(*opened.model, kernels::KvDtype::kBf16, 128).value();
+    std::vector<float>& all = logits[static_cast<size_t>(sums)] = run(*opened.model, whole, tokens);
+    if (sums != Sums::kInOneRunOnHopper) continue;
+    auto cut = SoloSequence::make(*opened.model, kernels::KvDtype::kBf16, 128).value();
+    std::vector<float> parts = run(*opened.model, cut, std::span(tokens).first(69));
+    const std::vector<float> last = run(*opened.model, cut, std::span(tokens).last(1));
+    parts.insert(parts.end(), last.begin(), last.end());
+    EXPECT_EQ(std::memcmp(parts.data(), all.data(), all.size() * sizeof(float)), 0);
+  }
+  if (is_emulated) {
+    EXPECT_EQ(std::memcmp(logits[0].data(), logits[1].data(), logits[0].size() * sizeof(float)), 0);
+    EXPECT_NE(std::memcmp(logits[0].data(), logits[2].data(), logits[0].size() * sizeof(float)), 0);
+  }
+  for (const size_t other : {1, 2}) {
+    double sum = 0;
+    for (size_t i = 0; i < logits[0].size(); ++i)
+      sum += std::fabs(static_cast<double>(logits[0][i]) - logits[other][i]);
+    EXPECT_LT(sum / static_cast<double>(logits[0].size()), 0.01);  // a third of what bfloat16 may change of them
+  }
 }
 
 /// The best few instead of all: those of the same logits, with a mask, changes and the sum of all. More of them than a

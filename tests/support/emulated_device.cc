@@ -1,6 +1,7 @@
 #include "support/emulated_device.h"
 
 #include <algorithm>
+#include <any>
 #include <boost/context/continuation.hpp>
 #include <boost/context/protected_fixedsize_stack.hpp>
 #include <cstdio>
@@ -22,13 +23,16 @@ constexpr size_t kMostShown = 64;    // bytes of a thread
 constexpr uint32_t kMostTurns = 64;  // that a warp goes on before another does
 
 struct Thread {
-  enum class State : uint8_t { kReady, kAtBlockBarrier, kAtWarp, kAtKernels, kEnded };
+  enum class State : uint8_t { kReady, kAtBlockBarrier, kAtWarp, kAtWarpgroup, kAtCondition, kAtKernels, kEnded };
   State state = State::kReady;
   Place place;
   context::continuation there;  // where it goes on
   const char* site = nullptr;
   bool waited = false;  // for the kernels before
   uint32_t shows = 0;   // how often it showed the warp something
+  uint32_t warpgroup_shows = 0;
+  std::function<bool()> is_so;  // for which it waits
+  std::any kept;
   struct Copy {
     void* to;
     const void* from;
@@ -38,8 +42,13 @@ struct Thread {
   std::deque<std::vector<Copy>> groups;
 };
 
+constexpr uint32_t kWarpgroup = 128;
+
 struct Warp {
   std::byte shown[2][32 * kMostShown];  // of this time and the last: a thread may be one ahead of another
+};
+struct Warpgroup {
+  std::byte shown[2][kWarpgroup * kMostShown];
 };
 
 /// Stacks are kept: a launch may have thousands of blocks.
@@ -72,19 +81,13 @@ struct Running {
   bool holds = false;  // at the wait for the kernels before: they have not run
   std::vector<Thread> threads;
   std::vector<Warp> warps;
+  std::vector<Warpgroup> warpgroups;
   std::vector<std::byte> shared;
   context::continuation scheduler;
   Thread* now = nullptr;
 };
 thread_local Running* running = nullptr;
 uint32_t seed_of_order = 1;
-
-[[noreturn]] void give_up(const char* what, const char* detail) {
-  const Place& at = running->now->place;
-  std::fprintf(stderr, "emulated device: %s (%s) in block %u,%u,%u thread %u\n", what, detail, at.block.x, at.block.y,
-               at.block.z, at.thread.x);
-  std::abort();
-}
 
 /// Lets others go on until somebody makes this thread ready again.
 void pause(Thread::State state) {
@@ -93,21 +96,27 @@ void pause(Thread::State state) {
   running->scheduler = running->scheduler.resume();
 }
 
-/// The threads of a warp.
-std::span<Thread> warp_of(uint32_t warp) {
-  const size_t first = size_t{warp} * 32;
-  return std::span(running->threads).subspan(first, std::min<size_t>(32, running->threads.size() - first));
+/// The threads of a warp, or of a warpgroup.
+std::span<Thread> team_of(uint32_t index, uint32_t size) {
+  const size_t first = size_t{index} * size;
+  return std::span(running->threads).subspan(first, std::min<size_t>(size, running->threads.size() - first));
 }
 
-void release_warp(std::span<Thread> warp) {
-  if (!std::all_of(warp.begin(), warp.end(), [](const Thread& t) { return t.state == Thread::State::kAtWarp; })) return;
-  for (Thread& thread : warp) {
-    if (std::strcmp(thread.site, warp[0].site) != 0) {
+/// Lets a team go on where all of it is in that state.
+void release_team(std::span<Thread> team, Thread::State state) {
+  if (!std::all_of(team.begin(), team.end(), [&](const Thread& t) { return t.state == state; })) return;
+  for (Thread& thread : team) {
+    if (std::strcmp(thread.site, team[0].site) != 0) {
       running->now = &thread;
-      give_up("threads of a warp are at different instructions", thread.site);
+      give_up("threads of a warp or a warpgroup are at different instructions", thread.site);
     }
     thread.state = Thread::State::kReady;
   }
+}
+
+void release_warpgroups() {
+  for (uint32_t i = 0; i * kWarpgroup < running->threads.size(); ++i)
+    release_team(team_of(i, kWarpgroup), Thread::State::kAtWarpgroup);
 }
 
 /// Lets a warp go on, its threads in any order, until they wait for others of the block or have waited so many times
@@ -124,7 +133,7 @@ bool run_warp(std::span<Thread> warp, uint32_t turns, std::mt19937& rng) {
       running->now = order[i];
       running->now->there = running->now->there.resume();
     }
-    release_warp(warp);
+    release_team(warp, Thread::State::kAtWarp);
   }
   return true;
 }
@@ -147,6 +156,7 @@ void release_block(uint32_t num_threads) {
 /// The threads of a block, made and not begun.
 void make_block(Running& block, const Launch& launch, dim3 place) {
   block.warps.resize((launch.threads + 31) / 32);
+  block.warpgroups.resize((launch.threads + kWarpgroup - 1) / kWarpgroup);
   block.shared.assign((launch.shared_bytes + 15) / 16 * 16, std::byte{0xff});
   block.threads.clear();
   block.threads.resize(launch.threads);
@@ -173,7 +183,12 @@ void go_on(Running& block, std::mt19937& rng) {
   for (bool goes_on = true; goes_on;) {
     goes_on = false;
     std::shuffle(order.begin(), order.end(), rng);
-    for (const uint32_t warp : order) goes_on |= run_warp(warp_of(warp), 1 + rng() % kMostTurns, rng);
+    for (const uint32_t warp : order) goes_on |= run_warp(team_of(warp, 32), 1 + rng() % kMostTurns, rng);
+    release_warpgroups();
+    for (Thread& thread : running->threads)
+      if (thread.state == Thread::State::kAtCondition && thread.is_so()) thread.state = Thread::State::kReady;
+    goes_on |= std::any_of(running->threads.begin(), running->threads.end(),
+                           [](const Thread& thread) { return thread.state == Thread::State::kReady; });
     release_block(num_threads);
   }
   running = nullptr;
@@ -217,6 +232,13 @@ void run_kernel(const Launch& launch, Early* early, std::mt19937& rng) {
 
 }  // namespace
 
+void give_up(const char* what, const char* detail) {
+  const Place& at = running->now->place;
+  std::fprintf(stderr, "emulated device: %s (%s) in block %u,%u,%u thread %u\n", what, detail, at.block.x, at.block.y,
+               at.block.z, at.thread.x);
+  std::abort();
+}
+
 const Place& place() {
   return running->now->place;
 }
@@ -237,6 +259,33 @@ const std::byte* show_warp(const void* mine, size_t bytes, const char* site) {
   me.site = site;
   pause(Thread::State::kAtWarp);
   return shown;
+}
+
+const std::byte* show_warpgroup(const void* mine, size_t bytes, const char* site) {
+  Thread& me = *running->now;
+  if (bytes > kMostShown) give_up("too much is shown to a warpgroup", site);
+  if (me.place.block_size.x % kWarpgroup != 0) give_up("a block is not made of warpgroups", site);
+  std::byte* shown = running->warpgroups[me.place.thread.x / kWarpgroup].shown[me.warpgroup_shows++ % 2];
+  if (bytes > 0) std::memcpy(shown + me.place.thread.x % kWarpgroup * bytes, mine, bytes);
+  me.site = site;
+  pause(Thread::State::kAtWarpgroup);
+  return shown;
+}
+
+void wait_until(const std::function<bool()>& is_so, const char* site) {
+  if (is_so()) return;
+  Thread& me = *running->now;
+  me.is_so = is_so;
+  me.site = site;
+  pause(Thread::State::kAtCondition);
+}
+
+std::any& kept_of_thread() {
+  return running->now->kept;
+}
+
+size_t shared_size() {
+  return running->shared.size();
 }
 
 void begin_copy(void* to, const void* from, size_t bytes) {

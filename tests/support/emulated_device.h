@@ -9,6 +9,7 @@
 /// begun: what it read or wrote too early is seen. What a GPU does at once and this does not show: the order of stores
 /// between warps, asynchronous copies that arrive late (they arrive when they are waited for), speed.
 
+#include <any>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -55,6 +56,19 @@ void wait_for_block();
 /// The threads of a warp show each other `bytes` bytes: gives those of all 32, lane after lane, valid until the next
 /// call. `site` is the same for all, or the kernel is wrong and the process ends.
 const std::byte* show_warp(const void* mine, size_t bytes, const char* site);
+
+/// The same for the 128 threads of a warpgroup.
+const std::byte* show_warpgroup(const void* mine, size_t bytes, const char* site);
+
+/// Lets others go on until that is so.
+void wait_until(const std::function<bool()>& is_so, const char* site);
+
+/// Ends the process with a word about the thread that is running.
+[[noreturn]] void give_up(const char* what, const char* detail);
+
+/// What emulated_hopper.cc keeps of the thread that is running.
+std::any& kept_of_thread();
+size_t shared_size();
 
 /// Copies that were begun by this thread and not waited for.
 void begin_copy(void* to, const void* from, size_t bytes);
@@ -160,6 +174,10 @@ inline uint32_t transpose_8x8(uint32_t pair) {
 }
 inline float multiply_alone(float a, float b) {
   return a * b;
+}
+/// a * b, halves in pairs.
+inline uint32_t multiply_f16(uint32_t a, uint32_t b) {
+  return pack_f16(low_f16(a) * low_f16(b), high_f16(a) * high_f16(b));
 }
 /// Four of the bytes of b:a (a's are 0 to 3), as the nibbles of `which` say.
 inline uint32_t select_bytes(uint32_t a, uint32_t b, uint32_t which) {

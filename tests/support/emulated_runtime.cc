@@ -105,6 +105,10 @@ uint64_t free_device_bytes() {
   return emulated::device_bytes > taken ? emulated::device_bytes - taken : 0;
 }
 
+bool has_warpgroups() {
+  return true;
+}
+
 Result<DeviceMemory> DeviceMemory::allocate(uint64_t bytes) {
   emulated::check_not_recording("memory is taken");
   std::byte* pointer = bytes <= free_device_bytes() ? allocate_poisoned(bytes) : nullptr;

@@ -80,6 +80,12 @@ __device__ __forceinline__ uint32_t subtract_f16(uint32_t a, uint32_t b) {
   asm("sub.f16x2 %0, %1, %2;" : "=r"(out) : "r"(a), "r"(b));
   return out;
 }
+/// a * b, halves in pairs; subnormal ones count.
+__device__ __forceinline__ uint32_t multiply_f16(uint32_t a, uint32_t b) {
+  uint32_t out;
+  asm("mul.f16x2 %0, %1, %2;" : "=r"(out) : "r"(a), "r"(b));
+  return out;
+}
 /// Four of the bytes of b:a (a's are 0 to 3), as the nibbles of `which` say.
 __device__ __forceinline__ uint32_t select_bytes(uint32_t a, uint32_t b, uint32_t which) {
   return __byte_perm(a, b, which);

@@ -178,6 +178,17 @@ Result<StripShape> strip_shape(std::span<const StripRow> rows) {
   return StripShape{*format, static_cast<uint32_t>(rows.size()), first->cols};
 }
 
+bool scales_fold(const WeightRows& w) {
+  if (w.dtype != Dtype::kMxfp4) return true;
+  const bool ggml = w.layout == Mxfp4Layout::kGgml;
+  for (uint32_t row = 0; row < w.rows; ++row) {
+    const std::byte* scales = ggml ? w.data + row * w.row_stride_bytes : w.scales + row * w.scale_stride_bytes;
+    for (uint32_t block = 0; block < w.cols / kBlockElements; ++block)
+      if (!mxfp4_scale_folds(static_cast<uint32_t>(scales[block * (ggml ? kMxfp4GgmlBlockBytes : 1)]))) return false;
+  }
+  return true;
+}
+
 Status pack_strips(const StripShape& shape, std::span<const StripRow> rows, std::byte* out) {
   std::memset(out, 0, shape.bytes());
   for (uint32_t i = 0; i < rows.size(); ++i) {

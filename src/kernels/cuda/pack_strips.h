@@ -39,6 +39,9 @@ std::vector<StripRow> halves_of_heads(std::span<const StripRow> rows);
 /// holds them.
 Result<StripShape> strip_shape(std::span<const StripRow> rows);
 
+/// Whether all scales of a matrix are such as mxfp4_scale_folds() admits; true of formats that have none of MXFP4.
+bool scales_fold(const WeightRows& w);
+
 /// Writes shape.bytes() at `out` (aligned to 16); rows that are missing from the last strip are zeros. The weights are
 /// exactly those of the file. Errors: a scale of MXFP4 that half precision cannot follow (2^114 and more).
 Status pack_strips(const StripShape& shape, std::span<const StripRow> rows, std::byte* out);

@@ -104,6 +104,14 @@ uint64_t free_device_bytes() {
   return cudaMemGetInfo(&free_bytes, &total_bytes) == cudaSuccess ? free_bytes : 0;
 }
 
+bool has_warpgroups() {
+  int device = 0, major = 0, minor = 0;
+  return cudaGetDevice(&device) == cudaSuccess &&
+         cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device) == cudaSuccess &&
+         cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device) == cudaSuccess && major == 9 &&
+         minor == 0;
+}
+
 Result<DeviceMemory> DeviceMemory::allocate(uint64_t bytes) {
   void* pointer = nullptr;
   if (cudaMalloc(&pointer, bytes) != cudaSuccess) {

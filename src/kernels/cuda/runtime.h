@@ -35,6 +35,8 @@ Result<DeviceInfo> device_in_use();
 
 /// Of the device in use, for everybody.
 uint64_t free_device_bytes();
+/// Whether the device in use has the instructions of device_hopper.h: compute capability 9.0, and no other.
+bool has_warpgroups();
 
 /// Memory of the device that is in use. Never given to anybody else; freed with the object.
 class DeviceMemory {

@@ -24,8 +24,26 @@ struct ExpertTile {
 /// What a product does with its sums, biases added.
 enum class Finish : uint8_t { kStore, kAccumulate, kSwiglu };
 
-/// out[r] = x[r] . w^T + bias for every row r of x, in strips. Rows meet a strip in tiles of 8 or of 64; the bits are
-/// the same. x is rounded as takes_bf16(shape.format) says.
+/// By which instructions products are added up, and in what order. A policy of the whole model, not of a batch: rows
+/// that should have the same bits in any company need the same of these, unless a GPU has shown that two agree.
+enum class Sums : uint8_t {
+  /// mma.sync on every card: kSlices slices, each from zero.
+  kInSlices,
+  /// The same slices, blocks and order; where many rows meet a strip, by warpgroups of a Hopper card. Whether its bits
+  /// are those of kInSlices hangs on how that card rounds: compare_on_hopper() (hopper_agreement.h) tells.
+  kInSlicesOnHopper,
+  /// One run over all columns with the scales of MXFP4 in the weights, whatever the number of rows: the fastest for
+  /// many, with other bits than the two above. Of matrices that can_run_once() admits.
+  kInOneRunOnHopper,
+};
+/// Whether kInOneRunOnHopper takes such a matrix: a scale of Q8_0 is a number of eleven bits, and a code times that is
+/// none. `folds`: all scales of MXFP4 are such as mxfp4_scale_folds() admits.
+constexpr bool can_run_once(StripFormat format, bool folds) {
+  return format != StripFormat::kQ8 && (format != StripFormat::kMxfp4 || folds);
+}
+
+/// out[r] = x[r] . w^T + bias for every row r of x, in strips. Rows meet a strip in tiles of tile_rows_for(); the bits
+/// are the same in all of them. x is rounded as takes_bf16(shape.format) says.
 struct ProductArgs {
   StripShape shape;
   const std::byte* strips;
@@ -43,15 +61,20 @@ struct ProductArgs {
   const ExpertTile* tiles;    // [at most max_tiles]
   const uint32_t* num_tiles;  // on the device
   uint32_t max_tiles;
-  uint32_t tile_rows;        // 8 or 64, as the tiles were planned
+  uint32_t tile_rows;        // as the tiles were planned: what tile_rows_for() gave for the same `sums`
   uint64_t expert_bytes;     // from one expert's strips to the next's
   const uint32_t* x_of_row;  // row r reads x[x_of_row[r]]; null: x[r]
+
+  Sums sums;  // other than kInSlices: only where has_warpgroups() (runtime.h)
 };
 void product(const ProductArgs& args, Stream stream);
 
-/// Rows that meet a strip at once: 8 for few rows, 64 for many.
-constexpr uint32_t tile_rows_for(uint32_t num_rows) {
-  return num_rows <= 32 ? 8 : 64;
+/// Rows that meet a strip at once: 8 for few rows, 64 for many; on Hopper up to 256, where a quarter of a tile's rows
+/// at most are likely to be missing. `num_rows`: of x, or of an expert on average.
+constexpr uint32_t tile_rows_for(uint32_t num_rows, Sums sums = Sums::kInSlices) {
+  if (num_rows <= 32 && sums != Sums::kInOneRunOnHopper) return 8;
+  if (sums == Sums::kInSlices || num_rows <= 96) return 64;
+  return num_rows <= 192 || sums == Sums::kInSlicesOnHopper ? 128 : 256;
 }
 
 /// out[t] = row tokens[t] of the table [V, D] (BF16, F16, F32 or Q8_0 as in the file), as float32.

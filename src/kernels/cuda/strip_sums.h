@@ -50,6 +50,21 @@ struct Step {
       }
   }
 
+  /// kMxfp4: fragment() times the scales of the 32 columns `half`, exact where mxfp4_scale_folds(): what remains is
+  /// nothing to multiply sums by. `factors`: fold_factors().
+  __device__ __forceinline__ void folded_fragment(uint32_t half, uint32_t i, uint32_t factors, uint32_t (&a)[4]) const {
+    fragment(half, i, a);
+    for (uint32_t below = 0; below < 2; ++below) {
+      const uint32_t byte = 2 * half + below, factor = select_bytes(factors, 0, byte << 12 | byte << 4 | 0x404u);
+      for (uint32_t pair = 0; pair < 2; ++pair) a[2 * pair + below] = multiply_f16(a[2 * pair + below], factor);
+    }
+  }
+  /// The four scales times 2^14, each the high byte of a half-precision power of two. Stored scales are E8M0 + 14, a
+  /// half's exponents are 112 lower: 16 more, less the 128 that the mask takes off. What is not there has 0 or 14
+  /// stored and gets something finite, which zeros do not mind; a subtraction would have borrowed from the neighbour
+  /// for it.
+  __device__ __forceinline__ uint32_t fold_factors() const { return ((scales[0] + 0x10101010u) & 0x1f1f1f1fu) << 2; }
+
   /// By which sums of the 32 columns `half` are multiplied: row g or g + 8.
   __device__ __forceinline__ float scale(uint32_t half, uint32_t below) const {
     if constexpr (kFormat == StripFormat::kMxfp4) {

@@ -44,6 +44,12 @@ constexpr uint32_t mxfp4_sign_shift(uint32_t pair) {
   return pair < 2 ? 3 * pair : pair - 1;
 }
 
+/// Whether codes times a scale (its E8M0 byte) are all half-precision numbers: 0.5 * 2^-23 is the smallest subnormal
+/// one, and 2^1 * 2^14 the largest power of two by which codes, 2^-14 of their values, can be multiplied in one step.
+constexpr bool mxfp4_scale_folds(uint32_t scale) {
+  return 127 - 23 <= scale && scale <= 127 + 1;
+}
+
 /// 16-byte vectors of codes that a lane reads of a step.
 constexpr uint32_t step_vectors(StripFormat format) {
   return format == StripFormat::kMxfp4 ? 1 : format == StripFormat::kQ8 ? 2 : 4;
