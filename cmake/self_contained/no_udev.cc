@@ -10,7 +10,8 @@ udev* udev_new() {
 udev* udev_unref(udev* /*context*/) {
   return nullptr;
 }
-udev_device* udev_device_new_from_subsystem_sysname(udev* /*context*/, const char* /*subsystem*/, const char* /*name*/) {
+udev_device* udev_device_new_from_subsystem_sysname(udev* /*context*/, const char* /*subsystem*/,
+                                                    const char* /*name*/) {
   return nullptr;
 }
 const char* udev_device_get_property_value(udev_device* /*device*/, const char* /*key*/) {

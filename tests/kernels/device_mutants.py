@@ -21,17 +21,18 @@ BUILD = ROOT / "build" / "test"
 KERNELS = ROOT / "src/kernels/cuda"
 DEVICE = BUILD / "tests/support/CMakeFiles/gossamer_device.dir"
 FLAGS = ["-std=c++20", "-O1", "-fno-strict-aliasing", "-Wno-unknown-pragmas", '-DGOSSAMER_EMULATED_DEVICE="support/emulated_device.h"', f"-I{ROOT}/src", f"-I{ROOT}/tests"]
-LIBRARIES = [str(BUILD / f"src/{room}/libgossamer_{room}.a") for room in ("model", "kv", "sampling", "kernels", "checkpoint", "tokenizer", "base")]
+LIBRARIES = [str(path) for path in [*BUILD.glob("tests/support/libgossamer_test_support.a"), *BUILD.glob("tests/checkpoint/libgossamer_tiny_checkpoint.a")]]
+LIBRARIES += [str(BUILD / f"src/{room}/libgossamer_{room}.a") for room in ("model", "kv", "sampling", "kernels", "checkpoint", "tokenizer", "base")]
 LIBRARIES += [f"-l{library}" for library in ("boost_context", "gtest_main", "gmock", "gtest", "fmt", "hwloc", "xxhash", "zstd", "pthread")]
 COMMON = "kernels/cuda/launch.h"  # what every kernel includes first: compiled once
 SECONDS = 240
 
-# Which tests look at a file first, then all others; without a line here those that take long come last.
+# Which tests of kernels look at a file first, then all others; without a line here those that take long come last.
 TESTS = {"attention.cu": "DeviceAttention*", "choose.cu": "DeviceChoice*", "elementwise.cu": "DeviceElementwise*:DeviceAttention.Keys*", "experts.cu": "DeviceExperts*",
          "pack_strips.cc": "StripLayout*:DeviceProducts*", "products.cu": "DeviceProducts*", "reduce.h": "DeviceElementwise*:DeviceExperts*"}
 LONG = "DeviceAttention*"
 
-# name, file in src/kernels/cuda what stands there, what the mutant says instead
+# name, file in src/kernels/cuda (with a folder: below src/), what stands there, what the mutant says instead
 MUTANTS = [
     ("slices are added before they are there", "products.cu", "  block_barrier();\n  if (warp != 0) return;", "  if (warp != 0) return;"),
     ("a stage is read before it is there", "products.cu", "    block_barrier();  // everybody's copies", "    // everybody's copies"),
@@ -102,39 +103,58 @@ def run_tests(program: Path, tests: str) -> str | None:
     return failed[0] if failed else f"{running[-1] if running else ''}: {complaint}"
 
 
-def sources_of(file: str) -> list[str]:
-    """What is compiled again for a mutant of this file: itself, or the kernels that include it."""
-    known: set[str] = set()
-    users = {file}
+def path_of(file: str) -> Path:
+    return ROOT / "src" / file if "/" in file else KERNELS / file
+
+
+def sources_of(path: Path) -> list[Path]:
+    """What is compiled again for a mutant of this file: itself, or what includes it."""
+    if path.suffix != ".h":
+        return [path]
+    known: set[Path] = set()
+    users = {path}
     while users > known:
         known |= users
-        users |= {path.name for path in KERNELS.iterdir() if path.is_file() and any(f'#include "kernels/cuda/{user}"' in path.read_text() for user in known if user.endswith(".h"))}
-    return sorted(user for user in users if user.endswith(".cu") or user == file and user.endswith(".cc"))
+        included = [f'#include "{user.relative_to(ROOT / "src")}"' for user in known if user.suffix == ".h"]
+        users |= {other for other in [*KERNELS.rglob("*.*"), *(ROOT / "src/model").glob("device*.*")] if any(line in other.read_text() for line in included)}
+    return sorted(user for user in users if user.suffix != ".h" and any(DEVICE.rglob(f"{user.name}.o")))
+
+
+def tests_of(path: Path) -> list[tuple[Path, str]]:
+    """Programs of tests, as the folders of their objects, and which of their tests: in the order in which they are tried."""
+    kernels = BUILD / "tests/kernels/CMakeFiles/device_kernels_test.dir"
+    models = [(folder, "*") for folder in sorted(BUILD.glob("tests/model/CMakeFiles/device*_test.dir"))]
+    if path.parent.name == "model":
+        return [*models, (kernels, "*")]
+    first = TESTS.get(path.name)
+    return [*([(kernels, first), (kernels, f"-{first}")] if first else [(kernels, f"-{LONG}"), (kernels, LONG)]), *models]
 
 
 def noticed(name: str, file: str, old: str, new: str, common: Path) -> str | None:
     """What noticed the mutant; None where nothing did."""
-    text = (KERNELS / file).read_text()
+    path = path_of(file)
+    text = path.read_text()
     if text.count(old) != 1:
         return f"ERROR: the text that it replaces stands there {text.count(old)} times"
-    objects = {path.stem: str(path) for path in DEVICE.rglob("*.o")}
-    users = sources_of(file)
-    if not users or not objects.keys() >= set(users):
+    objects = {object.stem: str(object) for object in DEVICE.rglob("*.o")}
+    sources = sources_of(path)
+    if not sources or not objects.keys() >= {source.name for source in sources}:
         return f"ERROR: {file} is in none of the objects of {DEVICE}"
     with tempfile.TemporaryDirectory() as own:
-        program, broken = Path(own) / "tests", Path(own) / "kernels/cuda" / file
+        broken = Path(own) / path.relative_to(ROOT / "src")
         broken.parent.mkdir(parents=True)
         broken.write_text(text.replace(old, new))
-        for user in users:
-            objects[user] = f"{own}/{user}.o"
-            source = broken if user == file else KERNELS / user
-            if fault := tell(["g++", f"-I{own}", f"-I{common}", *FLAGS, "-x", "c++", "-c", str(source), "-o", objects[user]]):
+        for source in sources:
+            objects[source.name] = f"{own}/{source.name}.o"
+            if fault := tell(["g++", f"-I{own}", f"-I{common}", *FLAGS, "-x", "c++", "-c", str(broken if source == path else source), "-o", objects[source.name]]):
                 return fault
-        tests = map(str, (BUILD / "tests/kernels/CMakeFiles/device_kernels_test.dir").rglob("*.o"))
-        if fault := tell(["g++", *objects.values(), *tests, *LIBRARIES, "-o", str(program)]):
-            return fault
-        first, then = (TESTS[file], f"-{TESTS[file]}") if file in TESTS else (f"-{LONG}", LONG)
-        return run_tests(program, first) or run_tests(program, then)
+        for folder, tests in tests_of(path):
+            program = Path(own) / folder.stem
+            if not program.exists() and (fault := tell(["g++", *objects.values(), *map(str, folder.rglob("*.o")), *LIBRARIES, "-o", str(program)])):
+                return fault
+            if found := run_tests(program, tests):
+                return found
+    return None
 
 
 def main() -> int:

@@ -75,6 +75,7 @@ class Rule:
     budget: float = 0  # instructions of a lane that it may cost
     cards: str = "sm_"  # a pattern of the cards for which there is such a kernel
     registers: int = 168  # at most. 65,536 are a multiprocessor's: room for a block of 256 threads and one of 128
+    most: int = 1 << 20  # instructions, without those that fill up a line: few of a kernel that is for other cards
 
 
 # One line a kernel, of a template one for each of its kinds: a pattern for two of them is content with one.
@@ -158,6 +159,8 @@ def faults_of(kernel: Kernel, arch: str, rules: list[Rule]) -> list[str]:
         faults.append("it calls something")
     if kernel.registers > rule.registers:
         faults.append(f"{kernel.registers} registers, {rule.registers} are the most")
+    if (length := len(kernel.instructions) - kernel.count(r"NOP\b")) > rule.most:
+        faults.append(f"{length} instructions, {rule.most} are the most")
     for pattern, least, what in rule.wants:
         if kernel.count(pattern) < least:
             faults.append(f"{kernel.count(pattern)} of {pattern}: {what} are wanted")

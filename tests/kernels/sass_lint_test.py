@@ -73,6 +73,11 @@ class Faults(unittest.TestCase):
         self.assertIn("169 registers, 168", self.faults(found, PLAIN[0]))
         self.assertEqual(self.faults(found, Rule("my_kernel", registers=255)), "")
 
+    def test_a_kernel_that_is_for_other_cards(self):
+        empty = Rule("my_kernel", most=8)
+        self.assertEqual(self.faults(kernel(["EXIT", "BRA 0x0020", *["NOP"] * 8]), empty), "")
+        self.assertIn("11 instructions, 8 are the most", self.faults(kernel(), empty))
+
     def test_each_wanted_instruction(self):
         for want in (HALF, ONCE, COPIES):
             without = [text for text in LOOP if not sass_lint.re.match(want[0], text)]
