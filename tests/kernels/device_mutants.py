@@ -28,7 +28,7 @@ COMMON = "kernels/cuda/launch.h"  # what every kernel includes first: compiled o
 SECONDS = 240
 
 # Which tests of kernels look at a file first, then all others; without a line here those that take long come last.
-TESTS = {"attention.cu": "DeviceAttention*", "choose.cu": "DeviceChoice*", "elementwise.cu": "DeviceElementwise*:DeviceAttention.Keys*", "experts.cu": "DeviceExperts*",
+TESTS = {"attention.cu": "DeviceSinks*:DeviceAttention*", "choose.cu": "DeviceChoice*", "elementwise.cu": "DeviceElementwise*:DeviceAttention.Keys*", "experts.cu": "DeviceExperts*",
          "pack_strips.cc": "StripLayout*:DeviceProducts*", "products.cu": "DeviceProducts*", "reduce.h": "DeviceElementwise*:DeviceExperts*"}
 LONG = "DeviceAttention*"
 
