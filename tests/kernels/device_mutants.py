@@ -20,18 +20,19 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "test"
 KERNELS = ROOT / "src/kernels/cuda"
 DEVICE = BUILD / "tests/support/CMakeFiles/gossamer_device.dir"
-KERNELS_TEST, GRAPH_TEST = "kernels/device_kernels_test", "model/device_graph_test"  # below tests/: who is to notice
 FLAGS = ["-std=c++20", "-O1", "-fno-strict-aliasing", "-Wno-unknown-pragmas", '-DGOSSAMER_EMULATED_DEVICE="support/emulated_device.h"', '-DGOSSAMER_EMULATED_HOPPER="support/emulated_hopper.h"', f"-I{ROOT}/src", f"-I{ROOT}/tests"]
-LIBRARIES = [str(BUILD / "tests/support/libgossamer_test_support.a")] + [str(BUILD / f"src/{room}/libgossamer_{room}.a") for room in ("model", "kv", "sampling", "kernels", "checkpoint", "tokenizer", "base")]
+LIBRARIES = [str(path) for path in [*BUILD.glob("tests/support/libgossamer_test_support.a"), *BUILD.glob("tests/checkpoint/libgossamer_tiny_checkpoint.a")]]
+LIBRARIES += [str(BUILD / f"src/{room}/libgossamer_{room}.a") for room in ("model", "kv", "sampling", "kernels", "checkpoint", "tokenizer", "base")]
 LIBRARIES += [f"-l{library}" for library in ("boost_context", "gtest_main", "gmock", "gtest", "fmt", "hwloc", "xxhash", "zstd", "pthread")]
 COMMON = "kernels/cuda/launch.h"  # what every kernel includes first: compiled once
 SECONDS = 240
 
-# Which tests look at a file first; of others all of them.
-TESTS = {"attention.cu": "DeviceAttention*", "choose.cu": "DeviceChoice*", "elementwise.cu": "DeviceElementwise*:DeviceAttention.Keys*", "experts.cu": "DeviceExperts*",
+# Which tests of kernels look at a file first, then all others; without a line here those that take long come last.
+TESTS = {"attention.cu": "DeviceSinks*:DeviceAttention*", "choose.cu": "DeviceChoice*", "elementwise.cu": "DeviceElementwise*:DeviceAttention.Keys*", "experts.cu": "DeviceExperts*",
          "pack_strips.cc": "StripLayout*:DeviceProducts*", "products.cu": "DeviceProducts*", "reduce.h": "DeviceElementwise*:DeviceExperts*"}
+LONG = "DeviceAttention*"
 
-# name, file in src/kernels/cuda (of headers those that kernels include themselves), what stands there, what the mutant says instead
+# name, file in src/kernels/cuda (with a folder: below src/), what stands there, what the mutant says instead
 MUTANTS = [
     ("slices are added before they are there", "products.cu", "  block_barrier();\n  if (warp != 0) return;", "  if (warp != 0) return;"),
     ("a stage is read before it is there", "products.cu", "    block_barrier();  // everybody's copies", "    // everybody's copies"),
@@ -105,9 +106,6 @@ MUTANTS = [
     ("top_p forgets what lies before a digit", "top_p.h", "    search.before = before;", "    search.before = {0, 0};"),
     ("a product and a sum are rounded once", "exp_weight.h", "p = add_exact(multiply_exact(p, r), 1.f / 24.f);", "p = fmaf(p, r, 1.f / 24.f);"),
     ("what is left over goes to other lanes", "exp_weight.h", "if (lane == 0) add(i);", "if (lane == i - whole) add(i);"),
-]
-# The same, with the file below src/: steps as graphs, and kernels that begin early.
-GRAPH_MUTANTS = [
     ("a graph of another split", "model/device_graphs.cc", "return made.key == key;", "return made.key.num_tokens == key.num_tokens;"),
     ("a graph of another bucket", "model/device_graphs.cc", "return made.key == key;", "return made.key.max_chunks[0] == key.max_chunks[0];"),
     ("a graph of another cache", "model/device_forward.cc", "          cache.block(0, 0),\n", "          nullptr,\n"),
@@ -115,8 +113,8 @@ GRAPH_MUTANTS = [
     ("a bucket is filled up with other tokens", "model/device_forward.cc", "words[field * num_tokens_ + i - num_real];", "words[field * num_tokens_ + i - num_real] + (field == 0);"),
     ("a bucket is filled up with other pages", "model/device_forward.cc", "words[field * num_tokens_ + i - num_real];", "words[field * num_tokens_ + i - num_real] + (field == 2);"),
     ("chunks that no block computes", "model/device_forward.cc", "is_graph ? chunk_bucket(num_chunks)", "is_graph ? (chunk_bucket(num_chunks) + 1) / 2"),
-    ("a product finds its tile too early", "kernels/cuda/products.cu", "  wait_for_kernels_before();\n  let_next_kernel_begin();\n  Tile tile;\n  if (!find_tile(args, 8, blockIdx.y, tile)) return;", "  Tile tile;\n  const bool found = find_tile(args, 8, blockIdx.y, tile);\n  wait_for_kernels_before();\n  if (!found) return;"),
-    ("attention reads its query too early", "kernels/cuda/attention.cu", "attend_kernel(AttendOp args) {\n  wait_for_kernels_before();\n  let_next_kernel_begin();\n  const uint32_t token = blockIdx.x, kv_head = blockIdx.y;\n  Shared& shared = *static_cast<Shared*>(shared_memory());\n  const Looker looker = look(args, token, kv_head);\n", "attend_kernel(AttendOp args) {\n  const uint32_t token = blockIdx.x, kv_head = blockIdx.y;\n  Shared& shared = *static_cast<Shared*>(shared_memory());\n  const Looker looker = look(args, token, kv_head);\n  wait_for_kernels_before();\n"),
+    ("a product finds its tile too early", "products.cu", "  wait_for_kernels_before();\n  let_next_kernel_begin();\n  Tile tile;\n  if (!find_tile(args, 8, blockIdx.y, tile)) return;", "  Tile tile;\n  const bool found = find_tile(args, 8, blockIdx.y, tile);\n  wait_for_kernels_before();\n  if (!found) return;"),
+    ("attention reads its query too early", "attention.cu", "attend_kernel(AttendOp args) {\n  wait_for_kernels_before();\n  let_next_kernel_begin();\n  const uint32_t token = blockIdx.x, kv_head = blockIdx.y;\n  Shared& shared = *static_cast<Shared*>(shared_memory());\n  const Looker looker = look(args, token, kv_head);\n", "attend_kernel(AttendOp args) {\n  const uint32_t token = blockIdx.x, kv_head = blockIdx.y;\n  Shared& shared = *static_cast<Shared*>(shared_memory());\n  const Looker looker = look(args, token, kv_head);\n  wait_for_kernels_before();\n"),
 ]
 
 
@@ -148,61 +146,78 @@ def run_tests(program: Path, tests: str) -> str | None:
     return failed[0] if failed else f"{running[-1] if running else ''}: {complaint}"
 
 
-def sources_of(file: str) -> list[str]:
-    """The kernels' sources that are compiled with this header."""
-    known, users = set(), {file}
-    while users - known:
+def path_of(file: str) -> Path:
+    return ROOT / "src" / file if "/" in file else KERNELS / file
+
+
+def sources_of(path: Path) -> list[Path]:
+    """What is compiled again for a mutant of this file: itself, or what includes it."""
+    if path.suffix != ".h":
+        return [path]
+    known: set[Path] = set()
+    users = {path}
+    while users > known:
         known |= users
-        users |= {path.name for path in KERNELS.rglob("*.*") for user in known if f'#include "kernels/cuda/{user}"' in path.read_text()}
-    return sorted(user for user in users if user.endswith(".cu"))
+        included = [f'#include "{user.relative_to(ROOT / "src")}"' for user in known if user.suffix == ".h"]
+        users |= {other for other in [*KERNELS.rglob("*.*"), *(ROOT / "src/model").glob("device*.*")] if any(line in other.read_text() for line in included)}
+    return sorted(user for user in users if user.suffix != ".h" and any(DEVICE.rglob(f"{user.name}.o")))
 
 
-def noticed(name: str, path: Path, old: str, new: str, test: str, common: Path) -> str | None:
+def tests_of(path: Path) -> list[tuple[Path, str]]:
+    """Programs of tests, as the folders of their objects, and which of their tests: in the order in which they are tried."""
+    kernels = BUILD / "tests/kernels/CMakeFiles/device_kernels_test.dir"
+    models = [(folder, "*") for folder in sorted(BUILD.glob("tests/model/CMakeFiles/device*_test.dir"))]
+    if path.parent.name == "model":
+        return [*models, (kernels, "*")]
+    first = TESTS.get(path.name)
+    return [*([(kernels, first), (kernels, f"-{first}")] if first else [(kernels, f"-{LONG}"), (kernels, LONG)]), *models]
+
+
+def noticed(name: str, file: str, old: str, new: str, common: Path) -> str | None:
     """What noticed the mutant; None where nothing did."""
-    text, file = path.read_text(), path.name
+    path = path_of(file)
+    text = path.read_text()
     if text.count(old) != 1:
         return f"ERROR: the text that it replaces stands there {text.count(old)} times"
-    objects = {path.stem: str(path) for path in DEVICE.rglob("*.o")}
-    users = sources_of(file) if file.endswith(".h") else [file]
-    if not users or not objects.keys() >= set(users):
+    objects = {object.stem: str(object) for object in DEVICE.rglob("*.o")}
+    sources = sources_of(path)
+    if not sources or not objects.keys() >= {source.name for source in sources}:
         return f"ERROR: {file} is in none of the objects of {DEVICE}"
     with tempfile.TemporaryDirectory() as own:
-        program, broken = Path(own) / "tests", Path(own) / "kernels/cuda" / file
+        broken = Path(own) / path.relative_to(ROOT / "src")
         broken.parent.mkdir(parents=True)
         broken.write_text(text.replace(old, new))
-        for user in users:
-            objects[user] = f"{own}/{user}.o"
-            source = broken if user == file else path.parent / user
-            if fault := tell(["g++", f"-I{own}", f"-I{common}", *FLAGS, "-x", "c++", "-c", str(source), "-o", objects[user]]):
+        for source in sources:
+            objects[source.name] = f"{own}/{source.name}.o"
+            if fault := tell(["g++", f"-I{own}", f"-I{common}", *FLAGS, "-x", "c++", "-c", str(broken if source == path else source), "-o", objects[source.name]]):
                 return fault
-        room, test_name = test.split("/")
-        tests = map(str, (BUILD / f"tests/{room}/CMakeFiles/{test_name}.dir").rglob("*.o"))
-        if fault := tell(["g++", *objects.values(), *tests, *LIBRARIES, "-o", str(program)]):
-            return fault
-        first = TESTS.get(file) if test == KERNELS_TEST else None
-        return (run_tests(program, first) if first else None) or run_tests(program, f"-{first}" if first else "*")
+        for folder, tests in tests_of(path):
+            program = Path(own) / folder.stem
+            if not program.exists() and (fault := tell(["g++", *objects.values(), *map(str, folder.rglob("*.o")), *LIBRARIES, "-o", str(program)])):
+                return fault
+            if found := run_tests(program, tests):
+                return found
+    return None
 
 
 def main() -> int:
-    mutants = [(name, KERNELS / file, old, new, KERNELS_TEST) for name, file, old, new in MUTANTS]
-    mutants += [(name, ROOT / "src" / file, old, new, GRAPH_TEST) for name, file, old, new in GRAPH_MUTANTS]
-    chosen = [mutant for mutant in mutants if not sys.argv[1:] or mutant[0] in sys.argv[1:]]
+    chosen = [mutant for mutant in MUTANTS if not sys.argv[1:] or mutant[0] in sys.argv[1:]]
     if not chosen:
-        print("no such mutant; there are:", *(mutant[0] for mutant in mutants), sep="\n  ")
+        print("no such mutant; there are:", *(mutant[0] for mutant in MUTANTS), sep="\n  ")
         return 2
-    programs = [BUILD / "tests" / test for test in (KERNELS_TEST, GRAPH_TEST)]
-    if not all(program.exists() for program in programs):
+    tests = BUILD / "tests/kernels/device_kernels_test"
+    if not tests.exists():
         print("build the tests first: ./test -N")
         return 2
     wrong, started = 0, time.monotonic()
     with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as team:
-        sound = [team.submit(run_tests, program, "*") for program in programs]
+        sound = team.submit(run_tests, tests, "*")
         compile_common(Path(folder))
         for mutant, found in zip(chosen, team.map(lambda mutant: noticed(*mutant, Path(folder)), chosen)):
             wrong += found is None or found.startswith("ERROR")
             print(f"{mutant[0]:<58} {found or 'SURVIVES'}", flush=True)
-        if failed := [outcome.result() for outcome in sound if outcome.result()]:
-            print("the kernels as they are fail:", *failed)
+        if sound.result():
+            print(f"the kernels as they are fail: {sound.result()}")
             return 1
     print(f"{len(chosen) - wrong} of {len(chosen)} noticed in {time.monotonic() - started:.0f} s")
     return 1 if wrong else 0

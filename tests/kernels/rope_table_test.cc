@@ -33,6 +33,43 @@ TEST(RopeTable, MatchesTheReferenceTables) {
     }
 }
 
+/// Without oracle values: YaRN leaves waves alone that turn 32 times or more within the original 4096 positions, makes
+/// those 32 times longer that do not turn once, and the rest something between.
+TEST(RopeTable, ShortWavesStayAndLongOnesAreStretched) {
+  const auto frequencies = yarn_inverse_frequencies({});
+  ASSERT_EQ(frequencies.size(), 32u);
+  uint32_t stay = 0, stretched = 0;
+  for (uint32_t i = 0; i < 32; ++i) {
+    const double plain = std::pow(150000.0, -2.0 * i / 64), turns = 4096 * plain / (2 * M_PI);
+    SCOPED_TRACE(i);
+    if (turns >= 32) {
+      EXPECT_NEAR(frequencies[i], plain, 1e-6 * plain);
+      ++stay;
+    } else if (turns <= 1) {
+      EXPECT_NEAR(frequencies[i], plain / 32, 1e-6 * plain);
+      ++stretched;
+    } else {
+      EXPECT_LT(frequencies[i], plain);
+      EXPECT_GT(frequencies[i], plain / 32);
+      EXPECT_LT(frequencies[i], frequencies[i - 1]);
+    }
+  }
+  EXPECT_EQ(stay, 9u);
+  EXPECT_EQ(stretched, 14u);
+}
+
+TEST(RopeTable, HasTheAnglesOfItsFrequenciesTimesTheFactor) {
+  RopeTable table({});
+  table.reserve(131072);
+  const auto frequencies = yarn_inverse_frequencies({});
+  for (const uint32_t position : {0u, 1u, 127u, 4096u, 70001u, 131071u})
+    for (uint32_t i = 0; i < 32; ++i) {
+      const double angle = static_cast<double>(static_cast<float>(position) * frequencies[i]);
+      EXPECT_NEAR(table.cos()[position * 32 + i], 1.3465735902799727 * std::cos(angle), 3e-7) << position << " " << i;
+      EXPECT_NEAR(table.sin()[position * 32 + i], 1.3465735902799727 * std::sin(angle), 3e-7) << position << " " << i;
+    }
+}
+
 TEST(RopeTable, GrowsWithoutChangingWhatIsThere) {
   RopeTable small({}), large({});
   small.reserve(10);

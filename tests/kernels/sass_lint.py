@@ -3,10 +3,11 @@
 
     sass_lint.py [--arch sm_80]... [--compiler DIR] [--verbose]
 
-Compiles src/kernels/cuda/*.cu for each card (default: sm_80 and sm_90a) and reads the machine code: no kernel keeps numbers
-in local memory or calls anything outside itself, none has more than 168 registers, products and attention multiply with tensor
-cores, products read weights 16 bytes at a time, their inner loops stay within a budget of instructions a weight (docs/cuda.md),
-and kernels that may begin early look at no memory but weights before they have waited for those in front of them. DIR is where ./gossamer setup cuda and ./test --cuda install the compiler.
+Compiles the .cu files of src/kernels/cuda for each card (default: sm_80 and sm_90a) and reads the machine code: no kernel keeps
+numbers in local memory or calls anything outside itself, none has more registers than it may, and each has the instructions that
+its line in RULES wants, in inner loops within its budget of instructions a weight (docs/cuda.md). A kernel without a line and a
+line without a kernel are faults too: what is not looked at is not known. DIR is where ./gossamer setup cuda and ./test --cuda
+install the compiler. tests/kernels/sass_lint_test.py tries that each fault is seen.
 """
 import argparse
 import os
@@ -21,12 +22,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ROOT / "src/kernels/cuda"
 FLAGS = ["-std=c++20", "-O3", "--expt-relaxed-constexpr", "-DNDEBUG", f"-I{ROOT / 'src'}"]
-MOST_REGISTERS = 168  # 65,536 are a multiprocessor's: room for a block of 256 threads and one of 128
 FORMATS = {"0": "bf16", "1": "f16", "2": "q8", "3": "mxfp4"}
-SUMS = {"1": "slices", "2": "one run"}
-MATRIX = ("HMMA", "HGMMA")
-WEIGHTS_OF_HMMA = 8  # of a lane: 16 x 16 among 32; of HGMMA 64 x 16 among 128
-EMPTY = 8  # instructions, without those that fill up a line
+TENSOR_CORES = r"H(G)?MMA\b"
+WEIGHTS_OF_INSTRUCTION = 8  # of a lane: HMMA 16 x 16 among 32, HGMMA 64 x 16 among 128
 
 
 @dataclass
@@ -45,23 +43,98 @@ class Kernel:
         for address, text in self.instructions:
             jump = re.match(r"BRA(?:\.\S+)?\s+(?:\S+,\s*)?`?\(?0x([0-9a-f]+)", text)
             if jump and int(jump[1], 16) < address:
-                body = [t for a, t in self.instructions if int(jump[1], 16) <= a <= address]
-                if any(t.startswith(MATRIX) for t in body):
-                    loops.append(body)
-        return max(loops, key=lambda body: sum(t.startswith(MATRIX) for t in body), default=[])
+                loops.append([t for a, t in self.instructions if int(jump[1], 16) <= a <= address])
+        loops = [body for body in loops if tensor_instructions(body)]
+        return max(loops, key=tensor_instructions, default=[])
 
     def instructions_per_weight(self, uses: int) -> float:
         """Of a lane, where every weight meets tensor cores `uses` times."""
         body = self.inner_loop()
-        weights = sum(t.startswith(MATRIX) for t in body) * WEIGHTS_OF_HMMA / uses
+        weights = tensor_instructions(body) * WEIGHTS_OF_INSTRUCTION / uses
         return len(body) / weights if weights else float("inf")
+
+
+def tensor_instructions(body: list[str]) -> int:
+    return sum(1 for text in body if re.match(TENSOR_CORES, text))
+
+
+# What a kernel may have to have: a pattern of instructions, how many at least, and what that is.
+HALF = (r"HMMA\.16816\.F32(?!\.BF16)", 4, "tensor cores in half precision")
+BF16 = (r"HMMA\.16816\.F32\.BF16", 4, "tensor cores in bf16")
+WARPGROUP = (r"HGMMA\.64x", 1, "tensor cores by warpgroups")
+ONCE = (r"LDG\.E\.NA\.128\.CONSTANT", 1, "weights read 16 bytes at a time, past the cache")
+COPIES = (r"LDGSTS\S*\.128", 1, "asynchronous copies of 16 bytes")
+BULK = (r"UBLKCP", 1, "bulk copies")
+AHEAD = (r"UBLKPF", 1, "weights asked for ahead of time")
+# Where launches overlap every kernel waits for those before it, and lets the next one begin.
+OVERLAP_CARDS = r"sm_(90|100|120)"
+WAITS = (r"ACQBULK", 1, "waits for the kernels before (wait_for_kernels_before)")
+LETS_NEXT = (r"PREEXIT", 1, "words to the next kernel (let_next_kernel_begin)")
+
+
+EMPTY = 16  # instructions of a kernel that is for other cards
+
+
+@dataclass
+class Rule:
+    kernel: str  # a pattern of the whole name
+    wants: list[tuple[str, int, str]] = field(default_factory=list)
+    uses: int = 0  # how often a weight meets tensor cores once it is in registers; 0: nobody counts
+    budget: float = 0  # instructions of a lane that it may cost
+    cards: str = "sm_"  # a pattern of the cards for which there is such a kernel
+    registers: int = 168  # at most. 65,536 are a multiprocessor's: room for a block of 256 threads and one of 128
+    most: int = 1 << 20  # instructions, without those that fill up a line: few of a kernel that is for other cards
+    asks_ahead: bool = False  # where launches overlap
+    lets_next: bool = True  # likewise
+
+
+# One line a kernel, of a template one for each of its kinds: a pattern for two of them is content with one.
+RULES = [
+    Rule(r"strip_of_slices<mxfp4>", [HALF, ONCE], 1, 2.8, asks_ahead=True),
+    Rule(r"strip_of_slices<q8>", [HALF, ONCE], 1, 2.6, asks_ahead=True),
+    Rule(r"strip_of_slices<f16>", [HALF, ONCE], 1, 1.4, asks_ahead=True),
+    Rule(r"strip_of_slices<bf16>", [BF16, ONCE], 1, 1.4, asks_ahead=True),
+    Rule(r"strip_of_warp<mxfp4>", [HALF, ONCE, COPIES], 8, 16.0),
+    Rule(r"strip_of_warp<q8>", [HALF, ONCE, COPIES], 8, 16.0),
+    Rule(r"strip_of_warp<f16>", [HALF, ONCE, COPIES], 8, 15.0),
+    Rule(r"strip_of_warp<bf16>", [BF16, ONCE, COPIES], 8, 15.0),
+    Rule(r"attend_kernel<1>", [BF16]),  # of a cache in bf16
+    Rule(r"attend_kernel<2>", [BF16]),  # in int8
+    Rule(r"join_chunks"),
+    Rule(r"router_logits"),
+    Rule(r"choose_experts"),
+    Rule(r"plan_tiles"),
+    Rule(r"place_slots"),
+    Rule(r"combine_kernel"),
+    Rule(r"embed_kernel"),
+    Rule(r"rmsnorm_kernel"),
+    Rule(r"rope_store_kernel"),
+    Rule(r"choose_kernel"),
+    Rule(r"qkv_kernel<mxfp4>", [HALF, ONCE], asks_ahead=True),
+    Rule(r"qkv_kernel<q8>", [HALF, ONCE], asks_ahead=True),
+    Rule(r"qkv_kernel<f16>", [HALF, ONCE], asks_ahead=True),
+    Rule(r"qkv_kernel<bf16>", [BF16, ONCE], asks_ahead=True),
+    Rule(r"contract_kernel<mxfp4>", [HALF, ONCE]),
+    Rule(r"contract_kernel<q8>", [HALF, ONCE]),
+    Rule(r"contract_kernel<f16>", [HALF, ONCE]),
+    Rule(r"contract_kernel<bf16>", [BF16, ONCE]),
+    Rule(r"route_and_plan"),
+    Rule(r"change_kernel"),
+    Rule(r"top_k_kernel"),
+    Rule(r"weigh_kernel"),
+    Rule(r"draw_kernel"),
+    Rule(r"make_up_strip"),
+    Rule(r"make_up_float"),
+    Rule(r"make_up_bf16_numbers"),
+    Rule(r"nothing_kernel", lets_next=False),
+    Rule(r"overlapping_kernel"),
+]
 
 
 def short_name(symbol: str) -> str:
     name = subprocess.run(["c++filt", symbol], capture_output=True, text=True, check=True).stdout.strip()
     name = re.sub(r"\(anonymous namespace\)::|gossamer::kernels::(cuda::)?|^void ", "", name)
     name = re.sub(r"\(StripFormat\)(\d)", lambda m: FORMATS[m[1]], name)
-    name = re.sub(r"(\d+)u, \(Sums\)(\d)", lambda m: f"{m[1]}, {SUMS[m[2]]}", name)
     return re.sub(r"\(KvDtype\)|\([^<>]*\)$", "", name)
 
 
@@ -79,63 +152,32 @@ def compiled(source: Path, arch: str, tools: Path, folder: Path) -> list[Kernel]
                   environment)
     for remark in re.findall(r"C75\d\d[^\n]*", remarks):
         sys.exit(f"{source.name} for {arch}: {remark}")
-    usage = run([str(tools / "cuobjdump"), "-res-usage", str(cubin)], environment)
+    return read_kernels(run([str(tools / "cuobjdump"), "-res-usage", str(cubin)], environment),
+                        run([str(tools / "cuobjdump"), "-sass", str(cubin)], environment))
+
+
+def read_kernels(usage: str, listing: str) -> list[Kernel]:
+    """From what cuobjdump -res-usage and -sass print."""
     kernels = {}
     for symbol, registers, stack in re.findall(r"Function (\S+):\s+REG:(\d+) STACK:(\d+)", usage):
         kernels[symbol] = Kernel(short_name(symbol), int(registers), int(stack))
     kernel = None
-    for line in run([str(tools / "cuobjdump"), "-sass", str(cubin)], environment).splitlines():
+    for line in listing.splitlines():
         if function := re.search(r"Function : (\S+)", line):
-            kernel = kernels[function[1]]
+            kernel = kernels.setdefault(function[1], Kernel(short_name(function[1]), 0, 0))
         elif (instruction := re.match(r"\s+/\*([0-9a-f]{4,})\*/\s+(?:@!?\S+\s+)?(.*?)\s*;", line)) and kernel:
             kernel.instructions.append((int(instruction[1], 16), instruction[2]))
     return list(kernels.values())
 
 
-# A part of the kernel's name, and what holds for it: a pattern of instructions and how many there are at least.
-WANTED = [
-    (r"strip_of_\w+<(mxfp4|q8|f16)>", r"HMMA\.16816\.F32(?!\.BF16)", 4, "tensor cores in half precision"),
-    (r"strip_of_\w+<bf16>", r"HMMA\.16816\.F32\.BF16", 4, "tensor cores in bf16"),
-    (r"strip_of_\w+<", r"LDG\.E\.NA\.128\.CONSTANT", 1, "weights read 16 bytes at a time, past the cache"),
-    (r"strip_of_warp<", r"LDGSTS\S*\.128", 1, "asynchronous copies of 16 bytes"),
-    (r"attend_kernel<", r"HMMA\.16816\.F32\.BF16", 4, "tensor cores in bf16"),
-    (r"strips_of_warpgroups<(mxfp4|q8|f16), 64,", r"HGMMA\.64x64x16\.F32(?!\.BF16)", 4, "products by a warpgroup in half precision"),
-    (r"strips_of_warpgroups<(mxfp4|q8|f16), 128,", r"HGMMA\.64x128x16\.F32(?!\.BF16)", 4, "products by a warpgroup in half precision"),
-    (r"strips_of_warpgroups<(mxfp4|f16), 256,", r"HGMMA\.64x256x16\.F32(?!\.BF16)", 4, "products by a warpgroup in half precision"),
-    (r"strips_of_warpgroups<bf16", r"HGMMA\.64x(64|128|256)x16\.F32\.BF16", 4, "products by a warpgroup in bf16"),
-    (r"strips_of_warpgroups<", r"LDG\.E\.NA\.128\.CONSTANT", 1, "weights read 16 bytes at a time, past the cache"),
-    (r"strips_of_warpgroups<", r"LDG\.E\.128", 4, "rows of x read 16 bytes at a time"),
-    (r"strips_of_warpgroups<", r"STS\s", 16, "rows of x stored by words"),
-    (r"strips_of_warpgroups<", r"USETMAXREG", 2, "registers given from one warpgroup to others"),
-]
-# Where launches overlap every kernel waits for those before it, and lets the next one begin.
-WANTED_OF_OVERLAP = [
-    (r".", r"ACQBULK", 1, "waits for the kernels before (wait_for_kernels_before)"),
-    (r".", r"PREEXIT", 1, "words to the next kernel (let_next_kernel_begin)"),
-    (r"strip_of_slices<", r"UBLKPF", 1, "weights asked for ahead of time"),
-]
-OVERLAP_ARCHS = ("sm_90", "sm_100", "sm_120")
-# How often a weight meets tensor cores once it is in registers, and the instructions of a lane that it may cost.
-BUDGETS = [
-    (r"strip_of_slices<mxfp4>", 1, 2.8),
-    (r"strip_of_slices<q8>", 1, 2.6),
-    (r"strip_of_slices<(f16|bf16)>", 1, 1.4),
-    (r"strip_of_warp<mxfp4>", 8, 16.0),
-    (r"strip_of_warp<q8>", 8, 16.0),
-    (r"strip_of_warp<(f16|bf16)>", 8, 15.0),
-    (r"strips_of_warpgroups<mxfp4, \d+, one run>", 1, 3.9),
-    (r"strips_of_warpgroups<mxfp4, 64, slices>", 1, 5.6),
-    (r"strips_of_warpgroups<mxfp4, 128, slices>", 1, 7.6),
-    (r"strips_of_warpgroups<q8, 64, slices>", 1, 5.4),
-    (r"strips_of_warpgroups<q8, 128, slices>", 1, 7.4),
-    (r"strips_of_warpgroups<(f16|bf16),", 1, 2.3),
-]
+def rule_of(kernel: Kernel, arch: str, rules: list[Rule]) -> Rule | None:
+    return next((rule for rule in rules if re.fullmatch(rule.kernel, kernel.name) and re.match(rule.cards, arch)), None)
 
 
-def overlap_faults_of(kernel: Kernel) -> list[str]:
+def overlap_faults_of(kernel: Kernel, rule: Rule) -> list[str]:
     """Of a kernel that may begin before those in front of it have ended."""
-    faults = [f"{kernel.count(pattern)} of {pattern}: {what} are wanted" for name, pattern, least, what in WANTED_OF_OVERLAP
-              if re.match(name, kernel.name) and kernel.count(pattern) < least]
+    wants = [WAITS, *([LETS_NEXT] if rule.lets_next else []), *([AHEAD] if rule.asks_ahead else [])]
+    faults = [f"{kernel.count(pattern)} of {pattern}: {what} are wanted" for pattern, least, what in wants if kernel.count(pattern) < least]
     for _, text in kernel.instructions:
         if text.startswith("ACQBULK"):
             break
@@ -144,26 +186,38 @@ def overlap_faults_of(kernel: Kernel) -> list[str]:
     return faults
 
 
-def faults_of(kernel: Kernel, arch: str) -> list[str]:
-    faults = overlap_faults_of(kernel) if arch.startswith(OVERLAP_ARCHS) else []
+def faults_of(kernel: Kernel, arch: str, rules: list[Rule]) -> list[str]:
+    rule = rule_of(kernel, arch, rules)
+    if not rule:
+        return ["no line of RULES in tests/kernels/sass_lint.py says what it must have"]
+    faults = overlap_faults_of(kernel, rule) if re.match(OVERLAP_CARDS, arch) and rule.most > EMPTY else []
+    if not kernel.count(r"EXIT\b") or not kernel.registers:
+        faults.append(f"{len(kernel.instructions)} instructions and {kernel.registers} registers were read of it, no end among them: nothing is known")
     if kernel.stack_bytes or kernel.count(r"(LDL|STL)\b"):
         faults.append(f"{kernel.stack_bytes} bytes of local memory, {kernel.count(r'LDL')} loads and {kernel.count(r'STL')} stores of it")
     if kernel.count(r"CALL(?!\.REL)"):  # relative ones go to the rare cases of a division or a root, in the kernel itself
         faults.append("it calls something")
-    if kernel.registers > MOST_REGISTERS:
-        faults.append(f"{kernel.registers} registers, {MOST_REGISTERS} are the most")
-    for name, pattern, least, what in WANTED:
-        if re.match(name, kernel.name) and kernel.count(pattern) < least:
+    if kernel.registers > rule.registers:
+        faults.append(f"{kernel.registers} registers, {rule.registers} are the most")
+    if (length := len(kernel.instructions) - kernel.count(r"NOP\b")) > rule.most:
+        faults.append(f"{length} instructions, {rule.most} are the most")
+    for pattern, least, what in rule.wants:
+        if kernel.count(pattern) < least:
             faults.append(f"{kernel.count(pattern)} of {pattern}: {what} are wanted")
-    for name, uses, most in BUDGETS:
-        if re.match(name, kernel.name) and (cost := kernel.instructions_per_weight(uses)) > most:
-            faults.append(f"{cost:.2f} instructions a weight, {most} are the budget")
+    if rule.uses and (cost := kernel.instructions_per_weight(rule.uses)) > rule.budget:
+        faults.append(f"{cost:.2f} instructions a weight, {rule.budget} are the budget")
     return faults
 
 
-def cost_of(kernel: Kernel) -> str:
-    uses = next((uses for name, uses, _ in BUDGETS if re.match(name, kernel.name)), None)
-    return f"{kernel.instructions_per_weight(uses):.2f}" if uses else ""
+def absent(kernels: list[Kernel], arch: str, rules: list[Rule]) -> list[str]:
+    """Rules of that card whose kernel is not there."""
+    used = {id(rule_of(kernel, arch, rules)) for kernel in kernels}
+    return [rule.kernel for rule in rules if re.match(rule.cards, arch) and id(rule) not in used]
+
+
+def cost_of(kernel: Kernel, arch: str) -> str:
+    rule = rule_of(kernel, arch, RULES)
+    return f"{kernel.instructions_per_weight(rule.uses):.2f}" if rule and rule.uses else ""
 
 
 def main() -> int:
@@ -177,28 +231,28 @@ def main() -> int:
         sys.exit(f"{arguments.compiler} has no compiler with its tools; ./test --cuda installs them")
     folder = ROOT / "build/sass"
     folder.mkdir(parents=True, exist_ok=True)
-    jobs = [(source, arch) for arch in arguments.arch or ["sm_80", "sm_90a"] for source in sorted(SOURCES.glob("*.cu"))]
+    cards = arguments.arch or ["sm_80", "sm_90a"]
+    jobs = [(source, arch) for arch in cards for source in sorted(SOURCES.rglob("*.cu"))]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         results = list(pool.map(lambda job: compiled(*job, tools, folder), jobs))
-    failed = seen = 0
-    matched: Counter[str] = Counter()
-    print(f"{'':8}{'kernel':42} {'registers':>9} {'instructions':>12} {'a weight':>9}")
+    failed = 0
+    of_card: dict[str, list[Kernel]] = {arch: [] for arch in cards}
+    print(f"{'':8}{'kernel':34} {'registers':>9} {'instructions':>12} {'a weight':>9}")
     for (source, arch), kernels in zip(jobs, results):
+        of_card[arch] += kernels
         for kernel in kernels:
-            seen += 1
-            matched.update(name for name, *_ in WANTED + WANTED_OF_OVERLAP + BUDGETS if re.match(name, kernel.name))
-            print(f"{arch:8}{kernel.name:34} {kernel.registers:9} {len(kernel.instructions):12} {cost_of(kernel):>9}")
+            print(f"{arch:8}{kernel.name:34} {kernel.registers:9} {len(kernel.instructions):12} {cost_of(kernel, arch):>9}")
             if arguments.verbose and kernel.inner_loop():
                 print("        ", Counter(t.split()[0] for t in kernel.inner_loop()).most_common(12))
-            for fault in faults_of(kernel, arch):
+            for fault in faults_of(kernel, arch, RULES):
                 failed += 1
                 print(f"FAILED: {source.name}: {kernel.name} for {arch}: {fault}")
-    for name, *_ in WANTED + WANTED_OF_OVERLAP + BUDGETS:
-        if not matched[name]:
+    for arch, kernels in of_card.items():
+        for name in absent(kernels, arch, RULES):
             failed += 1
-            print(f"FAILED: no kernel is called {name}: a rule without a kernel says nothing")
-    print(f"{seen} kernels, {failed} faults")
-    return 1 if failed or not seen else 0
+            print(f"FAILED: no kernel for {arch} is called {name}: a rule without a kernel says nothing")
+    print(f"{sum(map(len, of_card.values()))} kernels, {failed} faults")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
