@@ -97,7 +97,7 @@ Result<ThroughputResult> measure(const ThroughputOptions& chosen) {
   const ThroughputOptions& options = settings.options;
   GOS_TRY(const std::unique_ptr<LoadedModel> loaded, options.model.load(/*need_tokenizer=*/false));
   if (auto tokenizer = loaded->checkpoint.load_tokenizer(); tokenizer.ok()) loaded->tokenizer = std::move(*tokenizer);
-  if (settings.cache_share > 0)
+  if (settings.cache_share > 0 && !loaded->model->elsewhere())  // on a device the cache has what its budget leaves
     settings.engine.kv_bytes = static_cast<uint64_t>(settings.cache_share * static_cast<double>(free_memory_bytes()));
   GOS_TRY(const std::unique_ptr<Engine> engine, Engine::start(*loaded, settings.engine));
   GOS_TRY(const std::vector<WorkItem> items,

@@ -103,11 +103,13 @@ const std::vector<Measurement>& measurements() {
        measure_model,
        {"--threads", "--backend", "--no-repack", "--keep-packed", "--dense-dtype", "--precision", "--exact",
         "--kv-dtype", "--pp", "--tg", "--depth", "--parallel", "--runs", "--chunk", "--stages", "--chart"}},
-      {"throughput",
-       measure_throughput,
-       {"--threads", "--backend", "--no-repack", "--keep-packed", "--dense-dtype", "--precision", "--exact", "--device",
-        "--kv-dtype", "--kv-memory", "--tpot-goal", "--requests", "--concurrency", "--input-len", "--output-len",
-        "--dataset", "--seed", "--config"}},
+      {"throughput", measure_throughput, {"--threads",     "--backend",     "--no-repack",
+                                          "--keep-packed", "--dense-dtype", "--precision",
+                                          "--exact",       "--device",      "--gpu-memory-utilization",
+                                          "--gpu-memory",  "--kv-dtype",    "--kv-memory",
+                                          "--tpot-goal",   "--requests",    "--concurrency",
+                                          "--input-len",   "--output-len",  "--dataset",
+                                          "--seed",        "--config"}},
       {"precision", measure_precision, {"--threads", "--backend", "--text", "--tokens", "--all-positions"}},
       {"tokenizer", measure_tokenizer, {"--text"}}};
   return all;

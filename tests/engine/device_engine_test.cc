@@ -25,8 +25,10 @@ class NoDraws final : public ForwardPass {
                                uint32_t num_pages) const override {
     return pass_->allocate_kv(layout, shape, num_pages);
   }
-  uint64_t free_bytes() const override { return pass_->free_bytes(); }
-  Status prepare(uint32_t max_tokens, uint32_t max_rows) override { return pass_->prepare(max_tokens, max_rows); }
+  uint64_t free_bytes(const KvShape& shape) const override { return pass_->free_bytes(shape); }
+  Status prepare(const StepLimits& limits) override { return pass_->prepare(limits); }
+  void warm_up(const KvMemory& cache) override { pass_->warm_up(cache); }
+  std::string memory_text() const override { return pass_->memory_text(); }
   Result<std::span<const float>> forward(const Batch& batch, ForwardTrace* trace) override {
     return pass_->forward(batch, trace);
   }
