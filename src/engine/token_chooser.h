@@ -31,7 +31,8 @@ class TokenChooser {
   const TokenMask* head_mask(size_t answer_tokens) const;
   /// What the head gives for the next token: the best logits where they decide; all of them where any token may be
   /// drawn, where a constraint has its say afterwards, or where logprobs, which are of the model's own logits, are
-  /// wanted beside changed ones. Valid until choose().
+  /// wanted beside changed ones. Where tokens are drawn elsewhere all logits stay there, and the best are for logprobs.
+  /// Valid until choose().
   TopWish wish(kernels::TopLogits* top) const;
 
   /// The next token, from all `logits` [V], or from `top` where they are empty. `position` is where it will stand. On

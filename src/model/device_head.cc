@@ -357,7 +357,7 @@ Status DeviceHead::draw_some(std::span<const DrawWish> wishes, const DeviceStrea
 }
 
 Status DeviceHead::finish_draws(const DeviceStream& stream) {
-  if (tops_.empty()) return {};
+  if (tops_.empty()) return stream.synchronize();  // a chunk of a prompt: whoever measures wants to know when it ended
   GOS_TRY(const Answers here, fetch(stayed_, staying_, stream));
   for (uint32_t row = 0; row < tops_.size(); ++row) {
     fill(tops_[row], here, row);

@@ -54,7 +54,7 @@ class Model {
 
   /// Computes every row of the batch and writes its keys and values to its pages. Gives the logits of all positions
   /// that asked for all of them, in the order of the rows: [asked, V]; those that asked for the best have them in their
-  /// wishes. The span is valid until the next call. `trace`, where
+  /// wishes, and those that stay wait for ForwardPass::draw(). The span is valid until the next call. `trace`, where
   /// not null, gets what happened inside. Memory for activations grows with the tokens of a batch; callers chunk long
   /// prompts (kPrefillChunkTokens is a good size). A row's bits do not depend on what else is in the batch, nor on how
   /// a prompt was cut into chunks. Errors (nothing is computed then): a token id the model does not have, a row that

@@ -251,6 +251,7 @@ TEST_P(Forward, WhatCannotBeComputedIsAnErrorAndChangesNothing) {
   EXPECT_THAT(with([&](Batch& b) { b.rows[0].masks = {&small, nullptr}; }), HasSubstr("a mask of 3 tokens"));
   EXPECT_THAT(with([](Batch& b) { b.rows[0].tops = {{}}; }), HasSubstr("has 1 wishes for the best for 2 positions"));
   EXPECT_THAT(with([](Batch& b) { b.rows[0].tops = {{.k = 1}, {}}; }), HasSubstr("without a place for them"));
+  EXPECT_THAT(with([](Batch& b) { b.rows[0].tops = {{.stays = true}, {}}; }), HasSubstr("where nobody draws"));
   HiddenTaps taps{{9}, {}};
   EXPECT_THAT(with([&](Batch& b) { b.rows[0].taps = &taps; }), HasSubstr("taps layer 9 of 2"));
 }

@@ -204,8 +204,14 @@ __device__ __forceinline__ void prefetch_weights(const std::byte* from, uint32_t
 __device__ __forceinline__ uint32_t add_atomic(uint32_t* at, uint32_t value) {
   return atomicAdd(at, value);
 }
+/// In two halves, a carry from one to the other: shared memory has no addition of 64 bits, and what the compiler makes in
+/// its place tries until nobody was in between. The sum is whole when all have added, behind a barrier.
 __device__ __forceinline__ void add_atomic(uint64_t* at, uint64_t value) {
-  atomicAdd(reinterpret_cast<unsigned long long*>(at), static_cast<unsigned long long>(value));
+  auto* halves = reinterpret_cast<uint32_t*>(at);
+  const auto low = static_cast<uint32_t>(value);
+  const uint32_t carry = atomicAdd(halves, low) + low < low;
+  const uint32_t high = static_cast<uint32_t>(value >> 32) + carry;
+  if (high > 0) atomicAdd(halves + 1, high);
 }
 
 }  // namespace gossamer::kernels::cuda

@@ -3,7 +3,7 @@
 /// highest, never by sorting a vocabulary.
 ///
 /// Mass is counted in integers, so it is the same in whatever order atomic additions come. It is exact, and as a double
-/// it is rounded once. The CPU adds the same weights as doubles: exact too while none of them is below 1/4096 (their
+/// off by a bit at most. The CPU adds the same weights as doubles: exact too while none of them is below 1/4096 (their
 /// last bit is 2^-35, their sum below 2^18), so that both choose the same tokens. Where all tokens have to be looked
 /// at, the CPU's sum may be off in its last bits; the two could differ there by a token if a sum came that close to
 /// what is wanted.
