@@ -13,8 +13,6 @@ constexpr uint32_t kHeadDim = 64;
 constexpr uint32_t kMostHeadsOfGroup = 8;
 constexpr uint32_t kMostExperts = 128;
 constexpr uint32_t kScratchPages = 128;
-/// Blocks that keep a GPU busy: with fewer, attention is split over positions.
-constexpr uint32_t kFewBlocks = 512;
 
 Status check_shape(const ModelConfig& config) {
   const uint32_t group = config.num_heads / config.num_kv_heads;
@@ -141,10 +139,17 @@ Status DeviceForward::send_batch(const Batch& batch) {
           "a step of {} tokens has more behind the sliding window than the {} pages that a GPU keeps for it",
           batch.tokens.size(), kScratchPages);
   }
+  plan_ = plan_attention(batch.rows);
+  const size_t singles = words.size();
+  words.insert(words.end(), plan_.singles.begin(), plan_.singles.end());
+  const size_t tiles = words.size();
+  for (const AttendTile& tile : plan_.tiles) words.insert(words.end(), {tile.first, tile.count});
   GOS_TRY_STATUS(grow(words_, words.size() * sizeof(uint32_t)));
   stream_.copy_to_device(words_.data(), words.data(), words.size() * sizeof(uint32_t));
   const auto* sent = words_.as<uint32_t>();
   tokens_ = sent;
+  singles_ = sent + singles;
+  tiles_ = reinterpret_cast<const AttendTile*>(sent + tiles);
   for (const bool sliding : {false, true}) places_[sliding] = {sent + positions, sent + begins, sent + tables[sliding]};
   return {};
 }
@@ -154,9 +159,8 @@ Result<std::span<const float>> DeviceForward::forward(const Batch& batch, Forwar
   num_tokens_ = static_cast<uint32_t>(batch.tokens.size());
   GOS_TRY_STATUS(reserve(num_tokens_));
   GOS_TRY_STATUS(send_batch(batch));
-  const uint64_t most_chunks = std::max(max_chunks_[0], max_chunks_[1]);
-  if (num_tokens_ * config_.num_kv_heads < kFewBlocks && most_chunks > 1)
-    GOS_TRY_STATUS(grow(partial_, num_tokens_ * config_.num_kv_heads * most_chunks * kPartialFloats * sizeof(float)));
+  for (const uint32_t chunks : max_chunks_)
+    GOS_TRY_STATUS(grow(partial_, plan_.partial_floats(config_.num_kv_heads, chunks) * sizeof(float)));
   if (trace) trace->layers.assign(config_.num_layers, {});
 
   kernels::cuda::embed({weights_.embedding(), weights_.embedding_row_bytes(), weights_.embedding_dtype(), tokens_,
@@ -215,7 +219,6 @@ void DeviceForward::attention_layer(const Batch& batch, uint32_t layer) {
   kernels::cuda::rope_store({work_.qkv, num_tokens_, config_.num_heads, places_[sliding], cos, sin, cache, work_.q},
                             stream_.get());
 
-  const bool splits = num_tokens_ * config_.num_kv_heads < kFewBlocks && max_chunks_[sliding] > 1;
   AttendOp attend{};
   attend.q = work_.q;
   attend.num_tokens = num_tokens_;
@@ -226,13 +229,23 @@ void DeviceForward::attention_layer(const Batch& batch, uint32_t layer) {
   attend.window = sliding ? config_.sliding_window : 0;
   attend.scale = 1.0f / std::sqrt(static_cast<float>(kHeadDim));
   attend.max_chunks = max_chunks_[sliding];
-  attend.partial = splits ? partial_.as<float>() : nullptr;
   attend.out = work_.attended;
   attend.to_f16 = !takes_bf16(w.o.shape.format);
-  kernels::cuda::attend(attend, stream_.get());
+  attend_as_planned(attend);
 
   multiply(w.o, work_.attended, static_cast<uint32_t>(config_.q_rows()), num_tokens_, Finish::kAccumulate,
            work_.residual);
+}
+
+void DeviceForward::attend_as_planned(const AttendOp& args) {
+  AttendOp singles = args;
+  singles.tokens = plan_.tiles.empty() ? nullptr : singles_;
+  singles.num_tokens = static_cast<uint32_t>(plan_.singles.size());
+  singles.partial = plan_.splits_singles(config_.num_kv_heads, args.max_chunks) ? partial_.as<float>() : nullptr;
+  kernels::cuda::attend(singles, stream_.get());
+  AttendTilesOp tiles{args, tiles_, static_cast<uint32_t>(plan_.tiles.size()), plan_.tile_tokens};
+  tiles.args.partial = plan_.splits_tiles(config_.num_kv_heads, args.max_chunks) ? partial_.as<float>() : nullptr;
+  kernels::cuda::attend_tiles(tiles, stream_.get());
 }
 
 void DeviceForward::experts_layer(uint32_t layer) {

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "kernels/rope_table.h"
+#include "model/attention_plan.h"
 #include "model/device_weights.h"
 #include "model/forward_pass.h"
 
@@ -65,6 +66,8 @@ class DeviceForward : public ForwardPass {
   void multiply(const DeviceMatrix& matrix, const uint16_t* x, uint32_t x_stride, uint32_t num_rows,
                 kernels::cuda::Finish finish, float* out);
   void attention_layer(const Batch& batch, uint32_t layer);
+  /// `args` as for all tokens one by one.
+  void attend_as_planned(const kernels::cuda::AttendOp& args);
   void experts_layer(uint32_t layer);
   Status take_trace(ForwardTrace& trace, uint32_t layer, bool after_attention);
   Status fill_taps(const Batch& batch, uint32_t layer);
@@ -84,6 +87,9 @@ class DeviceForward : public ForwardPass {
   kernels::cuda::DeviceMemory words_;  // what send_batch() sent
   const uint32_t* tokens_ = nullptr;
   kernels::cuda::BatchPlaces places_[2] = {};  // full, sliding
+  AttentionPlan plan_;
+  const uint32_t* singles_ = nullptr;  // plan_.singles on the device
+  const kernels::cuda::AttendTile* tiles_ = nullptr;
   kernels::cuda::DeviceMemory partial_;
   kernels::cuda::DeviceMemory head_;  // of unembed()
   std::vector<float> logits_;
