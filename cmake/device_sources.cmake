@@ -27,6 +27,7 @@ set(GOSSAMER_DEVICE_HOST
   selftest/product_checks.cc
   selftest/product_data.cc)
 set(GOSSAMER_DEVICE_MODEL
+  attention_plan.cc
   device_forward.cc
   device_graphs.cc
   device_head.cc

@@ -15,6 +15,7 @@ using namespace kernels::cuda;
 constexpr uint32_t kHeadDim = 64;
 constexpr uint32_t kMostHeadsOfGroup = 8;
 constexpr uint32_t kMostExperts = 128;
+
 Status check_shape(const ModelConfig& config) {
   const uint32_t group = config.num_heads / config.num_kv_heads;
   if (config.head_dim == kHeadDim && group <= kMostHeadsOfGroup && config.num_experts <= kMostExperts &&
@@ -120,18 +121,35 @@ Result<std::unique_ptr<DeviceForward>> DeviceForward::make_with(const ModelConfi
   return made;
 }
 
-void DeviceForward::shape_step(uint32_t num_tokens, uint32_t num_chunks) {
+void DeviceForward::shape_step(uint32_t num_tokens, uint32_t num_chunks, bool is_graph) {
   num_tokens_ = num_tokens;
+  is_graph_ = is_graph;
   constexpr uint32_t kChunk = kernels::kAttentionChunkTokens;
   const bool splits = num_chunks > 1 && num_tokens * config_.num_kv_heads < kFewBlocks &&
                       partial_bytes(num_tokens, num_chunks) <= partial_.size_bytes();
-  max_chunks_[0] = splits ? num_chunks : 1;
+  max_chunks_[0] = splits || !is_graph ? num_chunks : 1;
   max_chunks_[1] = std::min(max_chunks_[0], (config_.sliding_window + 2 * kChunk - 1) / kChunk);
   const auto* sent = words_.as<uint32_t>();
   tokens_ = sent;
   for (const bool sliding : {false, true})
     places_[sliding] = {sent + num_tokens, sent + (sliding ? 3 : 2) * uint64_t{num_tokens},
                         sent + 4 * uint64_t{num_tokens}};
+}
+
+/// Behind the words that are there already; gives how many there are then.
+uint64_t DeviceForward::add_attention_plan(const Batch& batch, uint64_t num_words) {
+  auto* const words = reinterpret_cast<uint32_t*>(host_words_.data());
+  const auto* const sent = words_.as<uint32_t>();
+  plan_ = plan_attention(batch.rows);
+  singles_ = sent + num_words;
+  std::copy(plan_.singles.begin(), plan_.singles.end(), words + num_words);
+  num_words += plan_.singles.size();
+  tiles_ = reinterpret_cast<const AttendTile*>(sent + num_words);
+  for (const AttendTile& tile : plan_.tiles) {
+    words[num_words++] = tile.first;
+    words[num_words++] = tile.count;
+  }
+  return num_words;
 }
 
 DeviceForward::~DeviceForward() {
@@ -181,7 +199,7 @@ StepKey DeviceForward::key_of(const KvMemory& cache) const {
 
 /// Tokens, positions, and the block tables of both groups of layers. Tokens that fill up a bucket are copies of the
 /// batch's: they compute the same bits from the same places and write them to the same places.
-Status DeviceForward::send_batch(const Batch& batch) {
+Status DeviceForward::send_batch(const Batch& batch, bool is_graph) {
   const KvMemory& memory = *batch.rows.front().cache.memory;
   for (const BatchRow& row : batch.rows)
     if (row.cache.memory != &memory)
@@ -216,7 +234,9 @@ Status DeviceForward::send_batch(const Batch& batch) {
   for (uint32_t field = 0; field < 4; ++field)
     for (uint32_t i = num_real; i < num_tokens_; ++i)
       words[field * num_tokens_ + i] = words[field * num_tokens_ + i - num_real];
-  stream_.copy_to_device(words_.data(), words, (uint64_t{4} * num_tokens_ + num_pages_sent) * sizeof(uint32_t));
+  uint64_t num_words = uint64_t{4} * num_tokens_ + num_pages_sent;
+  if (!is_graph) num_words = add_attention_plan(batch, num_words);
+  stream_.copy_to_device(words_.data(), words, num_words * sizeof(uint32_t));
   return {};
 }
 
@@ -230,8 +250,9 @@ Result<std::span<const float>> DeviceForward::forward(const Batch& batch, Forwar
   for (const BatchRow& row : batch.rows) longest = std::max(longest, row.start + row.length);
   const uint32_t num_chunks = (longest + kernels::kAttentionChunkTokens - 1) / kernels::kAttentionChunkTokens;
   GOS_TRY_STATUS(reserve({num_tokens, static_cast<uint32_t>(batch.rows.size()), longest}));
-  shape_step(is_graph ? token_bucket(num_tokens) : num_tokens, is_graph ? chunk_bucket(num_chunks) : num_chunks);
-  GOS_TRY_STATUS(send_batch(batch));
+  shape_step(is_graph ? token_bucket(num_tokens) : num_tokens, is_graph ? chunk_bucket(num_chunks) : num_chunks,
+             is_graph);
+  GOS_TRY_STATUS(send_batch(batch, is_graph));
 
   const KvMemory& cache = *batch.rows.front().cache.memory;
   if (is_watched)
@@ -353,13 +374,33 @@ void DeviceForward::attention_layer(const KvMemory& memory, uint32_t layer) {
   attend.window = sliding ? config_.sliding_window : 0;
   attend.scale = 1.0f / std::sqrt(static_cast<float>(kHeadDim));
   attend.max_chunks = max_chunks_[sliding];
-  attend.partial = max_chunks_[sliding] > 1 ? partial_.as<float>() : nullptr;
   attend.out = work_.attended;
   attend.to_f16 = !takes_bf16(w.o.shape.format);
-  kernels::cuda::attend(attend, stream_.get());
+  if (is_graph_) {  // a token by itself each, however rows lie: the graph knows nothing of rows
+    attend.partial = max_chunks_[sliding] > 1 ? partial_.as<float>() : nullptr;
+    kernels::cuda::attend(attend, stream_.get());
+  } else {
+    attend_as_planned(attend);
+  }
 
   multiply(w.o, work_.attended, static_cast<uint32_t>(config_.q_rows()), num_tokens_, Finish::kAccumulate,
            work_.residual);
+}
+
+void DeviceForward::attend_as_planned(const AttendOp& args) {
+  const auto partial_for = [&](bool splits, uint64_t num_tokens) {
+    return splits && partial_bytes(num_tokens, args.max_chunks) <= partial_.size_bytes() ? partial_.as<float>()
+                                                                                         : nullptr;
+  };
+  AttendOp singles = args;
+  singles.tokens = plan_.tiles.empty() ? nullptr : singles_;
+  singles.num_tokens = static_cast<uint32_t>(plan_.singles.size());
+  singles.partial = partial_for(plan_.splits_singles(config_.num_kv_heads, args.max_chunks), plan_.singles.size());
+  kernels::cuda::attend(singles, stream_.get());
+  AttendTilesOp tiles{args, tiles_, static_cast<uint32_t>(plan_.tiles.size()), plan_.tile_tokens};
+  tiles.args.partial =
+      partial_for(plan_.splits_tiles(config_.num_kv_heads, args.max_chunks), plan_.tiles.size() * plan_.tile_tokens);
+  kernels::cuda::attend_tiles(tiles, stream_.get());
 }
 
 PlanOp DeviceForward::route_and_plan(uint32_t layer) {

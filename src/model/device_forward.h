@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "kernels/rope_table.h"
+#include "model/attention_plan.h"
 #include "model/device_graphs.h"
 #include "model/device_head.h"
 #include "model/device_host_experts.h"
@@ -108,11 +109,11 @@ class DeviceForward : public ForwardPass {
   /// Memory for such steps and for all that came before. Where it moves, graphs are forgotten.
   Status reserve(const StepLimits& wanted);
   Status take_memory(const StepLimits& limits);
-  uint64_t partial_bytes(uint32_t num_tokens, uint32_t num_chunks) const;
+  uint64_t partial_bytes(uint64_t num_tokens, uint32_t num_chunks) const;
   /// Sizes of the step in work, and where its inputs are: all that a graph knows of it beside the cache.
-  void shape_step(uint32_t num_tokens, uint32_t num_chunks);
+  void shape_step(uint32_t num_tokens, uint32_t num_chunks, bool is_graph);
   StepKey key_of(const KvMemory& cache) const;
-  Status send_batch(const Batch& batch);
+  Status send_batch(const Batch& batch, bool is_graph);
   /// Embedding and all layers.
   Status start_layers(const KvMemory& cache);
   /// The same, with what is to be seen of it on the way.
@@ -131,6 +132,9 @@ class DeviceForward : public ForwardPass {
   /// Whether kernels for few tokens compute the step: they add up in slices.
   bool is_few() const;
   void attention_layer(const KvMemory& cache, uint32_t layer);
+  /// `args` as for all tokens one by one.
+  void attend_as_planned(const kernels::cuda::AttendOp& args);
+  uint64_t add_attention_plan(const Batch& batch, uint64_t num_words);
   void project_qkv(uint32_t layer, const kernels::cuda::CacheOp& cache);
   Status experts_layer(uint32_t layer);
   kernels::cuda::PlanOp route_and_plan(uint32_t layer);
@@ -167,6 +171,10 @@ class DeviceForward : public ForwardPass {
   uint32_t max_chunks_[2] = {1, 1};            // full, sliding; 1: attention is not split
   const uint32_t* tokens_ = nullptr;           // in words_
   kernels::cuda::BatchPlaces places_[2] = {};  // full, sliding
+  bool is_graph_ = false;
+  AttentionPlan plan_;                 // where it is none
+  const uint32_t* singles_ = nullptr;  // plan_.singles on the device
+  const kernels::cuda::AttendTile* tiles_ = nullptr;
   DeviceHead head_;
 };
 

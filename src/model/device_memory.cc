@@ -29,7 +29,8 @@ uint64_t below(uint64_t all, uint64_t taken) {
 }
 
 uint64_t words_of(const StepLimits& limits) {
-  return uint64_t{4} * limits.max_tokens + uint64_t{2} * limits.max_rows * pages_of(limits.max_sequence_tokens);
+  // Tokens, positions and two beginnings of tables; a place or a part of a tile for attention.
+  return uint64_t{7} * limits.max_tokens + uint64_t{2} * limits.max_rows * pages_of(limits.max_sequence_tokens);
 }
 
 uint32_t chunks_of(const StepLimits& limits) {
@@ -108,8 +109,8 @@ uint64_t DeviceForward::free_bytes(const KvShape& shape) const {
   return below(room_bytes(), graph_bytes(warm_steps_.size()) + kScratchPages * shape.page_bytes());
 }
 
-uint64_t DeviceForward::partial_bytes(uint32_t num_tokens, uint32_t num_chunks) const {
-  return uint64_t{num_tokens} * config_.num_kv_heads * num_chunks * kPartialFloats * sizeof(float);
+uint64_t DeviceForward::partial_bytes(uint64_t num_tokens, uint32_t num_chunks) const {
+  return num_tokens * config_.num_kv_heads * num_chunks * kPartialFloats * sizeof(float);
 }
 
 Status DeviceForward::reserve(const StepLimits& wanted) {
@@ -159,7 +160,7 @@ Status DeviceForward::prepare(const StepLimits& limits) {
   for (uint32_t chunks = 1; chunks <= chunks_of(steps); chunks = chunk_bucket(chunks + 1))
     for (uint32_t tokens = 1; tokens <= token_bucket(steps.max_tokens); tokens = token_bucket(tokens + 1)) {
       if (tokens > kMostGraphTokens) break;
-      shape_step(tokens, chunks);
+      shape_step(tokens, chunks, true);
       const std::pair<uint32_t, uint32_t> step{tokens, max_chunks_[0]};
       if (step.second == chunks) warm_steps_.push_back(step);  // else it is that of one chunk
     }
@@ -173,7 +174,7 @@ Status DeviceForward::prepare(const StepLimits& limits) {
 void DeviceForward::warm_up(const KvMemory& cache) {
   const uint64_t free_before = free_device_bytes();
   for (const auto& [tokens, chunks] : warm_steps_) {
-    shape_step(tokens, chunks);
+    shape_step(tokens, chunks, true);
     if (!graphs_.make(key_of(cache), stream_, [&] { static_cast<void>(start_layers(cache)); })) break;
   }
   graph_bytes_taken_ = below(free_before, free_device_bytes());

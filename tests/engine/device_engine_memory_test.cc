@@ -33,8 +33,9 @@ class DeviceEngineMemory : public ::testing::Test {
     ASSERT_TRUE(loaded.ok()) << loaded.error().message;
     loaded_ = std::move(*loaded);
     most_bytes_ = DeviceMemory::bytes_in_use() + 120 * kMb;
-    auto device = DeviceForward::make(loaded_->model->config(), loaded_->model->weights(),
-                                      loaded_->model->rope_params(), *loaded_->threads, {}, {.most_bytes = most_bytes_});
+    auto device =
+        DeviceForward::make(loaded_->model->config(), loaded_->model->weights(), loaded_->model->rope_params(),
+                            *loaded_->threads, {}, {.most_bytes = most_bytes_});
     ASSERT_TRUE(device.ok()) << device.error().message;
     loaded_->model->compute_on(std::move(*device));
     options_.limits.max_rows = 4;

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "base/dtype.h"
+#include "kernels/cuda/kv_order.h"
 #include "kernels/device_test.h"
 #include "kernels/kv_layout.h"
 
@@ -77,7 +78,7 @@ class DeviceAttention : public DeviceTest {
     }
     std::vector<float> out(kHeadDim);
     for (uint32_t i = 0; i < kHeadDim; ++i) {
-      const uint32_t at = values ? i * kKvBlockTokens + slot : slot * kHeadDim + i;
+      const uint32_t at = values ? value_at(s.layout.dtype, slot, i) : key_at(s.layout.dtype, slot, i);
       uint16_t bits;
       if (s.layout.dtype == KvDtype::kInt8) {
         out[i] = scale * static_cast<float>(static_cast<int8_t>(numbers[at]));

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <random>
 
+#include "kernels/cuda/kv_order.h"
 #include "kernels/device_test.h"
 #include "kernels/kv_layout.h"
 #include "kernels/made_up_weights.h"
@@ -131,9 +132,10 @@ TEST_F(DeviceElementwise, TokensWriteTheirOwnPlacesInTheCache) {
           std::fill_n(own.begin() + static_cast<ptrdiff_t>(page * layout.block_bytes() + offset), bytes, true);
         };
         for (uint32_t head = 0; head < kKvHeads; ++head) {
-          owns(layout.keys(head) + slot * kHeadDim * element, kHeadDim * element);
-          for (uint32_t i = 0; i < kHeadDim; ++i)
-            owns(layout.values(head) + (i * kKvBlockTokens + slot) * element, element);
+          for (uint32_t i = 0; i < kHeadDim; ++i) {
+            owns(layout.keys(head) + key_at(dtype, slot, i) * element, element);
+            owns(layout.values(head) + value_at(dtype, slot, i) * element, element);
+          }
           if (dtype != KvDtype::kInt8) continue;
           owns(layout.key_scales(head) + 2 * slot, 2);
           owns(layout.value_scales(head) + 2 * slot, 2);

@@ -88,7 +88,7 @@ MUTANTS = [
     ("zeros of two signs are two numbers", "row_select.h", "logit == 0 ? 0.f : logit", "logit"),
     ("a penalty is rounded once less", "row_select.h", "  logit = multiply_exact(logit, logit > 0 ? 1.f / change.repetition : change.repetition);\n  return add_exact(logit, -change.penalty);", "  return fmaf(logit, logit > 0 ? 1.f / change.repetition : change.repetition, -change.penalty);"),
     ("masks are forgotten", "choose.cu", "  forbid(args, row, logits);\n", ""),
-    ("halves of a head side by side", "few_tokens.cu", "to_other = kHalfHead;", "to_other = 1;"),
+    ("halves of a head side by side", "few_tokens.cu", "at_b = dim + kHalfHead;", "at_b = dim + 1;"),
     ("a slice is read before it is there", "few_tokens.cu", "  block_barrier();\n  const uint32_t row = threadIdx.x", "  const uint32_t row = threadIdx.x"),
     ("the weight of the first choice for all", "few_tokens.cu", "sum = fmaf(args.weights[slot], total, sum);", "sum = fmaf(args.weights[token * args.active], total, sum);"),
     ("arrivals are not cleared", "experts.cu", "  if (threadIdx.x == 0) *arrived = 0;\n", ""),

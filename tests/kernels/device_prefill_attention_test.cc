@@ -10,6 +10,7 @@
 #include <random>
 
 #include "base/dtype.h"
+#include "kernels/cuda/kv_order.h"
 #include "kernels/device_test.h"
 #include "kernels/kv_layout.h"
 
@@ -107,7 +108,7 @@ class DevicePrefillAttention : public DeviceTest {
     std::normal_distribution<float> normal(0, 1);
     const auto put = [&](uint64_t at, uint16_t bits) { std::memcpy(block + at, &bits, sizeof bits); };
     for (uint32_t i = 0; i < kHeadDim; ++i) {
-      const uint64_t key = slot * kHeadDim + i, value = i * kKvBlockTokens + slot;
+      const uint64_t key = key_at(layout.dtype, slot, i), value = value_at(layout.dtype, slot, i);
       if (layout.dtype == KvDtype::kInt8) {
         block[layout.keys(head) + key] = static_cast<std::byte>(rng());
         block[layout.values(head) + value] = static_cast<std::byte>(rng());
@@ -135,6 +136,19 @@ std::vector<AttendTile> some_tiles(const Row& row, uint32_t first, uint32_t tile
     tiles.erase(tiles.begin() + 2, tiles.end() - 1);
   }
   return tiles;
+}
+
+TEST(DeviceCache, HasEveryNumberAtAPlaceOfItsOwn) {
+  for (const KvDtype dtype : {KvDtype::kBf16, KvDtype::kInt8}) {
+    std::vector<uint32_t> keys(kHeadDim * kKvBlockTokens), values(keys.size());
+    for (uint32_t slot = 0; slot < kKvBlockTokens; ++slot)
+      for (uint32_t dim = 0; dim < kHeadDim; ++dim) {
+        ++keys.at(key_at(dtype, slot, dim));
+        ++values.at(value_at(dtype, slot, dim));
+      }
+    EXPECT_EQ(keys, std::vector<uint32_t>(keys.size(), 1)) << kv_dtype_name(dtype);
+    EXPECT_EQ(values, keys) << kv_dtype_name(dtype);
+  }
 }
 
 TEST_F(DevicePrefillAttention, HasTheBitsOfEachTokenAlone) {

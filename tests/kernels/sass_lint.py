@@ -53,6 +53,19 @@ class Kernel:
         weights = tensor_instructions(body) * WEIGHTS_OF_INSTRUCTION / uses
         return len(body) / weights if weights else float("inf")
 
+    def instructions_per_step(self, tokens: int) -> float:
+        """Of attention: scores, and then weights with values, are each a stretch without a branch where all tokens see all."""
+        stretches: list[list[str]] = [[]]
+        for _, text in self.instructions:
+            stretches[-1].append(text)
+            if text.startswith("BRA"):
+                stretches.append([])
+        def cheapest(weighs: bool) -> float:
+            fitting = [s for s in stretches if sum(t.startswith("HMMA") for t in s) >= 16 * tokens
+                       and (sum(t.startswith("MUFU.EX2") for t in s) >= 8 * tokens) == weighs]
+            return min(map(len, fitting), default=float("inf"))
+        return (cheapest(False) + cheapest(True)) / tokens
+
 
 def tensor_instructions(body: list[str]) -> int:
     return sum(1 for text in body if re.match(TENSOR_CORES, text))

@@ -237,6 +237,11 @@ void emulate_mma(float (&d)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1
 inline void mma_bf16(float (&d)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
   emulate_mma<bf16_to_f32>(d, a, b0, b1, "mma_bf16");
 }
+/// d = a * b
+inline void mma_bf16_from_zero(float (&d)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
+  d[0] = d[1] = d[2] = d[3] = 0;
+  mma_bf16(d, a, b0, b1);
+}
 inline void mma_f16(float (&d)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
   emulate_mma<f16_to_f32>(d, a, b0, b1, "mma_f16");
 }

@@ -1,6 +1,6 @@
 /// Attention of one token and one KV head with all query heads that read it, by four warps: each has a step of a
-/// chunk's positions for the scores, and then 16 dimensions of all of the chunk's values. What a page holds of a head:
-/// keys [32][64], values [64][32]. Tokens that follow each other in a prompt are attention_prefill.cu's.
+/// chunk's positions for the scores, and then 16 dimensions of all of the chunk's values. Tokens that follow each other
+/// in a prompt are attention_prefill.cu's.
 
 #include "kernels/cuda/attention_parts.h"
 #include "kernels/cuda/launch.h"
@@ -34,28 +34,22 @@ struct Looker {
 
 template <KvDtype kDtype>
 __device__ __forceinline__ KeyRows read_keys(const std::byte* page, uint32_t half) {
-  const uint32_t lane = threadIdx.x % 32, group = lane / 4, quad = lane % 4;
-  const uint32_t above = slot_of(2 * half, group), below = slot_of(2 * half + 1, group);
-  const auto* numbers = reinterpret_cast<const uint4*>(page);
-  if constexpr (kDtype == KvDtype::kBf16)
-    return {{numbers[8 * above + quad], numbers[8 * above + 4 + quad]},
-            {numbers[8 * below + quad], numbers[8 * below + 4 + quad]}};
-  const uint4 a = numbers[4 * above + quad], b = numbers[4 * below + quad];
-  return {{widen_eight(a.x, a.y), widen_eight(a.z, a.w)}, {widen_eight(b.x, b.y), widen_eight(b.z, b.w)}};
+  const uint4* lanes = reinterpret_cast<const uint4*>(page) + threadIdx.x % 32;
+  if constexpr (kDtype == KvDtype::kBf16) {
+    lanes += 32 * 4 * half;
+    return {{lanes[0], lanes[32], lanes[64], lanes[96]}};
+  }
+  const uint4 a = lanes[32 * 2 * half], b = lanes[32 * 2 * half + 32];
+  return {{widen_eight(a.x, a.y), widen_eight(a.z, a.w), widen_eight(b.x, b.y), widen_eight(b.z, b.w)}};
 }
 
 template <KvDtype kDtype>
 __device__ __forceinline__ ValueRows read_values(const std::byte* page, uint32_t part) {
-  const uint32_t lane = threadIdx.x % 32, group = lane / 4, quad = lane % 4;
-  const uint32_t above = (16 * part + group) * 4 + quad, below = above + 8 * 4;
-  const std::byte* values = page + KvLayout{kDtype, 1, kHeadDim}.values(0);
-  if constexpr (kDtype == KvDtype::kBf16) {
-    const auto* numbers = reinterpret_cast<const uint4*>(values);
-    return {numbers[above], numbers[below]};
-  }
-  const auto* numbers = reinterpret_cast<const uint2*>(values);
-  const uint2 a = numbers[above], b = numbers[below];
-  return {widen_eight(a.x, a.y), widen_eight(b.x, b.y)};
+  const uint4* lanes =
+      reinterpret_cast<const uint4*>(page + KvLayout{kDtype, 1, kHeadDim}.values(0)) + threadIdx.x % 32;
+  if constexpr (kDtype == KvDtype::kBf16) return {{lanes[32 * 2 * part], lanes[32 * 2 * part + 32]}};
+  const uint4 a = lanes[32 * part];
+  return {{widen_eight(a.x, a.y), widen_eight(a.z, a.w)}};
 }
 
 /// Scores of this warp's step and the largest of them.
@@ -143,7 +137,7 @@ __global__ void __launch_bounds__(kThreads) attend_kernel(AttendOp args) {
   const uint32_t token = args.tokens ? args.tokens[place] : place;
   Shared& shared = *static_cast<Shared*>(shared_memory());
   Looker looker{{}, seen_from(args.places.positions[token], args.window), multiply_alone(args.scale, kLog2E)};
-  read_queries<kDtype>(args, token, kv_head, looker.q);
+  read_queries(args, token, kv_head, looker.q);
   const KvLayout layout{kDtype, args.cache.kv_heads, kHeadDim};
   const Pages pages{args.cache.memory + layout.keys(kv_head), args.cache.page_bytes,
                     args.places.pages + args.places.table_begin[token]};

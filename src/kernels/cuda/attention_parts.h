@@ -11,6 +11,7 @@
 /// 2 quad and 2 quad + 1 are with it.
 
 #include "kernels/cuda/device.h"
+#include "kernels/cuda/kv_order.h"
 #include "kernels/cuda/step_ops.h"
 
 namespace gossamer::kernels::cuda::attention {
@@ -54,18 +55,6 @@ struct Softmax {
 /// Scores or weights of a lane in a step: [page][half of it][rows group, group + 8 by two heads].
 using StepScores = float[kStepPages][2][4];
 
-/// Where in a page row `group` of eight is: block 0 and 1 are the rows of the first instruction, 2 and 3 of the second.
-/// A quad of weights, transposed, then has the positions of the 16 bytes that a lane reads of a value.
-__device__ __forceinline__ uint32_t slot_of(uint32_t block, uint32_t group) {
-  return 8 * (group / 2) + 2 * block + group % 2;
-}
-
-/// First of the eight dimensions that a lane has of a key or a query in each part: 16 bytes of it are read at a time.
-template <KvDtype kDtype>
-__device__ __forceinline__ uint32_t dimension_of(uint32_t part, uint32_t quad) {
-  return kDtype == KvDtype::kInt8 ? 16 * quad + 8 * part : 32 * part + 8 * quad;
-}
-
 /// Two of a word's signed bytes, from `which`'s on, as bf16. 0x4300 + b is 128 + b up to b = 127, and 256 at b = 128.
 __device__ __forceinline__ uint32_t widen_two(uint32_t word, uint32_t first) {
   const uint32_t both = select_bytes(word, 0x43434343u, first == 0 ? 0x4140 : 0x4342);
@@ -79,37 +68,39 @@ __device__ __forceinline__ float scale_at(const std::byte* scales, uint32_t slot
   return low_bf16(reinterpret_cast<const uint16_t*>(scales)[slot]);
 }
 
-/// Left operands of 16 keys: their eight dimensions of each part.
+/// Left operands as the cache has them (kv_order.h).
+__device__ __forceinline__ void multiply_add(float (&sums)[4], const uint4& left, uint32_t right0, uint32_t right1) {
+  const uint32_t operand[4] = {left.x, left.y, left.z, left.w};
+  mma_bf16(sums, operand, right0, right1);
+}
+/// 16 keys: their 64 dimensions in four instructions.
 struct KeyRows {
-  uint4 above[2], below[2];  // [part] of rows group and group + 8
+  uint4 operand[4];
 };
-/// Left operands of 16 dimensions of a page's values: eight positions of each.
+/// 16 dimensions of a page's values: its 32 positions in two.
 struct ValueRows {
-  uint4 above, below;
+  uint4 operand[2];
 };
 
-/// A token's queries as right operands: of head `group`, dimensions as keys have them. Zeros where there is no head.
-template <KvDtype kDtype>
+/// A token's queries as right operands: of head `group`, dimensions 16 quad .. 16 quad + 15. Zeros where there is no
+/// head.
 __device__ __forceinline__ void read_queries(const AttendOp& args, uint32_t token, uint32_t kv_head, uint4 (&q)[2]) {
   const uint32_t lane = threadIdx.x % 32, group = lane / 4, quad = lane % 4;
   const uint32_t heads = args.num_heads / args.cache.kv_heads;
   q[0] = q[1] = {0, 0, 0, 0};
   if (group >= heads) return;
   const uint16_t* query = args.q + (uint64_t{token} * args.num_heads + kv_head * heads + group) * kHeadDim;
-  for (uint32_t part = 0; part < 2; ++part)
-    q[part] = *reinterpret_cast<const uint4*>(query + dimension_of<kDtype>(part, quad));
+  for (uint32_t i = 0; i < 2; ++i) q[i] = reinterpret_cast<const uint4*>(query + 16 * quad)[i];
 }
 
 /// Of 16 keys with a token's queries.
 __device__ __forceinline__ void multiply_keys(float (&scores)[4], const KeyRows& keys, const uint4 (&q)[2]) {
-  for (float& score : scores) score = 0;
-#pragma unroll
-  for (uint32_t part = 0; part < 2; ++part) {
-    const uint4 &above = keys.above[part], &below = keys.below[part];
-    const uint32_t first[4] = {above.x, below.x, above.y, below.y}, second[4] = {above.z, below.z, above.w, below.w};
-    mma_bf16(scores, first, q[part].x, q[part].y);
-    mma_bf16(scores, second, q[part].z, q[part].w);
-  }
+  const uint4 first = keys.operand[0];
+  const uint32_t operand[4] = {first.x, first.y, first.z, first.w};
+  mma_bf16_from_zero(scores, operand, q[0].x, q[0].y);
+  multiply_add(scores, keys.operand[1], q[0].z, q[0].w);
+  multiply_add(scores, keys.operand[2], q[1].x, q[1].y);
+  multiply_add(scores, keys.operand[3], q[1].z, q[1].w);
 }
 
 /// Scores of a page: times their keys' scales (int8), and nothing where the token does not see.
@@ -120,7 +111,7 @@ __device__ __forceinline__ void finish_scores(float (&scores)[2][4], const std::
 #pragma unroll
   for (uint32_t i = 0; i < 8; ++i) {
     float& score = scores[i / 4][i % 4];
-    const uint32_t slot = slot_of(i / 2, group);
+    const uint32_t slot = 8 * (i / 2) + group;
     if constexpr (kDtype == KvDtype::kInt8) score = multiply_alone(score, scale_at(key_scales, slot));
     if constexpr (!kSeesAll) score = seen.has(first + slot) ? score : kUnseen;
   }
@@ -175,7 +166,7 @@ __device__ __forceinline__ void weigh(StepScores& scores, float scale, const flo
   }
 }
 
-/// Weights of a page as right operands: of head `group`, positions 8 quad .. 8 quad + 7.
+/// Weights of a page as right operands: of head `group`, positions 8 block + 2 quad and the next, of four blocks.
 template <KvDtype kDtype>
 __device__ __forceinline__ uint4 operands_of(const float (&weights)[2][4], const std::byte* value_scales) {
   const uint32_t group = threadIdx.x % 32 / 4;
@@ -184,7 +175,7 @@ __device__ __forceinline__ uint4 operands_of(const float (&weights)[2][4], const
   for (uint32_t block = 0; block < 4; ++block) {
     float first = weights[block / 2][block % 2 * 2], second = weights[block / 2][block % 2 * 2 + 1];
     if constexpr (kDtype == KvDtype::kInt8) {
-      const float scale = scale_at(value_scales, slot_of(block, group));  // behind the end: whatever was there
+      const float scale = scale_at(value_scales, 8 * block + group);  // behind the end: whatever was there
       first = first > 0 ? multiply_alone(first, scale) : 0;
       second = second > 0 ? multiply_alone(second, scale) : 0;
     }
@@ -197,23 +188,20 @@ __device__ __forceinline__ uint4 operands_of(const float (&weights)[2][4], const
 __device__ __forceinline__ void hide_behind(ValueRows& rows, uint32_t num_valid) {
   if (num_valid >= kKvBlockTokens) return;
   const uint32_t quad = threadIdx.x % 4;
-  uint32_t* const words[2][4] = {{&rows.above.x, &rows.above.y, &rows.above.z, &rows.above.w},
-                                 {&rows.below.x, &rows.below.y, &rows.below.z, &rows.below.w}};
 #pragma unroll
-  for (uint32_t i = 0; i < 4; ++i) {
-    const uint32_t slot = 8 * quad + 2 * i;
+  for (uint32_t block = 0; block < 4; ++block) {
+    const uint32_t slot = 8 * block + 2 * quad;
     const uint32_t keep = slot + 1 < num_valid ? 0xffffffffu : slot < num_valid ? 0xffffu : 0u;
-    *words[0][i] &= keep;
-    *words[1][i] &= keep;
+    uint4& operand = rows.operand[block / 2];
+    (block % 2 == 0 ? operand.x : operand.z) &= keep;
+    (block % 2 == 0 ? operand.y : operand.w) &= keep;
   }
 }
 
 /// values [16 dimensions by the lane's heads] += weighted values of a page.
 __device__ __forceinline__ void add_values(float (&values)[4], const ValueRows& rows, const uint4& weights) {
-  const uint4 &above = rows.above, &below = rows.below;
-  const uint32_t first[4] = {above.x, below.x, above.y, below.y}, second[4] = {above.z, below.z, above.w, below.w};
-  mma_bf16(values, first, weights.x, weights.y);
-  mma_bf16(values, second, weights.z, weights.w);
+  multiply_add(values, rows.operand[0], weights.x, weights.y);
+  multiply_add(values, rows.operand[1], weights.z, weights.w);
 }
 
 /// values, whose columns are the lane's heads, times a factor of each.

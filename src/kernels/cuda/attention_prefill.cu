@@ -12,7 +12,7 @@ namespace {
 using namespace attention;
 
 constexpr uint32_t kPiece = 16;            // bytes that are copied at once
-constexpr uint32_t kPagePieces = 2 * 256;  // of a page in bf16: keys [32][8], values [64][4]
+constexpr uint32_t kPagePieces = 2 * 256;  // of a page in bf16: keys, then values
 constexpr uint32_t kKeyPieces = 256;
 constexpr KvLayout kInt8Layout{KvDtype::kInt8, 1, kHeadDim};
 constexpr uint32_t kInt8Pieces = static_cast<uint32_t>(kInt8Layout.head_bytes() / kPiece);
@@ -39,12 +39,6 @@ struct TileShared {
   float4 softmax[kWarps * kTokens][4];     // largest, sum; [token][quad]
 };
 
-/// Where piece `piece` of a key is: odd rows have their halves exchanged, so that eight lanes, which read half of two
-/// rows, meet 32 banks.
-__device__ __forceinline__ uint32_t place_of_key(uint32_t row, uint32_t piece) {
-  return 8 * row + (piece ^ 4 * (row % 2));
-}
-
 /// A tile's way through a KV head of the cache.
 template <KvDtype kDtype>
 struct Walk {
@@ -61,14 +55,11 @@ struct Walk {
       if (!seen.meets(number * kKvBlockTokens, kKvBlockTokens)) continue;
       const std::byte* from = memory + table[number] * page_bytes;
       if constexpr (kDtype == KvDtype::kBf16) {
-        uint4* keys = stages.numbers[step % 2][page] + place_of_key(threadIdx.x / 8, threadIdx.x % 8);
-        uint4* values = stages.numbers[step % 2][page] + kKeyPieces + threadIdx.x;
+        uint4* to = stages.numbers[step % 2][page] + threadIdx.x;
         from += threadIdx.x * kPiece;
 #pragma unroll
-        for (uint32_t piece = 0; piece < kKeyPieces; piece += kThreads) {  // 16 rows of keys
-          copy_async_16(keys + piece, from + piece * kPiece);
-          copy_async_16(values + piece, from + (kKeyPieces + piece) * kPiece);
-        }
+        for (uint32_t piece = 0; piece < kPagePieces; piece += kThreads)
+          copy_async_16(to + piece, from + piece * kPiece);
       } else {
         for (uint32_t piece = threadIdx.x; piece < kInt8Pieces; piece += kThreads)
           copy_async_16(stages.bytes[step % 2][page] + piece, from + piece * kPiece);
@@ -78,33 +69,27 @@ struct Walk {
   }
 };
 
-/// Makes bf16 of a step's bytes, once for all tokens. Key dimensions come in the order of dimension_of().
+/// Makes bf16 of a step's bytes, once for all tokens: of a lane's two operands, which stand behind each other, two.
 __device__ __forceinline__ void widen_step(Stages<KvDtype::kInt8>& stages, uint32_t step) {
+  const uint32_t lane = threadIdx.x % 32;
 #pragma unroll
-  for (uint32_t page = 0; page < kStepPages; ++page) {
-    uint4* to = stages.numbers[page];
-    const uint4* from = stages.bytes[step % 2][page];
-    const uint4 key = from[threadIdx.x], value = from[kThreads + threadIdx.x];  // 128 pieces are keys, 128 values
-    const uint32_t row = threadIdx.x / 4, quad = threadIdx.x % 4;
-    to[place_of_key(row, quad)] = widen_eight(key.x, key.y);
-    to[place_of_key(row, 4 + quad)] = widen_eight(key.z, key.w);
-    to[kKeyPieces + 2 * threadIdx.x] = widen_eight(value.x, value.y);
-    to[kKeyPieces + 2 * threadIdx.x + 1] = widen_eight(value.z, value.w);
-  }
+  for (uint32_t page = 0; page < kStepPages; ++page)
+#pragma unroll
+    for (uint32_t piece = threadIdx.x; piece < kPagePieces / 2; piece += kThreads) {
+      const uint4 bytes = stages.bytes[step % 2][page][piece];
+      uint4* to = stages.numbers[page] + 2 * (piece - lane) + lane;
+      to[0] = widen_eight(bytes.x, bytes.y);
+      to[32] = widen_eight(bytes.z, bytes.w);
+    }
 }
 
 __device__ __forceinline__ KeyRows keys_of(const uint4* numbers, uint32_t half) {
-  const uint32_t lane = threadIdx.x % 32, group = lane / 4, quad = lane % 4;
-  const uint32_t row = slot_of(0, group), of_block = 8 * (slot_of(1, group) - row);  // the same for every block
-  const uint4* above = numbers + 2 * half * of_block;
-  const uint4* below = above + of_block;
-  const uint32_t first = place_of_key(row, quad), second = place_of_key(row, 4 + quad);
-  return {{above[first], above[second]}, {below[first], below[second]}};
+  const uint4* lanes = numbers + 32 * 4 * half + threadIdx.x % 32;
+  return {{lanes[0], lanes[32], lanes[64], lanes[96]}};
 }
 __device__ __forceinline__ ValueRows values_of(const uint4* numbers, uint32_t part) {
-  const uint32_t lane = threadIdx.x % 32;
-  const uint4* rows = numbers + kKeyPieces + 4 * 16 * part + lane;  // row `group`, piece `quad`
-  return {rows[0], rows[4 * 8]};
+  const uint4* lanes = numbers + kKeyPieces + 32 * 2 * part + threadIdx.x % 32;
+  return {{lanes[0], lanes[32]}};
 }
 
 /// A warp's tokens, and the chunk in work of each.
@@ -300,7 +285,7 @@ __global__ void __launch_bounds__(kThreads, kTokens > 2 ? 2 : 3)
     const uint32_t place = i * kWarps + warp;
     lookers.clear(i);
     lookers.q[i][0] = lookers.q[i][1] = {0, 0, 0, 0};
-    if (i < lookers.num_tokens) read_queries<kDtype>(args, tile.tokens.first + place, tile.kv_head, lookers.q[i]);
+    if (i < lookers.num_tokens) read_queries(args, tile.tokens.first + place, tile.kv_head, lookers.q[i]);
     if (lane < 4) shared.softmax[place][lane] = {kNothing, kNothing, 0, 0};
 #pragma unroll
     for (uint32_t part = 0; part < 4; ++part) shared.values[place][part][lane] = {0, 0, 0, 0};

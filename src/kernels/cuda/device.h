@@ -138,6 +138,12 @@ __device__ __forceinline__ void mma_bf16(float (&d)[4], const uint32_t (&a)[4], 
       : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
+/// d = a * b
+__device__ __forceinline__ void mma_bf16_from_zero(float (&d)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%10,%10,%10,%10};"
+      : "=f"(d[0]), "=f"(d[1]), "=f"(d[2]), "=f"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1), "f"(0.f));
+}
 __device__ __forceinline__ void mma_f16(float (&d)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
   asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
       : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
@@ -204,8 +210,8 @@ __device__ __forceinline__ void prefetch_weights(const std::byte* from, uint32_t
 __device__ __forceinline__ uint32_t add_atomic(uint32_t* at, uint32_t value) {
   return atomicAdd(at, value);
 }
-/// In two halves, a carry from one to the other: shared memory has no addition of 64 bits, and what the compiler makes in
-/// its place tries until nobody was in between. The sum is whole when all have added, behind a barrier.
+/// In two halves, a carry from one to the other: shared memory has no addition of 64 bits, and what the compiler makes
+/// in its place tries until nobody was in between. The sum is whole when all have added, behind a barrier.
 __device__ __forceinline__ void add_atomic(uint64_t* at, uint64_t value) {
   auto* halves = reinterpret_cast<uint32_t*>(at);
   const auto low = static_cast<uint32_t>(value);

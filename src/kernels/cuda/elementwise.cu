@@ -1,6 +1,7 @@
 /// What is done number by number: embedding, norms, rotation with the way into the cache.
 
 #include "kernels/cuda/cache_place.h"
+#include "kernels/cuda/kv_order.h"
 #include "kernels/cuda/launch.h"
 #include "kernels/cuda/reduce.h"
 
@@ -66,8 +67,7 @@ __device__ __forceinline__ int8_t to_int8(float value, float inverse) {
   return static_cast<int8_t>(fminf(fmaxf(rintf(value * inverse), -127.f), 127.f));
 }
 
-/// Block: a token; warp: a head at a time, a lane has numbers l and l + 32 of it. Keys lie [slot][64] in their block,
-/// values [64][slot].
+/// Block: a token; warp: a head at a time, a lane has numbers l and l + 32 of it.
 __global__ void __launch_bounds__(kThreads) rope_store_kernel(RopeStoreOp args) {
   wait_for_kernels_before();
   let_next_kernel_begin();
@@ -89,8 +89,10 @@ __global__ void __launch_bounds__(kThreads) rope_store_kernel(RopeStoreOp args) 
     }
     const uint32_t kv_head = head - args.num_heads - (is_value ? kv_heads : 0);
     std::byte* numbers = block + (is_value ? layout.values(kv_head) : layout.keys(kv_head));
-    const uint32_t at_a = is_value ? lane * kKvBlockTokens + slot : slot * kHeadDim + lane;
-    const uint32_t at_b = is_value ? (lane + kHalf) * kKvBlockTokens + slot : slot * kHeadDim + lane + kHalf;
+    const auto at = [&](uint32_t dim) {
+      return is_value ? value_at(args.cache.dtype, slot, dim) : key_at(args.cache.dtype, slot, dim);
+    };
+    const uint32_t at_a = at(lane), at_b = at(lane + kHalf);
     if (args.cache.dtype == KvDtype::kBf16) {
       reinterpret_cast<uint16_t*>(numbers)[at_a] = static_cast<uint16_t>(pack_bf16(a, 0));
       reinterpret_cast<uint16_t*>(numbers)[at_b] = static_cast<uint16_t>(pack_bf16(b, 0));

@@ -3,6 +3,7 @@
 /// of the kernels for many tokens: a token may not know how many others there are.
 
 #include "kernels/cuda/cache_place.h"
+#include "kernels/cuda/kv_order.h"
 #include "kernels/cuda/launch.h"
 #include "kernels/cuda/reduce.h"
 #include "kernels/cuda/strip_sums.h"
@@ -62,18 +63,20 @@ __global__ void __launch_bounds__(kThreads) qkv_kernel(QkvOp args) {
       rotate(a, b, args.cos[turn], args.sin[turn]);
     }
     uint16_t* numbers;
-    uint32_t at = dim, to_other = kHalfHead;
+    uint32_t at_a = dim, at_b = dim + kHalfHead;
     if (head < args.num_heads) {
       numbers = args.q + (uint64_t{token} * args.num_heads + head) * kRowsOfHead;
     } else if (!is_value) {
-      numbers = reinterpret_cast<uint16_t*>(block + layout.keys(head - args.num_heads)) + slot * kRowsOfHead;
+      numbers = reinterpret_cast<uint16_t*>(block + layout.keys(head - args.num_heads));
+      at_a = key_at(KvDtype::kBf16, slot, at_a);
+      at_b = key_at(KvDtype::kBf16, slot, at_b);
     } else {
       numbers = reinterpret_cast<uint16_t*>(block + layout.values(head - args.num_heads - kv_heads));
-      at = dim * kKvBlockTokens + slot;
-      to_other *= kKvBlockTokens;
+      at_a = value_at(KvDtype::kBf16, slot, at_a);
+      at_b = value_at(KvDtype::kBf16, slot, at_b);
     }
-    numbers[at] = static_cast<uint16_t>(pack_bf16(a, 0));
-    numbers[at + to_other] = static_cast<uint16_t>(pack_bf16(b, 0));
+    numbers[at_a] = static_cast<uint16_t>(pack_bf16(a, 0));
+    numbers[at_b] = static_cast<uint16_t>(pack_bf16(b, 0));
   }
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "kernels/cuda/kv_order.h"
 #include "kernels/cuda/selftest/check.h"
 #include "kernels/cuda/selftest/tolerances.h"
 #include "kernels/kv_layout.h"
@@ -100,7 +101,7 @@ std::vector<float> read(const Cached& of, uint32_t sequence, uint32_t position, 
       int8 ? bf16_at(block + (values ? of.layout.value_scales(head) : of.layout.key_scales(head)) + 2 * slot) : 1;
   std::vector<float> out(kHeadDim);
   for (uint32_t i = 0; i < kHeadDim; ++i) {
-    const uint32_t at = values ? i * kKvBlockTokens + slot : slot * kHeadDim + i;
+    const uint32_t at = values ? value_at(of.layout.dtype, slot, i) : key_at(of.layout.dtype, slot, i);
     out[i] = int8 ? scale * static_cast<float>(static_cast<int8_t>(numbers[at])) : bf16_at(numbers + 2 * at);
   }
   return out;
