@@ -189,8 +189,8 @@ CheckOutcome against_the_cpu(Twins& twins, KvDtype dtype, bool quick) {
   const FirstChoices first = compare_first_choices(*exact, *device, alike, vocab, 2 * 5 * allowed);
   const std::string words = fmt::format(
       "logits of size {:.3g} are off by {:.2g} where {:.2g} is allowed (root mean squares); {} of {} first choices are "
-      "the CPU's, {} of them by a clear lead; {} tokens met other experts",
-      size, off, allowed, first.same, alike.size(), first.clear - first.wrong, num_tokens - alike.size());
+      "the CPU's, {} of them by a clear lead; {} of {} tokens met other experts",
+      size, off, allowed, first.same, alike.size(), first.clear - first.wrong, num_tokens - alike.size(), num_tokens);
   return {"", off <= allowed && first.wrong == 0, words, 0};
 }
 
