@@ -115,6 +115,16 @@ MUTANTS = [
     ("chunks that no block computes", "model/device_forward.cc", "is_graph ? chunk_bucket(num_chunks)", "is_graph ? (chunk_bucket(num_chunks) + 1) / 2"),
     ("a product finds its tile too early", "products.cu", "  wait_for_kernels_before();\n  let_next_kernel_begin();\n  Tile tile;\n  if (!find_tile(args, 8, blockIdx.y, tile)) return;", "  Tile tile;\n  const bool found = find_tile(args, 8, blockIdx.y, tile);\n  wait_for_kernels_before();\n  if (!found) return;"),
     ("attention reads its query too early", "attention.cu", "attend_kernel(AttendOp args) {\n  wait_for_kernels_before();\n  let_next_kernel_begin();\n  const uint32_t token = blockIdx.x, kv_head = blockIdx.y;\n  Shared& shared = *static_cast<Shared*>(shared_memory());\n  const Looker looker = look(args, token, kv_head);\n", "attend_kernel(AttendOp args) {\n  const uint32_t token = blockIdx.x, kv_head = blockIdx.y;\n  Shared& shared = *static_cast<Shared*>(shared_memory());\n  const Looker looker = look(args, token, kv_head);\n  wait_for_kernels_before();\n"),
+    ("gate is not clamped", "products.cu", "  gate = fminf(gate, limit);\n", ""),
+    ("what was there before is forgotten", "products.cu", "args.finish == Finish::kAccumulate ? out + value : value;", "value;"),
+    ("a norm takes all rows in order", "elementwise.cu", "args.x + uint64_t{args.rows ? args.rows[row] : row} * args.width", "args.x + uint64_t{row} * args.width"),
+    ("int8 is cut, not rounded", "elementwise.cu", "rintf(value * inverse)", "truncf(value * inverse)"),
+    ("weights of two choices are exchanged", "experts.cu", "fmaf(args.weights[slot],", "fmaf(args.weights[slot ^ 1],"),
+    ("roof: copies are read before they are there", "roof_kernels.cu", "wait_for_copies<kAsyncStages - 1>();", "wait_for_copies<kAsyncStages>();"),
+    ("roof: a chunk is asked for while it is read", "roof_kernels.cu", "    block_barrier();  // this stage was read", "    // this stage was read"),
+    ("roof: the last steps are left out", "roof_kernels.cu", "step < num_steps; ++step) {\n    begin(", "step + 1 < num_steps; ++step) {\n    begin("),
+    ("roof: a copy leaves some of it out", "roof_kernels.cu", "if constexpr (kCopies) to[", "if constexpr (kCopies) if (j > 0) to["),
+    ("roof: fewer instructions than are counted", "roof_kernels.cu", "round < args.rounds;", "round + 1 < args.rounds;"),
 ]
 
 

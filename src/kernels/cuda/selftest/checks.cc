@@ -56,7 +56,7 @@ void Check::free_memory() {
       download_bytes(guard.data(), piece.memory.data() + piece.bytes, kGuardBytes);
       for (size_t i = 0; i < guard.size(); ++i)
         if (guard[i] != std::byte{0xff}) {
-          wrong(fmt::format("a kernel wrote {} bytes behind the end of {} bytes of memory", i + 1, piece.bytes));
+          wrong(fmt::format("a kernel wrote to byte {} behind the end of {} bytes of memory", i + 1, piece.bytes));
           break;
         }
     }

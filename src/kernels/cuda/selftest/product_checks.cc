@@ -76,12 +76,11 @@ struct Product {
   }
 };
 
-/// Compares rows `tokens` of out with what they should be, to which `before` (may be empty) was added.
-void compare(Check& check, const Product& product, const Rounded& x, std::span<const float> out,
-             std::span<const float> before, const std::string& words) {
+/// Compares the rows of out that are looked at with `dots`, to which biases and `before` (may be empty) were added.
+void compare(Check& check, const Product& product, const Rounded& x, std::span<const Dot> dots,
+             std::span<const float> out, std::span<const float> before, const std::string& words) {
   const uint32_t rows = product.w.rows.rows, cols = product.w.rows.cols;
   const std::vector<uint32_t> tokens = looked_at(x.rows());
-  const std::vector<Dot> dots = dots_of(check.threads(), product.w.rows, x, tokens);
   for (size_t i = 0; i < tokens.size(); ++i)
     for (uint32_t r = 0; r < rows; ++r) {
       const size_t at = size_t{tokens[i]} * rows + r;
@@ -103,13 +102,14 @@ void products(Check& check, const Stored& stored) {
       if (check.quick() && shape.cols > 100 && tokens > 9) continue;
       const Rounded x(random_floats(size_t{tokens} * shape.cols, check.rng()), shape.cols, bf16);
       const std::string words = fmt::format(", {}x{}", shape.rows, shape.cols);
-      compare(check, product, x, product.compute(check, x), {}, words);
+      const auto dots = dots_of(check.threads(), product.w.rows, x, looked_at(tokens));
+      compare(check, product, x, dots, product.compute(check, x), {}, words);
       const auto before = random_floats(size_t{tokens} * shape.rows, check.rng());
       ProductArgs adding = product.args(check, x);
       adding.finish = Finish::kAccumulate;
       adding.out = check.upload(before);
       cuda::product(adding, check.stream());
-      compare(check, product, x, check.download(adding.out, before.size()), before, words + ", added");
+      compare(check, product, x, dots, check.download(adding.out, before.size()), before, words + ", added");
     }
     check.free_memory();
   }
