@@ -9,6 +9,7 @@
 
 #include "kernels/cuda/synthetic.h"
 #include "kernels/rope_table.h"
+#include "kv/kv_shape.h"
 #include "model/device_weights.h"
 
 namespace gossamer {
@@ -75,9 +76,8 @@ class KernelBench {
   }
 
   std::vector<KernelCase> cases() const {
-    return {embed_case(),     norm_case(),      qkv_case(),     store_case(),
-            attend_case(false), attend_case(true), o_case(),   route_case(),
-            gate_up_case(),   down_case(),      combine_case(), head_case(), choose_case()};
+    return {embed_case(), norm_case(),    qkv_case(),  store_case(),   attend_case(false), attend_case(true), o_case(),
+            route_case(), gate_up_case(), down_case(), combine_case(), head_case(),        choose_case()};
   }
 
  private:
@@ -89,7 +89,8 @@ class KernelBench {
   const DeviceLayer& layer(uint32_t turn) const { return weights_.layer(turn % num_layers_); }
 
   void cut(DeviceCutter& cutter) {
-    const uint64_t t = rows_, d = config_.hidden, most_tiles = max_expert_tiles(slots_, config_.num_experts, tile_rows());
+    const uint64_t t = rows_, d = config_.hidden,
+                   most_tiles = max_expert_tiles(slots_, config_.num_experts, tile_rows());
     cutter.cut(residual_, t * d);
     cutter.cut(normed_, t * padded());
     cutter.cut(qkv_, t * qkv_rows());
@@ -259,8 +260,8 @@ class KernelBench {
     const double bytes = rows_ * (static_cast<double>(seen * layout_.token_bytes()) + config_.q_rows() * 4.0);
     const double flops = 4.0 * rows_ * static_cast<double>(config_.q_rows()) * seen;
     return {sliding ? "attention, window" : "attention, full", bytes, flops, [this, sliding](uint32_t turn) {
-              const uint32_t window_chunks = (config_.sliding_window + 2 * kernels::kAttentionChunkTokens - 1) /
-                                             kernels::kAttentionChunkTokens;
+              const uint32_t window_chunks =
+                  (config_.sliding_window + 2 * kernels::kAttentionChunkTokens - 1) / kernels::kAttentionChunkTokens;
               AttendOp op{};
               op.q = q_;
               op.num_tokens = rows_;

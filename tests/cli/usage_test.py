@@ -6,7 +6,7 @@ import unittest
 
 from gossamer import PROGRAM, run
 
-COMMANDS = ["run", "chat", "show", "tokenize", "detokenize", "render", "parse", "logits", "generate", "bench", "bench-serve", "simulate", "synth", "serve", "version"]
+COMMANDS = ["run", "chat", "show", "tokenize", "detokenize", "render", "parse", "logits", "generate", "bench", "bench-serve", "gpu", "simulate", "synth", "serve", "version"]
 
 
 class Help(unittest.TestCase):

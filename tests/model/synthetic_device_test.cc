@@ -12,6 +12,7 @@
 #include "kernels/rope_table.h"
 #include "model/device_forward.h"
 #include "model/device_rates.h"
+#include "model/kernel_rates.h"
 #include "sampling/philox.h"
 
 namespace gossamer::testing {
@@ -371,6 +372,39 @@ TEST_F(MadeUp, ATimeOfNumbersThatAreNoneIsAnError) {
   ASSERT_FALSE(done.ok());
   EXPECT_NE(done.error().message.find("decode b2 c16: the best of a row's logits"), std::string::npos)
       << done.error().message;
+}
+
+/// Each kernel alone, with few rows and with many: as much work as the shapes say.
+TEST_F(MadeUp, KernelsAreTimed) {
+  ModelConfig config = small_config();
+  KernelRatesOptions options;
+  options.rows = {2, 34};
+  options.context = 300;
+  options.cache_bytes = 1 << 16;
+  options.seconds_of_figure = 0;
+  std::vector<KernelRate> rates;
+  const auto keep = [&](const KernelRate& rate) {
+    rates.push_back(rate);
+    return rates.size() < 15;
+  };
+  const Status done = measure_kernel_rates(config, {}, {1e9, 1e12, 0}, options, keep);
+  ASSERT_TRUE(done.ok()) << done.error().message;
+  ASSERT_EQ(rates.size(), 15u) << "it ends where it is told to";
+  EXPECT_EQ(rates[14].rows, 34u);
+  const auto of = [&](std::string_view name) { return *std::ranges::find(rates, name, &KernelRate::name); };
+  for (const KernelRate& rate : rates) {
+    EXPECT_GT(rate.seconds, 0) << rate.name;
+    EXPECT_GE(rate.runs, 5u) << rate.name;
+    EXPECT_NEAR(rate.limit_seconds, std::max(rate.bytes / 1e9, rate.flops / 1e12), 1e-12) << rate.name;
+  }
+  EXPECT_EQ(of("qkv").flops, 2.0 * 2 * 128 * (4 + 2 * 2) * 64);
+  EXPECT_EQ(of("head").bytes, (StripShape{StripFormat::kBf16, 500, 128}.bytes()) + 2 * 128 * 2 + 2 * 500 * 4);
+  EXPECT_EQ(of("attention, full").flops, 4.0 * 2 * 256 * 301);
+  EXPECT_EQ(of("attention, window").flops, 4.0 * 2 * 256 * 16);
+  const double experts =
+      (of("gate and up").bytes - 4 * 128 * 2 - 4 * 192 * 4) / StripShape{StripFormat::kMxfp4, 192, 128}.bytes();
+  EXPECT_GE(experts, 2) << "two tokens choose two experts each";
+  EXPECT_LE(experts, 4);
 }
 
 /// The bytes of a token of the real models, as they were derived by hand: 1.27 GB of attention, 1.16 of the head and
