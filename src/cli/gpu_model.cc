@@ -111,18 +111,8 @@ const ModelConfig& config_of(const GpuOptions& options) {
   return synthetic::find_preset(options.preset)->config;
 }
 
-/// Errors: the model is larger than what is free on the card.
-Status check_fits(const GpuOptions& options, const SyntheticModel& model) {
-  const uint64_t needed = DeviceWeights::synthetic_bytes(config_of(options), model);
-  const uint64_t free = kernels::cuda::free_device_bytes();
-  if (needed < free) return {};
-  return make_error(ErrorCode::kUnsupported, "a {} takes {:.1f} GB, and the GPU has {:.1f} GB free", options.preset,
-                    static_cast<double>(needed) / 1e9, static_cast<double>(free) / 1e9);
-}
-
 Result<std::unique_ptr<DeviceForward>> make_model(const GpuOptions& options, const GpuCard& card, json::object& json) {
   const SyntheticModel model = synthetic_model(options);
-  GOS_TRY_STATUS(check_fits(options, model));
   const auto begin = std::chrono::steady_clock::now();
   ProgressLine progress;
   GOS_TRY(DeviceWeights weights, DeviceWeights::synthetic(config_of(options), model, progress.callback()));
@@ -145,6 +135,14 @@ std::string model_name(const GpuOptions& options) {
   if (options.dense != "bf16") name += " " + options.dense;
   if (options.kv_dtype != "bf16") name += " " + options.kv_dtype;
   return name;
+}
+
+Status check_fits(const GpuOptions& options) {
+  const uint64_t needed = DeviceWeights::synthetic_bytes(config_of(options), synthetic_model(options));
+  const uint64_t free = kernels::cuda::free_device_bytes();
+  if (needed < free) return {};
+  return make_error(ErrorCode::kUnsupported, "a {} takes {:.1f} GB, and the GPU has {:.1f} GB free", options.preset,
+                    static_cast<double>(needed) / 1e9, static_cast<double>(free) / 1e9);
 }
 
 Result<GpuPart> gpu_model(const GpuOptions& options, const GpuCard& card, const DeviceRoof& roof) {

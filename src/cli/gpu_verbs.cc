@@ -66,8 +66,9 @@ Result<bool> add_part(const GpuOptions& options, const GpuCard& card, GpuReport&
     GOS_TRY_STATUS(report.put(options.verb, std::move(part.json)));
     return part.ok;
   }
-  GOS_TRY(const DeviceRoof roof, find_roof(card, report));
   const bool is_model = options.verb == "model";
+  if (is_model) GOS_TRY_STATUS(check_fits(options));  // bench makes some layers only
+  GOS_TRY(const DeviceRoof roof, find_roof(card, report));
   GOS_TRY(GpuPart part, is_model ? gpu_model(options, card, roof) : gpu_bench(options, card, roof));
   const json::value* error = part.json.if_contains("error");
   if (error) fmt::print(stderr, "gossamer: {}\n", std::string_view(error->as_string()));

@@ -111,7 +111,8 @@ std::vector<StepPart> parts_of_step(const ModelConfig& config, const StepFormats
           times(product_part("down", down, experts, rows_of_expert), layers),
           // Norm before attention, the sum of experts; embedding, the last norm, the choice.
           {"rest", 0, 0, 0, 2 * layers + 3},
-          product_part("head", {formats.dense, config.vocab_size, config.hidden}, 1, work.num_logits)};
+          product_part("head", {formats.dense, config.vocab_size, config.hidden}, work.num_logits > 0 ? 1 : 0,
+                       work.num_logits)};
 }
 
 StepCost cost_of(const std::vector<StepPart>& parts, const DeviceRoof& roof) {

@@ -41,6 +41,12 @@ MUTANTS = [
     ("a slot is placed twice", "experts.cu", "place += all;", "place += before;"),
     ("the higher token among equals", "choose.cu", "other.token < mine.token", "other.token > mine.token"),
     ("masks are forgotten", "choose.cu", "  forbid(args, row, logits);\n", ""),
+    ("codes where there is no column", "synthetic.cu", "group_row < rows && col < cols", "group_row < rows"),
+    ("codes where there is no row", "synthetic.cu", "group_row < rows && col < cols", "col < cols"),
+    ("all experts are one", "synthetic.cu", "philox({v, strip_index, copy, args.name.tensor}", "philox({v, strip_index, 0, args.name.tensor}"),
+    ("a round of Philox less", "synthetic.cu", "round < 10", "round < 9"),
+    ("scales without what codes lack", "synthetic.cu", "kLowestScale + kScaleOfCodes", "kLowestScale"),
+    ("biases of rows that are not there", "synthetic.cu", "row < edges.rows ?", "row < 16 ?"),
     ("changes come too late", "choose.cu", "  change(args, row, logits);\n  block_barrier();\n", ""),
 ]
 
@@ -57,8 +63,9 @@ def noticed(name: str, file: str, old: str, new: str, folder: Path) -> str | Non
         return f"ERROR: does not compile: {made.stderr[:300]}"
     objects = BUILD / "tests/support/CMakeFiles/gossamer_device.dir"
     others = [str(path) for path in objects.rglob("*.o") if path.name != f"{file}.o"]
-    tests = [str(path) for path in (BUILD / "tests/kernels/CMakeFiles/device_kernels_test.dir").rglob("*.o")]
-    rooms = [str(BUILD / f"src/{room}/libgossamer_{room}.a") for room in ("model", "kv", "kernels", "checkpoint", "tokenizer", "base")]
+    room, test = ("model", "synthetic_device_test") if file == "synthetic.cu" else ("kernels", "device_kernels_test")
+    tests = [str(path) for path in (BUILD / f"tests/{room}/CMakeFiles/{test}.dir").rglob("*.o")]
+    rooms = [str(BUILD / f"src/{room}/libgossamer_{room}.a") for room in ("model", "kv", "sampling", "kernels", "checkpoint", "tokenizer", "base")]
     subprocess.run(["g++", str(broken), *others, *tests, *rooms, "-o", str(program), *(f"-l{library}" for library in (
         "boost_context", "gtest_main", "gmock", "gtest", "fmt", "hwloc", "xxhash", "zstd", "pthread"))], check=True)
     try:

@@ -440,6 +440,10 @@ TEST(StepCost, IsWhatTheDesignDerived) {
   EXPECT_NEAR(cost(64).bytes / 1e9, 58.8, 0.4);
   // A prompt: operations bound it, and every chunk but the last has no logits.
   StepWork prompt = prefill_work(config, 0, 2048);
+  prompt.num_logits = 0;
+  for (const StepPart& part : parts_of_step(config, {}, prompt)) {
+    EXPECT_EQ(part.bytes > 0, part.name != "head" && part.name != "rest") << part.name;
+  }
   EXPECT_EQ(prompt.looks[0], 2048u * 2049 / 2);
   EXPECT_EQ(prompt.looks[1], 128u * 129 / 2 + (2048u - 128) * 128);
   EXPECT_EQ(prefill_work(config, 1000, 24).cached_tokens[1], 127u + 24);
