@@ -35,4 +35,5 @@ set(GOSSAMER_DEVICE_MODEL
   device_memory.cc
   device_rates.cc
   device_weights.cc
+  kernel_rates.cc
   synthetic_device_weights.cc)

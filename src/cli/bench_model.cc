@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -14,6 +13,7 @@
 #include "base/memory_bandwidth.h"
 #include "cli/bar_chart.h"
 #include "cli/command.h"
+#include "cli/count_list.h"
 #include "cli/failure.h"
 #include "cli/interrupt.h"
 #include "cli/output.h"
@@ -27,22 +27,6 @@ namespace {
 constexpr uint64_t kMappedTestBytes = 2ull << 30;  // far more than caches hold
 constexpr int kMemoryTestPasses = 3;
 constexpr uint64_t kUsualCacheBytes = 32ull << 20;  // where the system does not say
-
-/// "128,512": numbers of tokens or sequences.
-Result<std::vector<uint32_t>> parse_counts(const std::string& option, const std::string& text, uint32_t least) {
-  std::vector<uint32_t> counts;
-  const char *at = text.data(), *const end = at + text.size();
-  while (at != end) {
-    uint32_t count = 0;
-    const auto [after, error] = std::from_chars(at, end, count);
-    if (error != std::errc() || (after != end && *after != ',') || count < least)
-      return make_error(ErrorCode::kInvalidInput, "{} \"{}\" is no list of numbers from {} on; write 128,512", option,
-                        text, least);
-    counts.push_back(count);
-    at = after == end ? end : after + 1;
-  }
-  return counts;
-}
 
 Result<RateOptions> parse(const ModelBenchOptions& options) {
   RateOptions rates;

@@ -37,6 +37,7 @@ Command logits_command();
 Command generate_command();
 Command bench_command();
 Command bench_serve_command();
+Command gpu_command();
 Command simulate_command();
 Command synth_command();
 Command serve_command();

@@ -140,6 +140,8 @@ void lay_out(CLI::App& app) {
 int run_program(std::span<const Command> commands, int argc, char** argv) {
   CLI::App app("gossamer runs OpenAI's gpt-oss models on this machine.", "gossamer");
   lay_out(app);
+  app.require_subcommand(0,
+                         1);  // what follows a command is no other one: `gossamer gpu bench`, a prompt that is a word
   app.footer(
       "Example:\n  gossamer run \"What is the capital of France?\"\n\nHelp on one command: gossamer COMMAND --help");
 

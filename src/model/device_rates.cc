@@ -102,10 +102,11 @@ class Measurement {
       rate.cost.predicted_seconds += cost.predicted_seconds;
     }
     GOS_TRY_STATUS(model_.prepare({chunk, 1, length}));
-    GOS_TRY_STATUS(repeat(rate, [&]() -> Status {
+    const auto run_all = [&]() -> Status {
       for (Batch& step : steps) GOS_TRY_STATUS(run(step));
       return {};
-    }));
+    };
+    GOS_TRY_STATUS(repeat(rate, run_all));
     GOS_TRY_STATUS(check_choices({&top, 1}, rate));
     return rate;
   }

@@ -59,6 +59,8 @@ class DeviceWeights {
   /// on the device.
   static Result<DeviceWeights> synthetic(const ModelConfig& config, const SyntheticModel& model,
                                          const ProgressFn& progress);
+  /// Of such a model, without making it.
+  static uint64_t synthetic_bytes(const ModelConfig& config, const SyntheticModel& model);
 
   const DeviceLayer& layer(uint32_t index) const { return layers_[index]; }
   const DeviceMatrix& lm_head() const { return lm_head_; }

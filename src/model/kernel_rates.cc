@@ -9,6 +9,7 @@
 
 #include "kernels/cuda/synthetic.h"
 #include "kernels/rope_table.h"
+#include "kv/kv_shape.h"
 #include "model/device_weights.h"
 
 namespace gossamer {

@@ -9,10 +9,9 @@ namespace {
 using kernels::cuda::StripFormat;
 using kernels::cuda::StripShape;
 
-constexpr double kShareOfBandwidth = 0.92;   // assumed: what a long read of weights reaches
-constexpr double kShareOfFlops = 0.8;        // likewise of tensor cores
-constexpr double kSecondsOfLaunch = 2.5e-6;  // assumed: a kernel that follows another begins and ends
-constexpr uint32_t kFewRows = 32;            // products take tiles of 8 rows up to here, then of 64
+constexpr double kShareOfBandwidth = 0.92;  // assumed: what a long read of weights reaches
+constexpr double kShareOfFlops = 0.8;       // likewise of tensor cores
+constexpr uint32_t kFewRows = 32;           // products take tiles of 8 rows up to here, then of 64
 
 /// Instructions of a lane for each weight, as tests/kernels/sass_lint.py counts them for sm_90a: a tile of 8 rows, and
 /// one of 64.
@@ -112,7 +111,8 @@ std::vector<StepPart> parts_of_step(const ModelConfig& config, const StepFormats
           times(product_part("down", down, experts, rows_of_expert), layers),
           // Norm before attention, the sum of experts; embedding, the last norm, the choice.
           {"rest", 0, 0, 0, 2 * layers + 3},
-          product_part("head", {formats.dense, config.vocab_size, config.hidden}, 1, work.num_logits)};
+          product_part("head", {formats.dense, config.vocab_size, config.hidden}, work.num_logits > 0 ? 1 : 0,
+                       work.num_logits)};
 }
 
 StepCost cost_of(const std::vector<StepPart>& parts, const DeviceRoof& roof) {
@@ -125,7 +125,7 @@ StepCost cost_of(const std::vector<StepPart>& parts, const DeviceRoof& roof) {
         roof.lane_instructions_per_s > 0 ? part.lane_instructions / roof.lane_instructions_per_s : 0;
     cost.predicted_seconds += std::max({part.bytes / (kShareOfBandwidth * roof.read_bytes_per_s),
                                         part.flops / (kShareOfFlops * roof.flops_per_s), instructions}) +
-                              part.launches * kSecondsOfLaunch;
+                              part.launches * roof.launch_seconds;
   }
   if (roof.is_known()) cost.limit_seconds = std::max(cost.bytes / roof.read_bytes_per_s, cost.flops / roof.flops_per_s);
   return cost;

@@ -52,6 +52,23 @@ struct MadeLayer {
   }
 };
 
+/// What is not of a layer.
+struct MadeEnds {
+  MadeMatrix lm_head;
+  uint16_t* embedding = nullptr;
+  float* final_norm = nullptr;
+
+  MadeEnds(const ModelConfig& config, StripFormat dense) : lm_head{{dense, config.vocab_size, config.hidden}} {}
+
+  uint64_t cut(const ModelConfig& config, std::byte* memory) {
+    DeviceCutter cutter(memory);
+    lm_head.cut(cutter);
+    cutter.cut(embedding, uint64_t{config.vocab_size} * config.hidden);
+    cutter.cut(final_norm, config.hidden);
+    return cutter.used();
+  }
+};
+
 /// Fills tensors in order, each with numbers of its own.
 class Maker {
  public:
@@ -113,30 +130,26 @@ Result<DeviceWeights> DeviceWeights::synthetic(const ModelConfig& config, const 
     if (progress) progress("making weights", out.layers_.size(), num_steps);
   }
 
-  MadeMatrix lm_head{{model.dense, config.vocab_size, config.hidden}};
-  uint16_t* embedding = nullptr;
-  float* final_norm = nullptr;
-  const auto cut_all = [&](std::byte* memory) {
-    DeviceCutter cutter(memory);
-    lm_head.cut(cutter);
-    cutter.cut(embedding, uint64_t{config.vocab_size} * config.hidden);
-    cutter.cut(final_norm, config.hidden);
-    return cutter.used();
-  };
-  GOS_TRY(DeviceMemory memory, DeviceMemory::allocate(cut_all(nullptr)));
-  cut_all(memory.data());
-  maker.fill(lm_head, 0);
-  maker.fill_bf16(embedding, uint64_t{config.vocab_size} * config.hidden, kSqrt3);
-  maker.fill(final_norm, config.hidden, 1, 0.25f);
+  MadeEnds ends(config, model.dense);
+  GOS_TRY(DeviceMemory memory, DeviceMemory::allocate(ends.cut(config, nullptr)));
+  ends.cut(config, memory.data());
+  maker.fill(ends.lm_head, 0);
+  maker.fill_bf16(ends.embedding, uint64_t{config.vocab_size} * config.hidden, kSqrt3);
+  maker.fill(ends.final_norm, config.hidden, 1, 0.25f);
   GOS_TRY_STATUS(stream.synchronize());
-  out.lm_head_ = lm_head.finished();
-  out.embedding_ = reinterpret_cast<const std::byte*>(embedding);
+  out.lm_head_ = ends.lm_head.finished();
+  out.embedding_ = reinterpret_cast<const std::byte*>(ends.embedding);
   out.embedding_row_bytes_ = uint64_t{config.hidden} * sizeof(uint16_t);
   out.embedding_dtype_ = Dtype::kBf16;
-  out.final_norm_ = final_norm;
+  out.final_norm_ = ends.final_norm;
   out.memory_.push_back(std::move(memory));
   if (progress) progress("making weights", num_steps, num_steps);
   return out;
+}
+
+uint64_t DeviceWeights::synthetic_bytes(const ModelConfig& config, const SyntheticModel& model) {
+  return config.num_layers * MadeLayer(config, model.dense).cut(config, nullptr) +
+         MadeEnds(config, model.dense).cut(config, nullptr);
 }
 
 }  // namespace gossamer

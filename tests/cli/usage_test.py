@@ -6,7 +6,7 @@ import unittest
 
 from gossamer import PROGRAM, run
 
-COMMANDS = ["run", "chat", "show", "tokenize", "detokenize", "render", "parse", "logits", "generate", "bench", "bench-serve", "simulate", "synth", "serve", "version"]
+COMMANDS = ["run", "chat", "show", "tokenize", "detokenize", "render", "parse", "logits", "generate", "bench", "bench-serve", "gpu", "simulate", "synth", "serve", "version"]
 
 
 class Help(unittest.TestCase):
@@ -73,6 +73,7 @@ class WrongUsage(unittest.TestCase):
         self.check(["run", "--temperature"], "--temperature", "gossamer run --help")
         self.check(["run", "--temperature", "hot", "Hi"], "hot")
         self.check(["run", "gossamer-mini", "two", "prompts"], "'prompts'", "quotes")
+        self.check(["run", "gossamer-mini", "two", "serve"], "'serve' is one word too many")  # a command's name is a word behind another
         self.check(["run"], "no prompt")
         self.check(["run", "--reasoning", "extreme", "Hi"], "extreme", "low|medium|high")
         self.check(["run", "--think=extreme", "Hi"], "extreme")

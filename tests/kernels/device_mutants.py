@@ -125,6 +125,12 @@ MUTANTS = [
     ("roof: the last steps are left out", "roof_kernels.cu", "step < num_steps; ++step) {\n    begin(", "step + 1 < num_steps; ++step) {\n    begin("),
     ("roof: a copy leaves some of it out", "roof_kernels.cu", "if constexpr (kCopies) to[", "if constexpr (kCopies) if (j > 0) to["),
     ("roof: fewer instructions than are counted", "roof_kernels.cu", "round < args.rounds;", "round + 1 < args.rounds;"),
+    ("codes where there is no column", "synthetic.cu", "group_row < rows && col < cols", "group_row < rows"),
+    ("codes where there is no row", "synthetic.cu", "group_row < rows && col < cols", "col < cols"),
+    ("all experts are one", "synthetic.cu", "philox({v, strip_index, copy, args.name.tensor}", "philox({v, strip_index, 0, args.name.tensor}"),
+    ("a round of Philox less", "synthetic.cu", "round < 10", "round < 9"),
+    ("scales without what codes lack", "synthetic.cu", "kLowestScale + kScaleOfCodes", "kLowestScale"),
+    ("biases of rows that are not there", "synthetic.cu", "row < edges.rows ?", "row < 16 ?"),
 ]
 
 

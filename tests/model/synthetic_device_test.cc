@@ -12,6 +12,7 @@
 #include "kernels/rope_table.h"
 #include "model/device_forward.h"
 #include "model/device_rates.h"
+#include "model/kernel_rates.h"
 #include "sampling/philox.h"
 
 namespace gossamer::testing {
@@ -373,6 +374,39 @@ TEST_F(MadeUp, ATimeOfNumbersThatAreNoneIsAnError) {
       << done.error().message;
 }
 
+/// Each kernel alone, with few rows and with many: as much work as the shapes say.
+TEST_F(MadeUp, KernelsAreTimed) {
+  ModelConfig config = small_config();
+  KernelRatesOptions options;
+  options.rows = {2, 34};
+  options.context = 300;
+  options.cache_bytes = 1 << 16;
+  options.seconds_of_figure = 0;
+  std::vector<KernelRate> rates;
+  const auto keep = [&](const KernelRate& rate) {
+    rates.push_back(rate);
+    return rates.size() < 15;
+  };
+  const Status done = measure_kernel_rates(config, {}, {1e9, 1e12, 0}, options, keep);
+  ASSERT_TRUE(done.ok()) << done.error().message;
+  ASSERT_EQ(rates.size(), 15u) << "it ends where it is told to";
+  EXPECT_EQ(rates[14].rows, 34u);
+  const auto of = [&](std::string_view name) { return *std::ranges::find(rates, name, &KernelRate::name); };
+  for (const KernelRate& rate : rates) {
+    EXPECT_GT(rate.seconds, 0) << rate.name;
+    EXPECT_GE(rate.runs, 5u) << rate.name;
+    EXPECT_NEAR(rate.limit_seconds, std::max(rate.bytes / 1e9, rate.flops / 1e12), 1e-12) << rate.name;
+  }
+  EXPECT_EQ(of("qkv").flops, 2.0 * 2 * 128 * (4 + 2 * 2) * 64);
+  EXPECT_EQ(of("head").bytes, (StripShape{StripFormat::kBf16, 500, 128}.bytes()) + 2 * 128 * 2 + 2 * 500 * 4);
+  EXPECT_EQ(of("attention, full").flops, 4.0 * 2 * 256 * 301);
+  EXPECT_EQ(of("attention, window").flops, 4.0 * 2 * 256 * 16);
+  const double experts =
+      (of("gate and up").bytes - 4 * 128 * 2 - 4 * 192 * 4) / StripShape{StripFormat::kMxfp4, 192, 128}.bytes();
+  EXPECT_GE(experts, 2) << "two tokens choose two experts each";
+  EXPECT_LE(experts, 4);
+}
+
 /// The bytes of a token of the real models, as they were derived by hand: 1.27 GB of attention, 1.16 of the head and
 /// 1.27 of experts for a 20b, 5.04 GB in all for a 120b, both behind 1,024 tokens.
 TEST(StepCost, IsWhatTheDesignDerived) {
@@ -406,6 +440,10 @@ TEST(StepCost, IsWhatTheDesignDerived) {
   EXPECT_NEAR(cost(64).bytes / 1e9, 58.8, 0.4);
   // A prompt: operations bound it, and every chunk but the last has no logits.
   StepWork prompt = prefill_work(config, 0, 2048);
+  prompt.num_logits = 0;
+  for (const StepPart& part : parts_of_step(config, {}, prompt)) {
+    EXPECT_EQ(part.bytes > 0, part.name != "head" && part.name != "rest") << part.name;
+  }
   EXPECT_EQ(prompt.looks[0], 2048u * 2049 / 2);
   EXPECT_EQ(prompt.looks[1], 128u * 129 / 2 + (2048u - 128) * 128);
   EXPECT_EQ(prefill_work(config, 1000, 24).cached_tokens[1], 127u + 24);

@@ -1,0 +1,76 @@
+#include "cli/gpu_card.h"
+
+#include <fmt/format.h>
+
+#include "model/device_weights.h"
+
+namespace gossamer::cli {
+namespace {
+
+constexpr uint32_t kLanesOfMultiprocessor = 128;
+constexpr uint64_t kBesideWeightsBytes = uint64_t{1} << 30;  // a step's own memory, and the context of the driver
+
+double number_of(const json::value* object, std::string_view key) {
+  const json::value* value = object ? find_member(*object, key) : nullptr;
+  return value && value->is_number() ? value->to_number<double>() : 0;
+}
+
+/// Bytes of a token's keys and values in bf16: half of the layers keep all of them.
+uint64_t token_bytes(const ModelConfig& config) {
+  return config.num_layers / 2 *
+         kernels::KvLayout{kernels::KvDtype::kBf16, config.num_kv_heads, config.head_dim}.token_bytes();
+}
+
+}  // namespace
+
+Result<GpuCard> GpuCard::open(uint32_t index, std::FILE* out) {
+  GOS_TRY(const auto devices, kernels::cuda::list_devices());
+  for (const kernels::cuda::DeviceInfo& info : devices) {
+    if (static_cast<uint32_t>(info.index) != index) continue;
+    GOS_TRY_STATUS(kernels::cuda::use_device(info.index));
+    GOS_TRY(const kernels::cuda::DeviceFacts facts, kernels::cuda::facts_of(info.index));
+    return GpuCard{info, facts, out};
+  }
+  return make_error(ErrorCode::kNotFound, "there is no GPU {} that can be used; the first that can is {} ({})", index,
+                    devices.front().index, devices.front().name);
+}
+
+json::object GpuCard::to_json() const {
+  return {{"name", info.name},
+          {"capability", fmt::format("{}.{}", info.capability / 10, info.capability % 10)},
+          {"processors", info.num_processors},
+          {"memory_bytes", info.total_bytes},
+          {"free_bytes", info.free_bytes},
+          {"l2_bytes", facts.l2_bytes},
+          {"driver", fmt::format("{}.{}", facts.driver / 1000, facts.driver % 1000 / 10)},
+          {"runtime", fmt::format("{}.{}", facts.runtime / 1000, facts.runtime % 1000 / 10)},
+          {"clock_mhz", facts.clock_hz / 1e6},
+          {"memory_clock_mhz", facts.memory_clock_hz / 1e6},
+          {"datasheet_gb_per_s", facts.memory_bytes_per_s() / 1e9}};
+}
+
+DeviceRoof GpuCard::roof(const json::value* measured) const {
+  DeviceRoof roof{number_of(measured, "read_gb_per_s") * 1e9, number_of(measured, "bf16_mma_tflop_per_s") * 1e12,
+                  info.num_processors * kLanesOfMultiprocessor * facts.clock_hz};
+  if (const double launch_us = number_of(measured, "launch_us"); launch_us > 0) roof.launch_seconds = launch_us * 1e-6;
+  return roof;
+}
+
+std::string describe(const kernels::cuda::DeviceInfo& info) {
+  std::string line =
+      fmt::format("{}: {}, capability {}.{}, {} multiprocessors, {:.1f} GB, {:.1f} free", info.index, info.name,
+                  info.capability / 10, info.capability % 10, info.num_processors,
+                  static_cast<double>(info.total_bytes) / 1e9, static_cast<double>(info.free_bytes) / 1e9);
+  for (const char* name : {"20b", "120b"}) {
+    const ModelConfig& config = synthetic::find_preset(name)->config;
+    const uint64_t weights = DeviceWeights::synthetic_bytes(config, {}), needed = weights + kBesideWeightsBytes;
+    line +=
+        info.free_bytes < needed
+            ? fmt::format("; {} does not fit ({:.1f} GB of weights)", name, static_cast<double>(weights) / 1e9)
+            : fmt::format("; {} fits ({:.1f} GB) with {}k tokens of cache", name, static_cast<double>(weights) / 1e9,
+                          (info.free_bytes - needed) / token_bytes(config) / 1000);
+  }
+  return line;
+}
+
+}  // namespace gossamer::cli

@@ -1,0 +1,75 @@
+/// The verbs of `gossamer gpu`: each opens the card, adds its part to the report, and prints the whole.
+
+#include <fmt/format.h>
+
+#include "cli/command.h"
+#include "cli/failure.h"
+#include "cli/gpu_model.h"
+#include "cli/gpu_report.h"
+#include "cli/gpu_roof.h"
+#include "cli/gpu_selftest.h"
+#include "harmony/json_text.h"
+
+namespace gossamer::cli {
+namespace {
+
+int list_cards(std::FILE* out, const GpuOptions& options) {
+  const auto devices = kernels::cuda::list_devices();
+  if (!devices.ok()) return fail(devices.error());
+  json::array cards;
+  for (const kernels::cuda::DeviceInfo& info : *devices) {
+    fmt::print(out, "{}\n", describe(info));
+    const auto card = GpuCard::open(static_cast<uint32_t>(info.index), out);
+    if (!card.ok()) return fail(card.error());
+    cards.push_back(card->to_json());
+  }
+  if (options.json == "-") fmt::print("{}\n", harmony::compact_json(json::object{{"devices", std::move(cards)}}));
+  return kSuccess;
+}
+
+/// What the card can do: out of the report, or measured now.
+Result<DeviceRoof> find_roof(const GpuCard& card, GpuReport& report) {
+  if (!report.content().contains("roof")) {
+    GOS_TRY(GpuPart measured, gpu_roof(card.out));
+    GOS_TRY_STATUS(report.put("roof", std::move(measured.json)));
+  }
+  return card.roof(report.content().if_contains("roof"));
+}
+
+/// Puts the verb's part into the report. False: something in it is wrong.
+Result<bool> add_part(const GpuOptions& options, const GpuCard& card, GpuReport& report) {
+  if (options.verb == "selftest" || options.verb == "roof") {
+    const kernels::cuda::CheckOptions checks{static_cast<uint32_t>(options.seed.value_or(1)), options.quick,
+                                             options.only};
+    GOS_TRY(GpuPart part, options.verb == "roof" ? gpu_roof(card.out) : gpu_selftest(checks, card.out));
+    GOS_TRY_STATUS(report.put(options.verb, std::move(part.json)));
+    return part.ok;
+  }
+  const bool is_model = options.verb == "model";
+  if (is_model) GOS_TRY_STATUS(check_fits(options));  // bench makes some layers only
+  GOS_TRY(const DeviceRoof roof, find_roof(card, report));
+  GOS_TRY(GpuPart part, is_model ? gpu_model(options, card, roof) : gpu_bench(options, card, roof));
+  const json::value* error = part.json.if_contains("error");
+  if (error) fmt::print(stderr, "gossamer: {}\n", std::string_view(error->as_string()));
+  GOS_TRY_STATUS(report.put(is_model ? "models" : "bench", model_name(options), std::move(part.json)));
+  return part.ok;
+}
+
+}  // namespace
+
+int run_gpu(const GpuOptions& options) {
+  std::FILE* out = options.json == "-" ? stderr : stdout;
+  if (options.verb == "info") return list_cards(out, options);
+  const auto card = GpuCard::open(options.device, out);
+  if (!card.ok()) return fail(card.error());
+  auto report = GpuReport::open(options.json, card->to_json(), options.revision);
+  if (!report.ok()) return fail(report.error());
+  const Result<bool> added = add_part(options, *card, *report);
+  if (!added.ok()) return fail(added.error());
+  fmt::print(out, "\n");
+  for (const std::string& line : table_of(report->content())) fmt::print(out, "{}\n", line);
+  if (options.json == "-") fmt::print("{}\n", harmony::compact_json(report->content()));
+  return *added ? kSuccess : kFailure;
+}
+
+}  // namespace gossamer::cli

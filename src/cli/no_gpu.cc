@@ -1,0 +1,14 @@
+/// In place of gpu_verbs.cc where the program is built without CUDA.
+
+#include "cli/failure.h"
+#include "cli/gpu_options.h"
+
+namespace gossamer::cli {
+
+int run_gpu(const GpuOptions& /*options*/) {
+  return fail(
+      make_error(ErrorCode::kUnsupported,
+                 "this program was built without kernels for GPUs; ./gossamer setup cuda installs what they need"));
+}
+
+}  // namespace gossamer::cli
