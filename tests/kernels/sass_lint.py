@@ -106,6 +106,7 @@ WANTED = [
     (r"strips_of_warpgroups<", r"LDG\.E\.NA\.128\.CONSTANT", 1, "weights read 16 bytes at a time, past the cache"),
     (r"strips_of_warpgroups<", r"LDG\.E\.128", 4, "rows of x read 16 bytes at a time"),
     (r"strips_of_warpgroups<", r"STS\s", 16, "rows of x stored by words"),
+    (r"strips_of_warpgroups<", r"UBLKPF\.L2", 2, "weights asked for ahead of their use"),
     (r"strips_of_warpgroups<", r"USETMAXREG", 2, "registers given from one warpgroup to others"),
 ]
 # How often a weight meets tensor cores once it is in registers, and the instructions of a lane that it may cost.
