@@ -189,6 +189,12 @@ void fence_stores() {
   kept().stores.clear();
 }
 
+void look_at(const void* from, uint32_t bytes) {
+  if (reinterpret_cast<uintptr_t>(from) % 16 != 0 || bytes % 16 != 0) give_up("pieces of 16 bytes", "bring_to_l2");
+  const auto* at = static_cast<const volatile std::byte*>(from);
+  for (uint32_t i = 0; i < bytes; ++i) static_cast<void>(at[i]);
+}
+
 void init_mbarrier(uint64_t* barrier, uint32_t arrivals) {
   const Mbarrier made{static_cast<uint16_t>(arrivals), static_cast<uint16_t>(arrivals), 0, kMade};
   std::memcpy(barrier, &made, sizeof made);

@@ -28,6 +28,8 @@ void wait_for_products();
 void store_late(void* to, uint32_t value);
 void fence_stores();
 
+void look_at(const void* from, uint32_t bytes);
+
 void init_mbarrier(uint64_t* barrier, uint32_t arrivals);
 void arrive(uint64_t* barrier);
 void wait_for_phase(uint64_t* barrier, uint32_t parity);
@@ -72,6 +74,11 @@ inline void mbarrier_arrive(uint64_t* barrier) {
 }
 inline void mbarrier_wait(uint64_t* barrier, uint32_t parity) {
   emulated::wait_for_phase(barrier, parity);
+}
+
+/// Reads it, so that the address sanitizer sees who asks for more than there is.
+inline void bring_to_l2(const void* from, uint32_t bytes) {
+  emulated::look_at(from, bytes);
 }
 
 template <uint32_t kRegisters>

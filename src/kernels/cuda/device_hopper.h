@@ -163,6 +163,12 @@ __device__ __forceinline__ void mbarrier_wait(uint64_t* barrier, uint32_t parity
   } while (!done);
 }
 
+/// Asks for memory that will be read soon: `bytes` (a multiple of 16) from an address that is a multiple of 16 come to
+/// the second cache. One thread asks for all of them.
+__device__ __forceinline__ void bring_to_l2(const void* from, uint32_t bytes) {
+  asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(from), "r"(bytes));
+}
+
 /// Registers of a thread of this warpgroup from now on: a multiple of 8. What some give others take; all that a block
 /// takes together is no more than what it was started with.
 template <uint32_t kRegisters>

@@ -89,37 +89,70 @@ struct Ring {
 
 #ifdef GOSSAMER_HAS_WARPGROUPS
 
+/// The block's strips, as a thread of the first eight asks for one of them ahead of those who read it: 8 by 16 steps of
+/// MXFP4 are 64 KiB on their way to a multiprocessor, twice what memory needs to be busy. The loads to registers then
+/// wait for the second cache alone, and one step ahead is enough for them.
+template <StripFormat kFormat>
+struct StripAhead {
+  static constexpr uint32_t kAskedSteps = 8;  // at once
+  static constexpr uint32_t kAheadSteps = 16;
+  static constexpr uint32_t kStepBytes = step_vectors(kFormat) * 512;
+  const std::byte* strip = nullptr;  // null: this thread asks for none
+
+  __device__ __forceinline__ StripAhead(const ProductArgs& args, const Tile& tile) {
+    const uint32_t index = blockIdx.x * kBlockStrips + threadIdx.x;
+    if (threadIdx.x >= kBlockStrips || index >= args.shape.num_strips()) return;
+    const StripShape& shape = args.shape;
+    strip = tile.strips + uint64_t{index} * shape.strip_bytes();
+    const uint32_t first_steps = shape.num_steps() < kAheadSteps ? shape.num_steps() : kAheadSteps;
+    bring_to_l2(strip, first_steps * kStepBytes);
+    bring_to_l2(strip + shape.scales_offset(), shape.strip_bytes() - shape.scales_offset());
+  }
+  /// Whoever reads is at `step` or before it.
+  __device__ __forceinline__ void go_on(uint32_t step, uint32_t num_steps) const {
+    const uint32_t first = step + kAheadSteps;
+    if (!strip || step % kAskedSteps != 0 || first >= num_steps) return;
+    const uint32_t steps = num_steps - first < kAskedSteps ? num_steps - first : kAskedSteps;
+    bring_to_l2(strip + first * kStepBytes, steps * kStepBytes);
+  }
+};
+
 /// The first warpgroup: rows of x from memory to the ring, transposed; behind the last row of the tile that row again.
 /// Eight lanes by four read the four chunks of 32 columns of eight rows. kAhead steps are on their way in registers.
-template <uint32_t kTokens, uint32_t kAhead>
+template <StripFormat kFormat, uint32_t kTokens, uint32_t kAhead>
 __device__ __forceinline__ void bring_rows(const ProductArgs& args, const Tile& tile, const Ring<kTokens>& ring) {
   constexpr uint32_t kRows = kTokens / 32;  // of a thread
   const uint32_t lane = threadIdx.x % 32, quad = lane % 4, num_steps = args.shape.num_steps();
   const uint32_t first_row = threadIdx.x / 32 * 8 + lane / 4;
-  const auto* x = reinterpret_cast<const uint4*>(args.x) + quad;
-  uint32_t from[kRows];  // in vectors
+  const uint4* from[kRows];  // the last step that is on its way
   for (uint32_t i = 0; i < kRows; ++i) {
-    const uint32_t wanted = tile.begin + first_row + i * 32, row = wanted < tile.end ? wanted : tile.end - 1;
-    from[i] = (args.x_of_row ? args.x_of_row[row] : row) * (args.x_stride / 8);
+    const uint32_t row = tile.begin + first_row + i * 32;
+    from[i] = reinterpret_cast<const uint4*>(x_row(args, row < tile.end ? row : tile.end - 1)) + quad;
   }
+  const StripAhead<kFormat> strip(args, tile);
   uint4 held[kAhead][2 * kRows];
   for (uint32_t ahead = 0; ahead < kAhead; ++ahead)
-    for (uint32_t i = 0; i < 2 * kRows; ++i)
-      if (ahead < num_steps) held[ahead][i] = x[from[i / 2] + ahead * 8 + i % 2 * 4];
+    for (uint32_t i = 0; i < 2 * kRows; ++i) {
+      if (i % 2 == 0 && ahead > 0 && ahead < num_steps) from[i / 2] += 8;
+      held[ahead][i] = from[i / 2][i % 2 * 4];
+    }
   for (uint32_t first = 0; first < num_steps; first += kAhead)
 #pragma unroll
     for (uint32_t ahead = 0; ahead < kAhead; ++ahead) {
       const uint32_t step = first + ahead;
       if (step >= num_steps) break;
+      strip.go_on(step, num_steps);
       ring.wait_empty(step);
       std::byte* const to = ring.stage(step) + first_row * kRowBytes + quad * 4;
+      const uint32_t further = step + kAhead < num_steps ? 8 : 0;  // behind the last step that one again, for nobody
 #pragma unroll
       for (uint32_t i = 0; i < 2 * kRows; ++i) {
 #pragma unroll
         for (uint32_t word = 0; word < 4; ++word)
           store_for_wgmma(to + i / 2 * 32 * kRowBytes + swizzled_chunk(first_row, i % 2 * 4 + word) * 16,
                           word_of(held[ahead][i], word));
-        if (step + kAhead < num_steps) held[ahead][i] = x[from[i / 2] + (step + kAhead) * 8 + i % 2 * 4];
+        if (i % 2 == 0) from[i / 2] += further;
+        held[ahead][i] = from[i / 2][i % 2 * 4];
       }
       fence_stores();
       ring.fill(step);
@@ -247,7 +280,7 @@ __global__ void __launch_bounds__(kThreads, 1) strips_of_warpgroups(ProductArgs 
   if (threadIdx.x < kGroupThreads) {
     give_registers_down_to<Of::kBringer>();
     constexpr uint32_t kVectors = Of::kTwoSets ? 8 : 16;  // of 16 bytes, on their way to a thread
-    bring_rows<kTokens, kVectors * 16 / kTokens>(args, tile, ring);
+    bring_rows<kFormat, kTokens, kVectors * 16 / kTokens>(args, tile, ring);
   } else {
     take_registers_up_to<Of::kMultiplier>();
     multiply_rows<kFormat, kTokens, kSums>(args, tile, ring);
