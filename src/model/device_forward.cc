@@ -30,57 +30,20 @@ Status check_shape(const ModelConfig& config) {
       kHeadDim, kMostHeadsOfGroup, kMostExperts, config.head_dim, group, config.num_experts);
 }
 
-/// Everything where it fits; else what every token needs, and as many experts as fit beside it. The embedding counts as
-/// the least of it: a token wants one row.
-Result<ExpertPlacement> place_experts(const ModelConfig& config, const Weights& weights, const DeviceLimits& limits,
-                                      const ExpertUse& use) {
-  if (limits.weight_bytes == 0) return ExpertPlacement::all_on_device(config.num_layers, config.num_experts);
-  GOS_TRY(const DeviceWeightSizes sizes, DeviceWeights::sizes(weights));
-  if (sizes.dense_bytes > limits.weight_bytes)
-    return make_error(ErrorCode::kInvalidInput,
-                      "the weights that every token needs take {:.3g} GB on a GPU, and {:.3g} GB of its memory are for "
-                      "weights; allow more with --gpu-memory, or compute with --device cpu",
-                      static_cast<double>(sizes.dense_bytes) / 1e9, static_cast<double>(limits.weight_bytes) / 1e9);
-  const uint64_t room = limits.weight_bytes - sizes.dense_bytes;
-  const ExpertPlacement whole =
-      ExpertPlacement::choose(use, sizes.expert_bytes, room - std::min(room, sizes.embedding_bytes));
-  if (whole.num_on_host() == 0) return whole;
-  ExpertPlacement placement = ExpertPlacement::choose(use, sizes.expert_bytes, room);
-  // All experts, but not the embedding: some experts go then, for the plain path has all its weights on the device.
-  return placement.num_on_host() > 0 ? std::move(placement) : whole;
-}
-
-/// Their backend rounds all rows alike, however many there are: a token has the same bits in any company.
-Result<std::unique_ptr<DeviceHostExperts>> make_host_experts(const ModelConfig& config, const Weights& weights,
-                                                             ExpertPlacement placement, ExpertUse use,
-                                                             ThreadPool& threads, const ProgressFn& progress,
-                                                             const DeviceLimits& limits) {
-  GOS_TRY(auto backend, kernels::make_backend(limits.host_backend, threads, kernels::Precision::kExact));
-  auto experts = std::make_unique<HostExperts>(weights, placement, config.swiglu_limit, std::move(backend), threads,
-                                               limits.pack_host_experts, progress);
-  use.forget_old();
-  return DeviceHostExperts::make(std::move(placement), std::move(experts), std::move(use), limits.use, config.hidden,
-                                 config.experts_per_token);
-}
-
 }  // namespace
 
 Result<std::unique_ptr<DeviceForward>> DeviceForward::make(const ModelConfig& config, const Weights& weights,
                                                            const kernels::RopeParams& rope, ThreadPool& threads,
                                                            const ProgressFn& progress, const DeviceLimits& limits) {
   GOS_TRY_STATUS(check_shape(config));
-  KeptExpertUse kept;
-  if (limits.weight_bytes > 0) kept = read_expert_use(limits.use, config.num_layers, config.num_experts);
-  GOS_TRY(ExpertPlacement placement, place_experts(config, weights, limits, kept.use));
-  GOS_TRY(DeviceWeights on_device, DeviceWeights::upload(config, weights, threads, progress, placement));
+  GOS_TRY(PlacedExperts experts, place_experts(config, weights, limits));
+  GOS_TRY(DeviceWeights on_device, DeviceWeights::upload(config, weights, threads, progress, experts.placement));
   GOS_TRY(DeviceStream stream, DeviceStream::create());
   std::unique_ptr<DeviceForward> made(new DeviceForward(config, std::move(on_device), std::move(stream)));
-  if (placement.num_on_host() > 0) {
+  if (experts.placement.num_on_host() > 0) {
     made->host_embedding_ = weights.embedding;
-    if (kept.damaged)
-      made->expert_use_note_ = fmt::format("; {} is damaged, so the use of experts is counted anew", limits.use.path);
     GOS_TRY(made->host_experts_,
-            make_host_experts(config, weights, std::move(placement), std::move(kept.use), threads, progress, limits));
+            DeviceHostExperts::make(config, weights, std::move(experts), limits, threads, progress));
   }
   kernels::RopeTable table(rope);
   table.reserve(config.max_context);
@@ -111,13 +74,7 @@ DeviceForward::~DeviceForward() {
 }
 
 std::string DeviceForward::placement() const {
-  if (!host_experts_) return {};
-  const ExpertPlacement& placement = host_experts_->placement();
-  const uint64_t here = placement.num_on_device(), there = placement.num_on_host();
-  return fmt::format(
-      "{} of {} experts are in the GPU's memory, whose weights take {:.3g} GB; {} are in the host's, {:.3g} GB{}", here,
-      here + there, static_cast<double>(weights_.size_bytes()) / 1e9, there,
-      static_cast<double>(host_experts_->experts().size_bytes()) / 1e9, expert_use_note_);
+  return host_experts_ ? host_experts_->in_words(weights_.size_bytes()) : "";
 }
 
 uint64_t DeviceForward::free_bytes() const {
