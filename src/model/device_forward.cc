@@ -39,42 +39,6 @@ bool all_scales_fold(const Weights& weights) {
   return all;
 }
 
-/// Everything where it fits; else what every token needs, and as many experts as fit beside it. The embedding counts as
-/// the least of it: a token wants one row.
-Result<ExpertPlacement> place_experts(const ModelConfig& config, const Weights& weights, const DeviceLimits& limits,
-                                      uint64_t room_bytes, KeptExpertUse& kept) {
-  GOS_TRY(const DeviceWeightSizes sizes, DeviceWeights::sizes(weights));
-  if (sizes.all_bytes(config.num_experts) <= room_bytes)
-    return ExpertPlacement::all_on_device(config.num_layers, config.num_experts);
-  if (sizes.dense_bytes > room_bytes)
-    return make_error(
-        ErrorCode::kIo,
-        "the weights that every token needs take {:.3g} GB on a GPU, and beside steps and a short conversation there "
-        "are {:.3g} GB for weights; allow more with --gpu-memory-utilization or --gpu-memory, end what else runs "
-        "there, "
-        "or compute with --device cpu",
-        static_cast<double>(sizes.dense_bytes) / 1e9, static_cast<double>(room_bytes) / 1e9);
-  kept = read_expert_use(limits.use, config.num_layers, config.num_experts);
-  const uint64_t room = room_bytes - sizes.dense_bytes;
-  ExpertPlacement placement = ExpertPlacement::choose(kept.use, sizes.expert_bytes, room);
-  if (placement.num_on_host() > 0) return placement;
-  // All experts, but not the embedding: some experts go then, for the plain path has all its weights on the device.
-  return ExpertPlacement::choose(kept.use, sizes.expert_bytes, room - std::min(room, sizes.embedding_bytes));
-}
-
-/// Their backend rounds all rows alike, however many there are: a token has the same bits in any company.
-Result<std::unique_ptr<DeviceHostExperts>> make_host_experts(const ModelConfig& config, const Weights& weights,
-                                                             ExpertPlacement placement, ExpertUse use,
-                                                             ThreadPool& threads, const ProgressFn& progress,
-                                                             const DeviceLimits& limits) {
-  GOS_TRY(auto backend, kernels::make_backend(limits.host_backend, threads, kernels::Precision::kExact));
-  auto experts = std::make_unique<HostExperts>(weights, placement, config.swiglu_limit, std::move(backend), threads,
-                                               limits.pack_host_experts, progress);
-  use.forget_old();
-  return DeviceHostExperts::make(std::move(placement), std::move(experts), std::move(use), limits.use, config.hidden,
-                                 config.experts_per_token);
-}
-
 bool takes_graph(const Batch& batch) {
   return batch.tokens.size() <= kMostGraphTokens &&
          std::all_of(batch.rows.begin(), batch.rows.end(),
@@ -87,18 +51,16 @@ Result<std::unique_ptr<DeviceForward>> DeviceForward::make(const ModelConfig& co
                                                            const kernels::RopeParams& rope, ThreadPool& threads,
                                                            const ProgressFn& progress, const DeviceLimits& limits) {
   GOS_TRY_STATUS(check_shape(config));
-  KeptExpertUse kept;
-  const uint64_t room_bytes = std::min(limits.weight_bytes, weight_room_bytes(config, limits.most_bytes));
-  GOS_TRY(ExpertPlacement placement, place_experts(config, weights, limits, room_bytes, kept));
-  GOS_TRY(DeviceWeights on_device, DeviceWeights::upload(config, weights, threads, progress, placement));
+  GOS_TRY(PlacedExperts experts,
+          place_experts(config, weights, limits,
+                        std::min(limits.weight_bytes, weight_room_bytes(config, limits.most_bytes))));
+  GOS_TRY(DeviceWeights on_device, DeviceWeights::upload(config, weights, threads, progress, experts.placement));
   GOS_TRY(std::unique_ptr<DeviceForward> made, make_with(config, std::move(on_device), rope));
   made->most_bytes_ = limits.most_bytes;
-  if (placement.num_on_host() > 0) {
+  if (experts.placement.num_on_host() > 0) {
     made->host_embedding_ = weights.embedding;
-    if (kept.damaged)
-      made->expert_use_note_ = fmt::format("; {} is damaged, so the use of experts is counted anew", limits.use.path);
     GOS_TRY(made->host_experts_,
-            make_host_experts(config, weights, std::move(placement), std::move(kept.use), threads, progress, limits));
+            DeviceHostExperts::make(config, weights, std::move(experts), limits, threads, progress));
   }
   return made;
 }
@@ -180,13 +142,7 @@ bool DeviceForward::is_few() const {
 }
 
 std::string DeviceForward::placement() const {
-  if (!host_experts_) return {};
-  const ExpertPlacement& placement = host_experts_->placement();
-  const uint64_t here = placement.num_on_device(), there = placement.num_on_host();
-  return fmt::format(
-      "{} of {} experts are in the GPU's memory, whose weights take {:.3g} GB; {} are in the host's, {:.3g} GB{}", here,
-      here + there, static_cast<double>(weights_.size_bytes()) / 1e9, there,
-      static_cast<double>(host_experts_->experts().size_bytes()) / 1e9, expert_use_note_);
+  return host_experts_ ? host_experts_->in_words(weights_.size_bytes()) : "";
 }
 
 StepKey DeviceForward::key_of(const KvMemory& cache) const {

@@ -149,7 +149,6 @@ class DeviceForward : public ForwardPass {
   std::unique_ptr<DeviceHostExperts> host_experts_;
   kernels::WeightRows host_embedding_;  // with host_experts_: the view of the checkpoint
   std::vector<float> embedded_;
-  std::string expert_use_note_;       // what a person should know of the counts that were kept
   kernels::cuda::DeviceMemory rope_;  // cos, then sin, [context, Dh / 2]
   std::vector<uint32_t> layer_of_group_;
   uint64_t most_bytes_ = ~0ull;

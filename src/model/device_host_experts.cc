@@ -1,28 +1,67 @@
 #include "model/device_host_experts.h"
 
+#include <algorithm>
+
+#include "model/device_weights.h"
+
 namespace gossamer {
 
 using namespace kernels::cuda;
 
-DeviceHostExperts::DeviceHostExperts(ExpertPlacement placement, std::unique_ptr<HostExperts> experts, ExpertUse use,
-                                     ExpertUseFile file, uint32_t hidden, uint32_t active)
-    : placement_(std::move(placement)),
-      experts_(std::move(experts)),
-      use_(std::move(use)),
-      file_(std::move(file)),
-      hidden_(hidden),
-      active_(active),
-      num_experts_(use_.num_experts()) {}
+Result<PlacedExperts> place_experts(const ModelConfig& config, const Weights& weights, const DeviceLimits& limits,
+                                    uint64_t room_bytes) {
+  GOS_TRY(const DeviceWeightSizes sizes, DeviceWeights::sizes(weights));
+  if (sizes.all_bytes(config.num_experts) <= room_bytes)
+    return PlacedExperts{ExpertPlacement::all_on_device(config.num_layers, config.num_experts), {}};
+  if (sizes.dense_bytes > room_bytes)
+    return make_error(ErrorCode::kIo,
+                      "the weights that every token reads take {:.3g} GB on a GPU, and beside steps and a short "
+                      "conversation there are {:.3g} GB for weights; allow more with --gpu-memory-utilization or "
+                      "--gpu-memory, end what else runs there, or compute with --device cpu",
+                      static_cast<double>(sizes.dense_bytes) / 1e9, static_cast<double>(room_bytes) / 1e9);
+  KeptExpertUse kept = read_expert_use(limits.use, config.num_layers, config.num_experts);
+  const uint64_t room = room_bytes - sizes.dense_bytes;
+  const auto choose = [&](uint64_t budget) { return ExpertPlacement::choose(kept.use, sizes.expert_bytes, budget); };
+  ExpertPlacement placement = choose(room);
+  // All experts, but not the embedding: some experts go then, for the plain path has all its weights on the device.
+  if (placement.num_on_host() == 0) placement = choose(room - std::min(room, sizes.embedding_bytes));
+  return PlacedExperts{std::move(placement), std::move(kept)};
+}
 
-Result<std::unique_ptr<DeviceHostExperts>> DeviceHostExperts::make(ExpertPlacement placement,
-                                                                   std::unique_ptr<HostExperts> experts, ExpertUse use,
-                                                                   ExpertUseFile file, uint32_t hidden,
-                                                                   uint32_t active) {
+DeviceHostExperts::DeviceHostExperts(const ModelConfig& config, PlacedExperts placed,
+                                     std::unique_ptr<HostExperts> experts, ExpertUseFile file)
+    : placement_(std::move(placed.placement)),
+      experts_(std::move(experts)),
+      use_(std::move(placed.kept.use)),
+      file_(std::move(file)),
+      hidden_(config.hidden),
+      active_(config.experts_per_token),
+      num_experts_(config.num_experts),
+      found_damage_(placed.kept.damaged) {
+  use_.forget_old();
+}
+
+/// The host's kernels round all rows alike, however many there are: a token has the same bits in any company.
+Result<std::unique_ptr<DeviceHostExperts>> DeviceHostExperts::make(const ModelConfig& config, const Weights& weights,
+                                                                   PlacedExperts placed, const DeviceLimits& limits,
+                                                                   ThreadPool& threads, const ProgressFn& progress) {
+  GOS_TRY(auto backend, kernels::make_backend(limits.host_backend, threads, kernels::Precision::kExact));
+  auto experts = std::make_unique<HostExperts>(weights, placed.placement, config.swiglu_limit, std::move(backend),
+                                               threads, limits.pack_host_experts, progress);
   std::unique_ptr<DeviceHostExperts> made(
-      new DeviceHostExperts(std::move(placement), std::move(experts), std::move(use), std::move(file), hidden, active));
+      new DeviceHostExperts(config, std::move(placed), std::move(experts), limits.use));
   GOS_TRY(made->asked_event_, DeviceEvent::create());
   GOS_TRY_STATUS(made->send_orders());
   return made;
+}
+
+std::string DeviceHostExperts::in_words(uint64_t device_bytes) const {
+  const uint64_t here = placement_.num_on_device(), there = placement_.num_on_host();
+  std::string words = fmt::format(
+      "{} of {} experts are in the GPU's memory, whose weights take {:.3g} GB; {} are in the host's, {:.3g} GB", here,
+      here + there, static_cast<double>(device_bytes) / 1e9, there, static_cast<double>(experts_->size_bytes()) / 1e9);
+  if (found_damage_) words += fmt::format("; {} is damaged, so the use of experts is counted anew", file_.path);
+  return words;
 }
 
 Status DeviceHostExperts::send_orders() {

@@ -2,10 +2,23 @@
 
 #include <memory>
 
+#include "checkpoint/model_config.h"
 #include "kernels/cuda/runtime.h"
+#include "model/device_limits.h"
 #include "model/host_experts.h"
 
 namespace gossamer {
+
+/// Where experts are to be, and what is known of their use.
+struct PlacedExperts {
+  ExpertPlacement placement;
+  KeptExpertUse kept;
+};
+/// All weights on the device where `room_bytes` are enough for them; else what every token reads, and beside it as many
+/// experts as fit. Reads the counts that were kept then. Errors: less room than what every token reads; weights that no
+/// kernel takes.
+Result<PlacedExperts> place_experts(const ModelConfig& config, const Weights& weights, const DeviceLimits& limits,
+                                    uint64_t room_bytes);
 
 /// Experts in host memory as a device's step uses them: it asks for them when a layer's choices are known, goes on with
 /// its own, and has the answer before they are combined. One layer at a time.
@@ -14,10 +27,11 @@ namespace gossamer {
 /// host waits for the layer's questions, and everything that it sent before is behind these in the stream's order.
 class DeviceHostExperts {
  public:
-  /// `use` has what was counted before and counts on; it is written to `file` at the end where that has a path.
-  static Result<std::unique_ptr<DeviceHostExperts>> make(ExpertPlacement placement,
-                                                         std::unique_ptr<HostExperts> experts, ExpertUse use,
-                                                         ExpertUseFile file, uint32_t hidden, uint32_t active);
+  /// `weights` and `threads` outlive this. Counts go on from those that were kept, and are written at the end where
+  /// the limits say a file. Errors: no such backend, no memory.
+  static Result<std::unique_ptr<DeviceHostExperts>> make(const ModelConfig& config, const Weights& weights,
+                                                         PlacedExperts placed, const DeviceLimits& limits,
+                                                         ThreadPool& threads, const ProgressFn& progress);
   ~DeviceHostExperts();
   DeviceHostExperts(const DeviceHostExperts&) = delete;
   DeviceHostExperts& operator=(const DeviceHostExperts&) = delete;
@@ -26,8 +40,9 @@ class DeviceHostExperts {
   const uint32_t* order(uint32_t layer) const { return orders_.as<uint32_t>() + uint64_t{layer} * num_experts_; }
   uint32_t num_on_host(uint32_t layer) const { return static_cast<uint32_t>(placement_.on_host(layer).size()); }
   const ExpertPlacement& placement() const { return placement_; }
-  const HostExperts& experts() const { return *experts_; }
   const ExpertUse& use() const { return use_; }
+  /// How many experts are where, for people; `device_bytes` are those of the weights on the device.
+  std::string in_words(uint64_t device_bytes) const;
 
   /// Memory for batches of so many tokens; nothing of an earlier one may be under way. Errors: there is not so much.
   Status reserve(uint32_t num_tokens);
@@ -39,8 +54,8 @@ class DeviceHostExperts {
   Status answer(const kernels::cuda::DeviceStream& stream, uint32_t layer, float* contracted);
 
  private:
-  DeviceHostExperts(ExpertPlacement placement, std::unique_ptr<HostExperts> experts, ExpertUse use, ExpertUseFile file,
-                    uint32_t hidden, uint32_t active);
+  DeviceHostExperts(const ModelConfig& config, PlacedExperts placed, std::unique_ptr<HostExperts> experts,
+                    ExpertUseFile file);
   Status send_orders();
 
   ExpertPlacement placement_;
@@ -48,6 +63,7 @@ class DeviceHostExperts {
   ExpertUse use_;
   ExpertUseFile file_;
   uint32_t hidden_, active_, num_experts_;
+  bool found_damage_;  // in the file
   bool has_counted_ = false;
   kernels::cuda::DeviceMemory orders_;  // [layers, E]
   kernels::cuda::DeviceEvent asked_event_;
