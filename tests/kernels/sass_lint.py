@@ -24,6 +24,7 @@ SOURCES = ROOT / "src/kernels/cuda"
 FLAGS = ["-std=c++20", "-O3", "--expt-relaxed-constexpr", "-DNDEBUG", f"-I{ROOT / 'src'}"]
 FORMATS = {"0": "bf16", "1": "f16", "2": "q8", "3": "mxfp4"}
 TENSOR_CORES = r"H(G)?MMA\b"
+OVERLAPPING = r"sm_(90|100|120)"  # cards that can begin a kernel early
 WEIGHTS_OF_INSTRUCTION = 8  # of a lane: HMMA 16 x 16 among 32, HGMMA 64 x 16 among 128
 
 
@@ -58,7 +59,8 @@ def tensor_instructions(body: list[str]) -> int:
     return sum(1 for text in body if re.match(TENSOR_CORES, text))
 
 
-# What a kernel may have to have: a pattern of instructions, how many at least, and what that is.
+# What a kernel may have to have: a pattern of instructions, how many at least, and what that is; a fourth word names the cards
+# for which it is so, where it is not for all.
 HALF = (r"HMMA\.16816\.F32(?!\.BF16)", 4, "tensor cores in half precision")
 BF16 = (r"HMMA\.16816\.F32\.BF16", 4, "tensor cores in bf16")
 WARPGROUP = (r"HGMMA\.64x", 1, "tensor cores by warpgroups")
@@ -70,11 +72,13 @@ BULK = (r"UBLKCP", 1, "bulk copies")
 @dataclass
 class Rule:
     kernel: str  # a pattern of the whole name
-    wants: list[tuple[str, int, str]] = field(default_factory=list)
+    wants: list[tuple] = field(default_factory=list)
     uses: int = 0  # how often a weight meets tensor cores once it is in registers; 0: nobody counts
     budget: float = 0  # instructions of a lane that it may cost
     cards: str = "sm_"  # a pattern of the cards for which there is such a kernel
     registers: int = 168  # at most. 65,536 are a multiprocessor's: room for a block of 256 threads and one of 128
+    never: list[tuple[str, str]] = field(default_factory=list)  # instructions that it may not have, and why
+    overlaps: bool = False  # from Hopper on it begins before the kernels in front of it have ended
     most: int = 1 << 20  # instructions, without those that fill up a line: few of a kernel that is for other cards
 
 
@@ -107,7 +111,8 @@ def short_name(symbol: str) -> str:
     name = subprocess.run(["c++filt", symbol], capture_output=True, text=True, check=True).stdout.strip()
     name = re.sub(r"\(anonymous namespace\)::|gossamer::kernels::(cuda::)?|^void ", "", name)
     name = re.sub(r"\(StripFormat\)(\d)", lambda m: FORMATS[m[1]], name)
-    return re.sub(r"\(KvDtype\)|\([^<>]*\)$", "", name)
+    name = re.sub(r"(\d+)u\b", r"\1", name)
+    return re.sub(r"\((KvDtype|Sums)\)|\([^<>]*\)$", "", name)
 
 
 def run(command: list[str], environment: dict) -> str:
@@ -146,6 +151,19 @@ def rule_of(kernel: Kernel, arch: str, rules: list[Rule]) -> Rule | None:
     return next((rule for rule in rules if re.fullmatch(rule.kernel, kernel.name) and re.match(rule.cards, arch)), None)
 
 
+def overlap_faults_of(kernel: Kernel) -> list[str]:
+    """Of a kernel that may begin before those in front of it have ended: it waits for them before it looks at memory (weights may be
+    read and asked for before: nobody writes them), and lets the next one begin."""
+    faults = [f"no {instruction}: it does not {what}" for instruction, what in (("ACQBULK", "wait for the kernels before it"), ("PREEXIT", "let the next one begin"))
+              if not kernel.count(instruction)]
+    for _, text in kernel.instructions:
+        if text.startswith("ACQBULK"):
+            break
+        if re.match(r"(LDG(?!\.E\.NA\.128\.CONSTANT)|LD\b|LD\.|STG|ST\b|ST\.|RED|ATOM|UBLKCP)", text):
+            faults.append(f"{text}: memory is looked at before the kernels before are waited for")
+    return faults
+
+
 def faults_of(kernel: Kernel, arch: str, rules: list[Rule]) -> list[str]:
     rule = rule_of(kernel, arch, rules)
     if not rule:
@@ -161,9 +179,14 @@ def faults_of(kernel: Kernel, arch: str, rules: list[Rule]) -> list[str]:
         faults.append(f"{kernel.registers} registers, {rule.registers} are the most")
     if (length := len(kernel.instructions) - kernel.count(r"NOP\b")) > rule.most:
         faults.append(f"{length} instructions, {rule.most} are the most")
-    for pattern, least, what in rule.wants:
-        if kernel.count(pattern) < least:
+    for pattern, least, what, *cards in rule.wants:
+        if kernel.count(pattern) < least and re.match(cards[0] if cards else "", arch):
             faults.append(f"{kernel.count(pattern)} of {pattern}: {what} are wanted")
+    for pattern, why in rule.never:
+        if kernel.count(pattern):
+            faults.append(f"{kernel.count(pattern)} of {pattern}: {why}")
+    if rule.overlaps and re.match(OVERLAPPING, arch):
+        faults += overlap_faults_of(kernel)
     if rule.uses and (cost := kernel.instructions_per_weight(rule.uses)) > rule.budget:
         faults.append(f"{cost:.2f} instructions a weight, {rule.budget} are the budget")
     return faults
