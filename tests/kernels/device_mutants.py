@@ -9,7 +9,9 @@ build/test for all the rest. First the tests of that kind of kernel run, then th
 Standard library only.
 """
 import concurrent.futures
+import json
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -20,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "test"
 KERNELS = ROOT / "src/kernels/cuda"
 DEVICE = BUILD / "tests/support/CMakeFiles/gossamer_device.dir"
-FLAGS = ["-std=c++20", "-O1", "-fno-strict-aliasing", "-Wno-unknown-pragmas", '-DGOSSAMER_EMULATED_DEVICE="support/emulated_device.h"', '-DGOSSAMER_EMULATED_HOPPER="support/emulated_hopper.h"', f"-I{ROOT}/src", f"-I{ROOT}/tests"]
+FLAGS = ["-std=c++20", "-O1", "-fno-strict-aliasing", "-Wno-unknown-pragmas", f"-I{ROOT}/src", f"-I{ROOT}/tests"]  # and definitions()
 LIBRARIES = [str(path) for path in [*BUILD.glob("tests/support/libgossamer_test_support.a"), *BUILD.glob("tests/checkpoint/libgossamer_tiny_checkpoint.a")]]
 LIBRARIES += [str(BUILD / f"src/{room}/libgossamer_{room}.a") for room in ("model", "kv", "sampling", "kernels", "checkpoint", "tokenizer", "base")]
 LIBRARIES += [f"-l{library}" for library in ("boost_context", "gtest_main", "gmock", "gtest", "fmt", "hwloc", "xxhash", "zstd", "pthread")]
@@ -134,6 +136,13 @@ MUTANTS = [
 ]
 
 
+def definitions() -> list[str]:
+    """Those with which the build compiles for the emulated device."""
+    commands = json.loads((BUILD / "compile_commands.json").read_text())
+    command = next(entry["command"] for entry in commands if f"/{DEVICE.name}/" in entry["command"])
+    return [word for word in shlex.split(command) if word.startswith("-D")]
+
+
 def tell(command: list[str]) -> str | None:
     """What a compiler or linker complains of; None where it does not."""
     done = subprocess.run(command, capture_output=True, text=True)
@@ -163,7 +172,9 @@ def run_tests(program: Path, tests: str) -> str | None:
 
 
 def path_of(file: str) -> Path:
-    return ROOT / "src" / file if "/" in file else KERNELS / file
+    if "/" in file:
+        return ROOT / "src" / file
+    return next(KERNELS.rglob(file), KERNELS / file)
 
 
 def sources_of(path: Path) -> list[Path]:
@@ -225,6 +236,7 @@ def main() -> int:
     if not tests.exists():
         print("build the tests first: ./test -N")
         return 2
+    FLAGS.extend(definitions())
     wrong, started = 0, time.monotonic()
     with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as team:
         sound = team.submit(run_tests, tests, "*")

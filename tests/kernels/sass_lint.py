@@ -22,8 +22,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ROOT / "src/kernels/cuda"
 FLAGS = ["-std=c++20", "-O3", "--expt-relaxed-constexpr", "-DNDEBUG", f"-I{ROOT / 'src'}"]
+SUMS = {"1": "slices", "2": "one run"}
 FORMATS = {"0": "bf16", "1": "f16", "2": "q8", "3": "mxfp4"}
 TENSOR_CORES = r"H(G)?MMA\b"
+OVERLAPPING = r"sm_(90|100|120)"  # cards that can begin a kernel early
 WEIGHTS_OF_INSTRUCTION = 8  # of a lane: HMMA 16 x 16 among 32, HGMMA 64 x 16 among 128
 
 
@@ -53,93 +55,102 @@ class Kernel:
         weights = tensor_instructions(body) * WEIGHTS_OF_INSTRUCTION / uses
         return len(body) / weights if weights else float("inf")
 
-    def instructions_per_step(self, tokens: int) -> float:
-        """Of attention: scores, and then weights with values, are each a stretch without a branch where all tokens see all."""
-        stretches: list[list[str]] = [[]]
-        for _, text in self.instructions:
-            stretches[-1].append(text)
-            if text.startswith("BRA"):
-                stretches.append([])
-        def cheapest(weighs: bool) -> float:
-            fitting = [s for s in stretches if sum(t.startswith("HMMA") for t in s) >= 16 * tokens
-                       and (sum(t.startswith("MUFU.EX2") for t in s) >= 8 * tokens) == weighs]
-            return min(map(len, fitting), default=float("inf"))
-        return (cheapest(False) + cheapest(True)) / tokens
-
 
 def tensor_instructions(body: list[str]) -> int:
     return sum(1 for text in body if re.match(TENSOR_CORES, text))
 
 
-# What a kernel may have to have: a pattern of instructions, how many at least, and what that is.
+# What a kernel may have to have: a pattern of instructions, how many at least, and what that is; a fourth word names the cards
+# for which it is so, where it is not for all.
 HALF = (r"HMMA\.16816\.F32(?!\.BF16)", 4, "tensor cores in half precision")
 BF16 = (r"HMMA\.16816\.F32\.BF16", 4, "tensor cores in bf16")
 WARPGROUP = (r"HGMMA\.64x", 1, "tensor cores by warpgroups")
 ONCE = (r"LDG\.E\.NA\.128\.CONSTANT", 1, "weights read 16 bytes at a time, past the cache")
 COPIES = (r"LDGSTS\S*\.128", 1, "asynchronous copies of 16 bytes")
-BULK = (r"UBLKCP", 1, "bulk copies")
-AHEAD = (r"UBLKPF", 1, "weights asked for ahead of time")
-# Where launches overlap every kernel waits for those before it, and lets the next one begin.
-OVERLAP_CARDS = r"sm_(90|100|120)"
-WAITS = (r"ACQBULK", 1, "waits for the kernels before (wait_for_kernels_before)")
-LETS_NEXT = (r"PREEXIT", 1, "words to the next kernel (let_next_kernel_begin)")
-
-
-EMPTY = 16  # instructions of a kernel that is for other cards
+BULK = (r"UBLKCP", 1, "bulk copies", "sm_90a")
+AHEAD = (r"UBLKPF", 1, "weights asked for ahead of time", r"sm_(90|100|120)")
+WARPGROUP_HALF = (r"HGMMA\.64x(64|128|256)x16\.F32(?!\.BF16)", 4, "products by a warpgroup in half precision")
+WARPGROUP_BF16 = (r"HGMMA\.64x(64|128|256)x16\.F32\.BF16", 4, "products by a warpgroup in bf16")
+OF_WARPGROUPS = [ONCE, (r"LDG\.E\.128", 4, "rows of x read 16 bytes at a time"), (r"STS\s", 16, "rows of x stored by words"),
+                 (r"UBLKPF\.L2", 2, "weights asked for ahead of their use"), (r"USETMAXREG", 2, "registers given from one warpgroup to others")]
+OF_TILES = [COPIES, (r"LDS\.128", 2 * 32, "operands read 16 bytes at a time"), (r"MOVM\.16\.MT88", 2 * 16, "weights transposed between registers")]
+ONE_BY_ONE = [(r"[FD]FMA\b", "products and sums are rounded one by one: the bits are the host's")]
+EMPTY = 8  # instructions of a kernel that is for other cards
 
 
 @dataclass
 class Rule:
     kernel: str  # a pattern of the whole name
-    wants: list[tuple[str, int, str]] = field(default_factory=list)
+    wants: list[tuple] = field(default_factory=list)
     uses: int = 0  # how often a weight meets tensor cores once it is in registers; 0: nobody counts
     budget: float = 0  # instructions of a lane that it may cost
     cards: str = "sm_"  # a pattern of the cards for which there is such a kernel
     registers: int = 168  # at most. 65,536 are a multiprocessor's: room for a block of 256 threads and one of 128
+    never: list[tuple[str, str]] = field(default_factory=list)  # instructions that it may not have, and why
+    overlaps: bool = True  # from Hopper on it begins before the kernels in front of it have ended
     most: int = 1 << 20  # instructions, without those that fill up a line: few of a kernel that is for other cards
-    asks_ahead: bool = False  # where launches overlap
-    lets_next: bool = True  # likewise
 
 
 # One line a kernel, of a template one for each of its kinds: a pattern for two of them is content with one.
 RULES = [
-    Rule(r"strip_of_slices<mxfp4>", [HALF, ONCE], 1, 2.8, asks_ahead=True),
-    Rule(r"strip_of_slices<q8>", [HALF, ONCE], 1, 2.6, asks_ahead=True),
-    Rule(r"strip_of_slices<f16>", [HALF, ONCE], 1, 1.4, asks_ahead=True),
-    Rule(r"strip_of_slices<bf16>", [BF16, ONCE], 1, 1.4, asks_ahead=True),
+    Rule(r"strip_of_slices<mxfp4>", [HALF, ONCE, AHEAD], 1, 2.8),
+    Rule(r"strip_of_slices<q8>", [HALF, ONCE, AHEAD], 1, 2.6),
+    Rule(r"strip_of_slices<f16>", [HALF, ONCE, AHEAD], 1, 1.4),
+    Rule(r"strip_of_slices<bf16>", [BF16, ONCE, AHEAD], 1, 1.4),
     Rule(r"strip_of_warp<mxfp4>", [HALF, ONCE, COPIES], 8, 16.0),
     Rule(r"strip_of_warp<q8>", [HALF, ONCE, COPIES], 8, 16.0),
     Rule(r"strip_of_warp<f16>", [HALF, ONCE, COPIES], 8, 15.0),
     Rule(r"strip_of_warp<bf16>", [BF16, ONCE, COPIES], 8, 15.0),
-    Rule(r"attend_kernel<1>", [BF16]),  # of a cache in bf16
+    Rule(r"strips_of_warpgroups<mxfp4, \d+, one run>", [WARPGROUP_HALF, *OF_WARPGROUPS], 1, 3.9, cards="sm_90a"),
+    Rule(r"strips_of_warpgroups<mxfp4, 64, slices>", [WARPGROUP_HALF, *OF_WARPGROUPS], 1, 5.6, cards="sm_90a"),
+    Rule(r"strips_of_warpgroups<mxfp4, 128, slices>", [WARPGROUP_HALF, *OF_WARPGROUPS], 1, 7.6, cards="sm_90a"),
+    Rule(r"strips_of_warpgroups<q8, 64, slices>", [WARPGROUP_HALF, *OF_WARPGROUPS], 1, 5.4, cards="sm_90a"),
+    Rule(r"strips_of_warpgroups<q8, 128, slices>", [WARPGROUP_HALF, *OF_WARPGROUPS], 1, 7.4, cards="sm_90a"),
+    Rule(r"strips_of_warpgroups<f16, .*>", [WARPGROUP_HALF, *OF_WARPGROUPS], 1, 2.3, cards="sm_90a"),
+    Rule(r"strips_of_warpgroups<bf16, .*>", [WARPGROUP_BF16, *OF_WARPGROUPS], 1, 2.3, cards="sm_90a"),
+    Rule(r"strips_of_warpgroups<.*>", cards="sm_(?!90a)", most=EMPTY, overlaps=False),
+    Rule(r"qkv_kernel<mxfp4>", [HALF, ONCE, AHEAD]),
+    Rule(r"qkv_kernel<q8>", [HALF, ONCE, AHEAD]),
+    Rule(r"qkv_kernel<f16>", [HALF, ONCE, AHEAD]),
+    Rule(r"qkv_kernel<bf16>", [BF16, ONCE, AHEAD]),
+    Rule(r"contract_kernel<mxfp4>", [HALF, ONCE]),
+    Rule(r"contract_kernel<q8>", [HALF, ONCE]),
+    Rule(r"contract_kernel<f16>", [HALF, ONCE]),
+    Rule(r"contract_kernel<bf16>", [BF16, ONCE]),
+    Rule(r"attend_kernel<1>", [BF16, (r"LDG\.E\.128", 16, "keys and values read 16 bytes at a time")]),  # of a cache in bf16
     Rule(r"attend_kernel<2>", [BF16]),  # in int8
+    Rule(r"attend_tile_kernel<\d, 4u>", [(BF16[0], 4 * 2 * 32, BF16[2]), *OF_TILES], registers=255),  # blocks of 128 threads, of which two are meant
+    Rule(r"attend_tile_kernel<\d, 2u>", [(BF16[0], 2 * 2 * 32, BF16[2]), *OF_TILES]),
     Rule(r"join_chunks"),
+    Rule(r"join_tile.*"),
     Rule(r"router_logits"),
     Rule(r"choose_experts"),
     Rule(r"plan_tiles"),
     Rule(r"place_slots"),
+    Rule(r"route_and_plan"),
     Rule(r"combine_kernel"),
     Rule(r"embed_kernel"),
     Rule(r"rmsnorm_kernel"),
     Rule(r"rope_store_kernel"),
     Rule(r"choose_kernel"),
-    Rule(r"qkv_kernel<mxfp4>", [HALF, ONCE], asks_ahead=True),
-    Rule(r"qkv_kernel<q8>", [HALF, ONCE], asks_ahead=True),
-    Rule(r"qkv_kernel<f16>", [HALF, ONCE], asks_ahead=True),
-    Rule(r"qkv_kernel<bf16>", [BF16, ONCE], asks_ahead=True),
-    Rule(r"contract_kernel<mxfp4>", [HALF, ONCE]),
-    Rule(r"contract_kernel<q8>", [HALF, ONCE]),
-    Rule(r"contract_kernel<f16>", [HALF, ONCE]),
-    Rule(r"contract_kernel<bf16>", [BF16, ONCE]),
-    Rule(r"route_and_plan"),
     Rule(r"change_kernel"),
     Rule(r"top_k_kernel"),
-    Rule(r"weigh_kernel"),
+    Rule(r"weigh_kernel", never=ONE_BY_ONE),
     Rule(r"draw_kernel"),
-    Rule(r"make_up_strip"),
-    Rule(r"make_up_float"),
-    Rule(r"make_up_bf16_numbers"),
-    Rule(r"nothing_kernel", lets_next=False),
+    Rule(r"make_up_strip<?.*"),
+    Rule(r"make_up_float<?.*"),
+    Rule(r"make_up_bf16_numbers<?.*"),
+    # What measures must do what it is measured for.
+    Rule(r"fill_kernel"),
+    Rule(r"loads_kernel<(false|0)>", [(r"LDG\.E\.NA\.128\.CONSTANT", 8, "loads of 16 bytes, past the cache")]),
+    Rule(r"loads_kernel<(true|1)>", [(r"LDG\.E\.NA\.128\.CONSTANT", 8, "loads of 16 bytes, past the cache"), (r"STG\.E\.128", 8, "stores of 16 bytes")]),
+    Rule(r"async_kernel", [(COPIES[0], 8, COPIES[2])]),
+    Rule(r"bulk_kernel", [BULK]),
+    Rule(r"mma_kernel<(false|0)>", [(HALF[0], 8, HALF[2])]),
+    Rule(r"mma_kernel<(true|1)>", [(BF16[0], 8, BF16[2])]),
+    Rule(r"mma_kernel"),  # a single one, of the self-test
+    Rule(r"function_kernel"),
+    Rule(r"nothing_kernel", overlaps=False),  # what a launch costs that waits for others
     Rule(r"overlapping_kernel"),
 ]
 
@@ -148,7 +159,8 @@ def short_name(symbol: str) -> str:
     name = subprocess.run(["c++filt", symbol], capture_output=True, text=True, check=True).stdout.strip()
     name = re.sub(r"\(anonymous namespace\)::|gossamer::kernels::(cuda::)?|^void ", "", name)
     name = re.sub(r"\(StripFormat\)(\d)", lambda m: FORMATS[m[1]], name)
-    return re.sub(r"\(KvDtype\)|\([^<>]*\)$", "", name)
+    name = re.sub(r"(\d+)u\b", r"\1", name)
+    return re.sub(r"\((KvDtype|Sums)\)|\([^<>]*\)$", "", name)
 
 
 def run(command: list[str], environment: dict) -> str:
@@ -187,10 +199,11 @@ def rule_of(kernel: Kernel, arch: str, rules: list[Rule]) -> Rule | None:
     return next((rule for rule in rules if re.fullmatch(rule.kernel, kernel.name) and re.match(rule.cards, arch)), None)
 
 
-def overlap_faults_of(kernel: Kernel, rule: Rule) -> list[str]:
-    """Of a kernel that may begin before those in front of it have ended."""
-    wants = [WAITS, *([LETS_NEXT] if rule.lets_next else []), *([AHEAD] if rule.asks_ahead else [])]
-    faults = [f"{kernel.count(pattern)} of {pattern}: {what} are wanted" for pattern, least, what in wants if kernel.count(pattern) < least]
+def overlap_faults_of(kernel: Kernel) -> list[str]:
+    """Of a kernel that may begin before those in front of it have ended: it waits for them before it looks at memory (weights may be
+    read and asked for before: nobody writes them), and lets the next one begin."""
+    faults = [f"no {instruction}: it does not {what}" for instruction, what in (("ACQBULK", "wait for the kernels before it"), ("PREEXIT", "let the next one begin"))
+              if not kernel.count(instruction)]
     for _, text in kernel.instructions:
         if text.startswith("ACQBULK"):
             break
@@ -203,7 +216,7 @@ def faults_of(kernel: Kernel, arch: str, rules: list[Rule]) -> list[str]:
     rule = rule_of(kernel, arch, rules)
     if not rule:
         return ["no line of RULES in tests/kernels/sass_lint.py says what it must have"]
-    faults = overlap_faults_of(kernel, rule) if re.match(OVERLAP_CARDS, arch) and rule.most > EMPTY else []
+    faults = []
     if not kernel.count(r"EXIT\b") or not kernel.registers:
         faults.append(f"{len(kernel.instructions)} instructions and {kernel.registers} registers were read of it, no end among them: nothing is known")
     if kernel.stack_bytes or kernel.count(r"(LDL|STL)\b"):
@@ -214,9 +227,14 @@ def faults_of(kernel: Kernel, arch: str, rules: list[Rule]) -> list[str]:
         faults.append(f"{kernel.registers} registers, {rule.registers} are the most")
     if (length := len(kernel.instructions) - kernel.count(r"NOP\b")) > rule.most:
         faults.append(f"{length} instructions, {rule.most} are the most")
-    for pattern, least, what in rule.wants:
-        if kernel.count(pattern) < least:
+    for pattern, least, what, *cards in rule.wants:
+        if kernel.count(pattern) < least and re.match(cards[0] if cards else "", arch):
             faults.append(f"{kernel.count(pattern)} of {pattern}: {what} are wanted")
+    for pattern, why in rule.never:
+        if kernel.count(pattern):
+            faults.append(f"{kernel.count(pattern)} of {pattern}: {why}")
+    if rule.overlaps and re.match(OVERLAPPING, arch):
+        faults += overlap_faults_of(kernel)
     if rule.uses and (cost := kernel.instructions_per_weight(rule.uses)) > rule.budget:
         faults.append(f"{cost:.2f} instructions a weight, {rule.budget} are the budget")
     return faults

@@ -86,6 +86,26 @@ class Faults(unittest.TestCase):
         self.assertIn(HALF[2], self.faults(kernel([text.replace("F32", "F32.BF16") for text in LOOP]), Rule("my_kernel", [HALF])))
         self.assertIn(WARPGROUP[2], self.faults(kernel(), Rule("my_kernel", [WARPGROUP])))
 
+    def test_what_is_wanted_of_one_card(self):
+        rule = Rule("my_kernel", [("UBLKCP", 1, "bulk copies", "sm_90a")])
+        self.assertIn("bulk copies", self.faults(kernel(), rule, "sm_90a"))
+        self.assertEqual(self.faults(kernel(), rule, "sm_80"), "")
+
+    def test_what_it_may_not_have(self):
+        rule = Rule("my_kernel", never=[(r"FFMA\b", "products and sums are rounded one by one")])
+        self.assertEqual(self.faults(kernel(), rule), "")
+        self.assertIn("rounded one by one", self.faults(kernel(["FFMA R1, R2, R3, R4", *LOOP]), rule))
+
+    def test_kernels_that_begin_early(self):
+        rule = Rule("my_kernel", overlaps=True)
+        waits = ["LDG.E.NA.128.CONSTANT R4, [R2.64]", "ACQBULK", "PREEXIT", "LDG.E R4, [R2.64]", "EXIT"]
+        self.assertEqual(self.faults(kernel(waits), rule, "sm_90a"), "")
+        self.assertEqual(self.faults(kernel(), rule, "sm_80"), "")
+        self.assertIn("does not wait", self.faults(kernel([text for text in waits if text != "ACQBULK"]), rule, "sm_90a"))
+        self.assertIn("let the next one begin", self.faults(kernel([text for text in waits if text != "PREEXIT"]), rule, "sm_120a"))
+        for early in ("LDG.E R4, [R2.64]", "STG.E [R2.64], R4", "RED.E.ADD [R2.64], R4", "LD.E R4, [R2.64]"):
+            self.assertIn("before the kernels before", self.faults(kernel([early, *waits]), rule, "sm_90a"))
+
     def test_the_budget(self):
         self.assertIn("0.25 instructions a weight, 0.24", self.faults(kernel(), Rule("my_kernel", [], 1, 0.24)))
         self.assertIn("inf", self.faults(kernel(["EXIT"]), Rule("my_kernel", [], 1, 100)))
