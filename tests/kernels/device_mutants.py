@@ -28,13 +28,23 @@ MUTANTS = [
     ("a slice is added before its last step", "products.cu", "step == slice_begin(slice + 1, num_steps)", "step + 1 == slice_begin(slice + 1, num_steps)"),
     ("gate and up exchanged", "products.cu", "sums[j] + bias[group], sums[2 + j] + bias[group + 8]", "sums[2 + j] + bias[group + 8], sums[j] + bias[group]"),
     ("up is not clamped from below", "products.cu", "fminf(fmaxf(up, -limit), limit)", "fminf(up, limit)"),
-    ("no sink", "attention.cu", "(state.sum * factor + exp2_fast(sink - largest))", "(state.sum * factor)"),
-    ("a window of one less", "attention.cu", "end - args.window : 0, end,", "end - args.window + 1 : 0, end,"),
-    ("a token does not see itself", "attention.cu", "position < looker.end;", "position + 1 < looker.end;"),
-    ("the maximum of one warp alone", "attention.cu", "for (uint32_t w = 0; w < kWarps; ++w) largest[head] = fmaxf", "for (uint32_t w = warp; w <= warp; ++w) largest[head] = fmaxf"),
-    ("maxima are read before they are there", "attention.cu", "  block_barrier();\n  for (uint32_t head = 0; head < 2; ++head)\n    for (uint32_t w", "  for (uint32_t head = 0; head < 2; ++head)\n    for (uint32_t w"),
-    ("shared memory is written too early", "attention.cu", "  block_barrier();  // shared memory is written again by the next chunk\n", ""),
-    ("int8 values without their scale", "attention.cu", "weight = weight > 0 ? weight * scale_at(", "weight = weight > 0 ? weight + 0 * scale_at("),
+    ("no sink", "attention_parts.h", "fmaf(all.sum[i], factor, exp2_fast(sink - largest))", "(all.sum[i] * factor)"),
+    ("a window of one less", "attention_parts.h", "end > window ? end - window : 0", "end > window ? end - window + 1 : 0"),
+    ("a token does not see itself", "attention_parts.h", "position >= begin && position < end;", "position >= begin && position + 1 < end;"),
+    ("what was before is not scaled down", "attention.cu", "    if (page % kStepPages == 0) scale_values(values, factors[page / kStepPages]);\n", ""),
+    ("the largest of all steps, not of those so far", "attention.cu", "    if (step == warp)\n", ""),
+    ("maxima are read before they are there", "attention.cu", "  block_barrier();\n\n  Softmax all;\n  float factors", "  Softmax all;\n  float factors"),
+    ("weights are read before they are there", "attention.cu", "  block_barrier();\n\n  for (float& value : values) value = 0;", "  for (float& value : values) value = 0;"),
+    ("shared memory is written too early", "attention.cu", "    block_barrier();  // shared memory is written again by the next chunk\n", ""),
+    ("int8 values without their scale", "attention_parts.h", "first = first > 0 ? multiply_alone(first, scale) : 0;", "first = first > 0 ? multiply_alone(first, 1) : 0;"),
+    ("what is behind the end is not hidden", "attention_parts.h", "  if (num_valid >= kKvBlockTokens) return;\n", "  return;\n"),
+    ("a tile's sums are not scaled down", "attention_prefill.cu", "scale_values(lookers.values[i][part], factor);", ";"),
+    ("a tile's later tokens see what the first sees", "attention_prefill.cu", "return seen_from(position + token * kWarps, window); }", "return seen_from(position, window); }"),
+    ("a tile's step is overwritten while it is read", "attention_prefill.cu", "    block_barrier();  // everybody's copies are there, and nobody reads the step before\n", ""),
+    ("widened keys are read before they are there", "attention_prefill.cu", "      widen_step(shared.stages, step);\n      block_barrier();\n", "      widen_step(shared.stages, step);\n"),
+    ("a tile's chunk is added twice", "attention_prefill.cu", "    lookers.clear(i);\n  }\n}", "  }\n}"),
+    ("a tile's chunks are one", "attention_prefill.cu", "(step % kChunkSteps == kChunkSteps - 1 || step == last)", "(step == last)"),
+    ("a tile ends one chunk early", "attention_prefill.cu", "args.partial ? op.args.max_chunks + 1 : 1", "args.partial ? op.args.max_chunks - 1 : 1"),
     ("keys are not rotated", "elementwise.cu", "    if (!is_value) {", "    if (head < args.num_heads) {"),
     ("the higher expert among equals", "experts.cu", "(a == b && of_a < of_b)", "(a == b && of_a > of_b)"),
     ("counts are not cleared", "experts.cu", "    args.counts[expert] = 0;\n", ""),
@@ -50,16 +60,22 @@ def noticed(name: str, file: str, old: str, new: str, folder: Path) -> str | Non
     text = (KERNELS / file).read_text()
     if text.count(old) != 1:
         return f"ERROR: the text that it replaces stands there {text.count(old)} times"
-    source, broken, program = folder / file, folder / "broken.o", folder / "tests"
-    source.write_text(text.replace(old, new))
-    made = subprocess.run(["g++", *FLAGS, "-x", "c++", "-c", str(source), "-o", str(broken)], capture_output=True, text=True)
-    if made.returncode != 0:
-        return f"ERROR: does not compile: {made.stderr[:300]}"
+    mutant, program = folder / "kernels/cuda" / file, folder / "tests"
+    mutant.parent.mkdir(parents=True)
+    mutant.write_text(text.replace(old, new))
+    # A header's mutant is in every kernel that includes it.
+    sources = [mutant] if file.endswith(".cu") else [path for path in KERNELS.glob("*.cu") if f'"kernels/cuda/{file}"' in path.read_text()]
+    broken = []
+    for source in sources:
+        broken.append(str(folder / f"{source.name}.o"))
+        made = subprocess.run(["g++", f"-I{folder}", *FLAGS, "-x", "c++", "-c", str(source), "-o", broken[-1]], capture_output=True, text=True)
+        if made.returncode != 0:
+            return f"ERROR: does not compile: {made.stderr[:300]}"
     objects = BUILD / "tests/support/CMakeFiles/gossamer_device.dir"
-    others = [str(path) for path in objects.rglob("*.o") if path.name != f"{file}.o"]
+    others = [str(path) for path in objects.rglob("*.o") if path.name not in {f"{source.name}.o" for source in sources}]
     tests = [str(path) for path in (BUILD / "tests/kernels/CMakeFiles/device_kernels_test.dir").rglob("*.o")]
     rooms = [str(BUILD / f"src/{room}/libgossamer_{room}.a") for room in ("model", "kv", "kernels", "checkpoint", "tokenizer", "base")]
-    subprocess.run(["g++", str(broken), *others, *tests, *rooms, "-o", str(program), *(f"-l{library}" for library in (
+    subprocess.run(["g++", *broken, *others, *tests, *rooms, "-o", str(program), *(f"-l{library}" for library in (
         "boost_context", "gtest_main", "gmock", "gtest", "fmt", "hwloc", "xxhash", "zstd", "pthread"))], check=True)
     try:
         done = subprocess.run([str(program), "--gtest_fail_fast"], capture_output=True, encoding="utf-8", errors="replace", timeout=SECONDS)

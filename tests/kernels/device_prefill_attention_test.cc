@@ -170,9 +170,9 @@ TEST_F(DevicePrefillAttention, HasTheBitsOfEachTokenAlone) {
       first += row.length;
     }
     const auto want = alone(args, tiles);
-    const std::string what = fmt::format("case {}: {}, window {}, {} of {} heads, rows at {} + {} and of {}", i,
-                                         kv_dtype_name(shape.dtype), shape.window, num_heads, kv_heads, rows[0].start,
-                                         rows[0].length, rows[1].length);
+    const std::string what =
+        fmt::format("case {}: {}, window {}, {} of {} heads, rows at {} + {} and of {}", i, kv_dtype_name(shape.dtype),
+                    shape.window, num_heads, kv_heads, rows[0].start, rows[0].length, rows[1].length);
     ASSERT_EQ(in_tiles(args, tiles, tile_tokens, false), want) << what;
     if (i % 2 == 0) continue;
     ASSERT_EQ(in_tiles(args, tiles, tile_tokens, true), want) << what << ", split";

@@ -1,5 +1,6 @@
 /// Attention of one token and one KV head with all query heads that read it, by four warps: each has a step of a
-/// chunk's positions for the scores, and then 16 dimensions of all of the chunk's values. Tokens that follow each other in a prompt are attention_prefill.cu's.
+/// chunk's positions for the scores, and then 16 dimensions of all of the chunk's values. Tokens that follow each other
+/// in a prompt are attention_prefill.cu's.
 
 #include "kernels/cuda/attention_parts.h"
 #include "kernels/cuda/launch.h"

@@ -228,8 +228,7 @@ __device__ __forceinline__ Merge append(Softmax& all, const Softmax& next) {
 }
 __device__ __forceinline__ void append_values(float (&all)[4], const float (&next)[4], const Merge& merge) {
 #pragma unroll
-  for (uint32_t i = 0; i < 4; ++i)
-    all[i] = fmaf(next[i], merge.next[i % 2], multiply_alone(all[i], merge.all[i % 2]));
+  for (uint32_t i = 0; i < 4; ++i) all[i] = fmaf(next[i], merge.next[i % 2], multiply_alone(all[i], merge.all[i % 2]));
 }
 
 /// What values are multiplied by in the end: one over the sum of weights, the sink's among them.
@@ -264,8 +263,7 @@ __device__ __forceinline__ void write_values(const AttendOp& args, uint32_t toke
 /// A chunk's sums on the way from the block that has it to the one that joins them: values [4 parts][lane][4], then
 /// largest [8] and sum [8]. `place` counts the tokens of the launch.
 __device__ __forceinline__ float* partial_of(const AttendOp& args, uint32_t place, uint32_t kv_head, uint32_t chunk) {
-  return args.partial +
-         ((uint64_t{place} * args.cache.kv_heads + kv_head) * args.max_chunks + chunk) * kPartialFloats;
+  return args.partial + ((uint64_t{place} * args.cache.kv_heads + kv_head) * args.max_chunks + chunk) * kPartialFloats;
 }
 __device__ __forceinline__ void write_partial(float* partial, uint32_t part, const float (&values)[4]) {
   reinterpret_cast<float4*>(partial)[part * 32 + threadIdx.x % 32] = {values[0], values[1], values[2], values[3]};

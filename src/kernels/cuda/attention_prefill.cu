@@ -11,7 +11,7 @@ namespace {
 
 using namespace attention;
 
-constexpr uint32_t kPiece = 16;           // bytes that are copied at once
+constexpr uint32_t kPiece = 16;            // bytes that are copied at once
 constexpr uint32_t kPagePieces = 2 * 256;  // of a page in bf16: keys, then values
 constexpr uint32_t kKeyPieces = 256;
 constexpr KvLayout kInt8Layout{KvDtype::kInt8, 1, kHeadDim};
@@ -58,7 +58,8 @@ struct Walk {
         uint4* to = stages.numbers[step % 2][page] + threadIdx.x;
         from += threadIdx.x * kPiece;
 #pragma unroll
-        for (uint32_t piece = 0; piece < kPagePieces; piece += kThreads) copy_async_16(to + piece, from + piece * kPiece);
+        for (uint32_t piece = 0; piece < kPagePieces; piece += kThreads)
+          copy_async_16(to + piece, from + piece * kPiece);
       } else {
         for (uint32_t piece = threadIdx.x; piece < kInt8Pieces; piece += kThreads)
           copy_async_16(stages.bytes[step % 2][page] + piece, from + piece * kPiece);
@@ -131,8 +132,7 @@ __device__ __forceinline__ void take_step(Lookers<kTokens>& lookers, const StepN
     for (uint32_t page = 0; page < kStepPages; ++page)
       finish_scores<kDtype, kAllSeen>(scores[i][page], scales[page], first + page * kKvBlockTokens, lookers.seen(i));
     largest_of_step(scores[i], lookers.scale, largest[i]);
-    for (uint32_t head = 0; head < 2; ++head)
-      grows = grows || largest[i][head] > lookers.chunk[i].largest[head];
+    for (uint32_t head = 0; head < 2; ++head) grows = grows || largest[i][head] > lookers.chunk[i].largest[head];
   }
   if (warp_ballot(grows) != 0) {  // seldom, after the first steps; of a token that does not grow the factor is 1
 #pragma unroll
@@ -253,16 +253,17 @@ __device__ __forceinline__ void write_chunk(const AttendOp& args, const Tile& ti
 
 /// Block: a KV head and a tile, chunk after chunk; or one of its chunks, where args.partial is not null.
 template <KvDtype kDtype, uint32_t kTokens>
-__global__ void __launch_bounds__(kThreads, kTokens > 2 ? 2 : 3) attend_tile_kernel(AttendOp args, const AttendTile* tiles) {
+__global__ void __launch_bounds__(kThreads, kTokens > 2 ? 2 : 3)
+    attend_tile_kernel(AttendOp args, const AttendTile* tiles) {
   const uint32_t lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   Tile tile{tiles[blockIdx.y], blockIdx.y, blockIdx.x};
   auto& shared = *static_cast<TileShared<kDtype, kTokens>*>(shared_memory());
   const uint32_t position = args.places.positions[tile.tokens.first];
   const KvLayout layout{kDtype, args.cache.kv_heads, kHeadDim};
-  const Walk<kDtype> walk{
-      args.cache.memory + layout.keys(tile.kv_head), args.cache.page_bytes,
-      args.places.pages + args.places.table_begin[tile.tokens.first],
-      {seen_from(position, args.window).begin, position + tile.tokens.count}};
+  const Walk<kDtype> walk{args.cache.memory + layout.keys(tile.kv_head),
+                          args.cache.page_bytes,
+                          args.places.pages + args.places.table_begin[tile.tokens.first],
+                          {seen_from(position, args.window).begin, position + tile.tokens.count}};
   uint32_t step = walk.seen.begin / kStepTokens, last = (walk.seen.end - 1) / kStepTokens;
   if (args.partial) {
     const uint32_t chunk = walk.seen.first_chunk() + blockIdx.z;
@@ -319,8 +320,8 @@ __global__ void __launch_bounds__(kThreads, kTokens > 2 ? 2 : 3) attend_tile_ker
 }
 
 /// Block: a token of a tile and a KV head.
-__global__ void __launch_bounds__(kThreads) join_tile_chunks(AttendOp args, const AttendTile* tiles,
-                                                             uint32_t tile_tokens) {
+__global__ void __launch_bounds__(kThreads)
+    join_tile_chunks(AttendOp args, const AttendTile* tiles, uint32_t tile_tokens) {
   const AttendTile tile = tiles[blockIdx.x / tile_tokens];
   const uint32_t token = blockIdx.x % tile_tokens;
   if (token < tile.count) join_token(args, tile.first + token, blockIdx.x, blockIdx.y);
