@@ -133,6 +133,17 @@ MUTANTS = [
     ("a round of Philox less", "synthetic.cu", "round < 10", "round < 9"),
     ("scales without what codes lack", "synthetic.cu", "kLowestScale + kScaleOfCodes", "kLowestScale"),
     ("biases of rows that are not there", "synthetic.cu", "row < edges.rows ?", "row < 16 ?"),
+    ("what was before is not scaled down", "attention.cu", "    if (page % kStepPages == 0) scale_values(values, factors[page / kStepPages]);\n", ""),
+    ("the largest of all steps, not of those so far", "attention.cu", "    if (step == warp)\n", ""),
+    ("weights are read before they are there", "attention.cu", "  block_barrier();\n\n  for (float& value : values) value = 0;", "  for (float& value : values) value = 0;"),
+    ("what is behind the end is not hidden", "attention_parts.h", "  if (num_valid >= kKvBlockTokens) return;\n", "  return;\n"),
+    ("a tile's sums are not scaled down", "attention_prefill.cu", "scale_values(lookers.values[i][part], factor);", ";"),
+    ("a tile's later tokens see what the first sees", "attention_prefill.cu", "return seen_from(position + token * kWarps, window); }", "return seen_from(position, window); }"),
+    ("a tile's step is overwritten while it is read", "attention_prefill.cu", "    block_barrier();  // everybody's copies are there, and nobody reads the step before\n", ""),
+    ("widened keys are read before they are there", "attention_prefill.cu", "      widen_step(shared.stages, step);\n      block_barrier();\n", "      widen_step(shared.stages, step);\n"),
+    ("a tile's chunk is added twice", "attention_prefill.cu", "    lookers.clear(i);\n  }\n}", "  }\n}"),
+    ("a tile's chunks are one", "attention_prefill.cu", "(step % kChunkSteps == kChunkSteps - 1 || step == last)", "(step == last)"),
+    ("a tile ends one chunk early", "attention_prefill.cu", "args.partial ? op.args.max_chunks + 1 : 1", "args.partial ? op.args.max_chunks - 1 : 1"),
 ]
 
 

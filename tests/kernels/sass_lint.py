@@ -122,7 +122,7 @@ RULES = [
     Rule(r"attend_tile_kernel<\d, 4u>", [(BF16[0], 4 * 2 * 32, BF16[2]), *OF_TILES], registers=255),  # blocks of 128 threads, of which two are meant
     Rule(r"attend_tile_kernel<\d, 2u>", [(BF16[0], 2 * 2 * 32, BF16[2]), *OF_TILES]),
     Rule(r"join_chunks"),
-    Rule(r"join_tile.*"),
+    Rule(r"join_tile_chunks"),
     Rule(r"router_logits"),
     Rule(r"choose_experts"),
     Rule(r"plan_tiles"),
