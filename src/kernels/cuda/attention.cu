@@ -73,7 +73,8 @@ __device__ __forceinline__ void score_step(const Looker& looker, const Pages& pa
   largest_of_step(scores, looker.scale, largest);
 }
 
-/// One chunk by the whole block. Gives its softmax, and of 16 dimensions, which are the warp's, the values.
+/// One chunk by the whole block; the next may follow at once: what it writes behind a barrier, this reads before it.
+/// Gives its softmax, and of 16 dimensions, which are the warp's, the values.
 template <KvDtype kDtype>
 __device__ __forceinline__ Softmax attend_chunk(const Looker& looker, const Pages& pages, uint32_t chunk,
                                                 Shared& shared, float (&values)[4]) {
@@ -157,7 +158,6 @@ __global__ void __launch_bounds__(kThreads) attend_kernel(AttendOp args) {
     float next_values[4];
     const Softmax next = attend_chunk<kDtype>(looker, pages, chunk, shared, next_values);
     append_values(values, next_values, append(all, next));
-    block_barrier();  // shared memory is written again by the next chunk
   }
   shares_of(args, kv_head, all, shares);
   write_values(args, token, kv_head, part, values, shares);
