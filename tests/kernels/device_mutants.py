@@ -106,7 +106,7 @@ MUTANTS = [
     ("a stretch is drawn from before it is there", "sample.cu", "  block_barrier();\n  return threadIdx.x == 0 ? begin", "  return threadIdx.x == 0 ? begin"),
     ("top_p takes one equal one more", "top_p.h", "if (is_one && place + 1 == last)", "if (is_one && place == last)"),
     ("top_p forgets what lies before a digit", "top_p.h", "    search.before = before;", "    search.before = {0, 0};"),
-    ("a product and a sum are rounded once", "exp_weight.h", "p = add_exact(multiply_exact(p, r), 1.f / 24.f);", "p = fmaf(p, r, 1.f / 24.f);"),
+    ("a product and a sum are rounded once", "exp_weight.h", "  p = add_exact(multiply_exact(p, r), 1.f);\n  return", "  p = fmaf(p, r, 1.f);\n  return"),
     ("what is left over goes to other lanes", "exp_weight.h", "if (lane == 0) add(i);", "if (lane == i - whole) add(i);"),
     ("a graph of another split", "model/device_graphs.cc", "return made.key == key;", "return made.key.num_tokens == key.num_tokens;"),
     ("a graph of another bucket", "model/device_graphs.cc", "return made.key == key;", "return made.key.max_chunks[0] == key.max_chunks[0];"),

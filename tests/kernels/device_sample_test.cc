@@ -119,12 +119,13 @@ float uniform(std::mt19937& rng, float low, float high) {
 std::vector<float> some_logits(std::mt19937& rng, uint32_t vocab) {
   std::vector<float> logits(vocab);
   const uint32_t kind = rng() % 8;
+  const int values = one_of(rng, {1, 2, 5});
   const float spread = one_of(rng, {0.f, 0.5f, 2.f, 5.f, 20.f});
   std::normal_distribution<float> normal(uniform(rng, -10, 10), 1.f);
   const float center = uniform(rng, -10, 10);
   for (float& logit : logits) {
     logit = center + spread * (normal(rng) - normal.mean());
-    if (kind == 0) logit = static_cast<float>(static_cast<int>(rng() % 5) - 2) / 2;
+    if (kind == 0) logit = static_cast<float>(static_cast<int>(rng() % values) - values / 2) / 2;
     if (kind == 0 && logit == 0 && rng() % 2) logit = -0.f;
     if (kind == 1 && rng() % 3 == 0) logit = NAN;
     if (kind == 2 && rng() % 3 == 0) logit = kForbidden;
