@@ -17,8 +17,8 @@
 /// - One run: the instruction adds up all columns. A scale of MXFP4 is multiplied into the weights. A code is 2^-14 of
 ///   its value in half precision (0.5 as 2^-15, a subnormal); times 2^14 scale, a normal power of two for scales up to
 ///   2^1, that is value * scale: three bits of mantissa at most, from 6 * 2^1 = 12 down to 0.5 * 2^-23 = 2^-24, the
-///   last subnormal. So it is exact for scales of 2^-23 .. 2^1 and for no others (mxfp4_scale_folds(); those of gpt-oss
-///   lie between). bf16 would follow every scale, and would take three bits from x.
+///   last subnormal. So it is exact for scales of 2^-23 .. 2^1 and for no others: host code looks at all of a
+///   model's before it asks for this (mxfp4_scale_folds()). bf16 would follow every scale, and take three bits from x.
 
 #include "kernels/cuda/device_hopper.h"
 #include "kernels/cuda/launch.h"
