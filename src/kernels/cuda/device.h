@@ -147,8 +147,8 @@ __device__ __forceinline__ void wait_for_copies() {
 __device__ __forceinline__ uint32_t add_atomic(uint32_t* at, uint32_t value) {
   return atomicAdd(at, value);
 }
-/// In two halves, a carry from one to the other: shared memory has no addition of 64 bits, and what the compiler makes in
-/// its place tries until nobody was in between. The sum is whole when all have added, behind a barrier.
+/// In two halves, a carry from one to the other: shared memory has no addition of 64 bits, and what the compiler makes
+/// in its place tries until nobody was in between. The sum is whole when all have added, behind a barrier.
 __device__ __forceinline__ void add_atomic(uint64_t* at, uint64_t value) {
   auto* halves = reinterpret_cast<uint32_t*>(at);
   const auto low = static_cast<uint32_t>(value);
