@@ -10,8 +10,8 @@ namespace {
 /// What instructions do first: all other tolerances assume it.
 std::vector<NamedCheck> all_checks() {
   std::vector<NamedCheck> all;
-  for (auto* checks :
-       {arithmetic_checks, product_checks, elementwise_checks, attention_checks, expert_checks, choice_checks})
+  for (auto* checks : {arithmetic_checks, product_checks, elementwise_checks, attention_checks, router_checks,
+                       expert_checks, choice_checks})
     for (NamedCheck& check : checks()) all.push_back(std::move(check));
   return all;
 }
