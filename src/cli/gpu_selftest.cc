@@ -57,7 +57,7 @@ Result<GpuPart> gpu_selftest(const kernels::cuda::CheckOptions& options, std::FI
         {"name", outcome.name}, {"passed", outcome.passed}, {"detail", outcome.detail}, {"seconds", outcome.seconds}});
   }
   if (num_failed == 0)
-    fmt::print(out, "all {} checks passed in {:.1f} s\n", outcomes.size(), seconds);
+    fmt::print(out, "{0} of {0} checks passed in {1:.1f} s\n", outcomes.size(), seconds);
   else
     fmt::print(out, "{} of {} checks FAILED\n", num_failed, outcomes.size());
   part.ok = num_failed == 0;

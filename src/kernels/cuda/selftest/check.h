@@ -126,6 +126,7 @@ struct NamedCheck {
 };
 std::vector<NamedCheck> arithmetic_checks();
 std::vector<NamedCheck> product_checks();
+std::vector<NamedCheck> router_checks();
 std::vector<NamedCheck> expert_checks();
 std::vector<NamedCheck> elementwise_checks();
 std::vector<NamedCheck> attention_checks();

@@ -10,8 +10,8 @@ namespace {
 /// What instructions do first: all other tolerances assume it.
 std::vector<NamedCheck> all_checks() {
   std::vector<NamedCheck> all;
-  for (auto* checks :
-       {arithmetic_checks, product_checks, elementwise_checks, attention_checks, expert_checks, choice_checks})
+  for (auto* checks : {arithmetic_checks, product_checks, elementwise_checks, attention_checks, router_checks,
+                       expert_checks, choice_checks})
     for (NamedCheck& check : checks()) all.push_back(std::move(check));
   return all;
 }
@@ -88,7 +88,7 @@ CheckOutcome Check::outcome() {
   else if (num_compared_ > 0)
     parts.push_back(fmt::format("{} numbers are exact", with_commas(num_compared_)));
   if (num_same_ > 0) parts.push_back(fmt::format("{} numbers have the same bits", with_commas(num_same_)));
-  if (num_facts_ > 0 && parts.empty()) parts.push_back(fmt::format("{} facts hold", with_commas(num_facts_)));
+  if (num_facts_ > 0) parts.push_back(fmt::format("{} facts hold", with_commas(num_facts_)));
   parts.insert(parts.end(), notes_.begin(), notes_.end());
   outcome.passed = true;
   outcome.detail = fmt::format("{}", fmt::join(parts, "; "));
