@@ -43,10 +43,10 @@ MUTANTS = [
     ("the higher token among equals", "choose.cu", "other.token < mine.token", "other.token > mine.token"),
     ("masks are forgotten", "choose.cu", "  forbid(args, row, logits);\n", ""),
     ("changes come too late", "choose.cu", "  change(args, row, logits);\n  block_barrier();\n", ""),
-    ("a kernel waits for nobody", "elementwise.cu", "  let_next_kernel_begin();  // the product behind it asks for its weights while the kernel before still runs\n  wait_for_kernels_before();\n", ""),
 ]
 # The same, with the file below src/: steps as graphs, and kernels that begin early.
 GRAPH_MUTANTS = [
+    ("a kernel waits for nobody", "kernels/cuda/elementwise.cu", "  let_next_kernel_begin();  // the product behind it asks for its weights while the kernel before still runs\n  wait_for_kernels_before();\n", ""),
     ("a graph of another split", "model/device_graphs.cc", "return made.key == key;", "return made.key.num_tokens == key.num_tokens;"),
     ("a graph of another bucket", "model/device_graphs.cc", "return made.key == key;", "return made.key.max_chunks[0] == key.max_chunks[0];"),
     ("a graph of another cache", "model/device_forward.cc", "          cache.block(0, 0),\n", "          nullptr,\n"),
@@ -54,7 +54,7 @@ GRAPH_MUTANTS = [
     ("a bucket is filled up with other tokens", "model/device_forward.cc", "words[field * num_tokens_ + i - num_real];", "words[field * num_tokens_ + i - num_real] + (field == 0);"),
     ("a bucket is filled up with other pages", "model/device_forward.cc", "words[field * num_tokens_ + i - num_real];", "words[field * num_tokens_ + i - num_real] + (field == 2);"),
     ("chunks that no block computes", "model/device_forward.cc", "is_graph ? chunk_bucket(num_chunks)", "is_graph ? (chunk_bucket(num_chunks) + 1) / 2"),
-    ("a product finds its tile too early", "kernels/cuda/products.cu", "  wait_for_kernels_before();\n  let_next_kernel_begin();\n  Tile tile;\n  if (!find_tile(args, 8, blockIdx.y, tile)) return;", "  Tile tile;\n  const bool found = find_tile(args, 8, blockIdx.y, tile);\n  wait_for_kernels_before();\n  if (!found) return;"),
+    ("a product looks for its rows too early", "kernels/cuda/products.cu", "  wait_for_kernels_before();\n  let_next_kernel_begin();\n  Tile tile;\n  if (!find_tile(args, 8, blockIdx.y, tile)) return;\n  const std::byte* strip = tile.strips + uint64_t{blockIdx.x} * args.shape.strip_bytes();\n  const uint32_t my_row = tile.begin + group;\n  const uint4* x = my_row < tile.end ? reinterpret_cast<const uint4*>(x_row(args, my_row)) + quad : nullptr;\n", "  Tile tile;\n  if (!find_tile(args, 8, blockIdx.y, tile)) return wait_for_kernels_before();\n  const std::byte* strip = tile.strips + uint64_t{blockIdx.x} * args.shape.strip_bytes();\n  const uint32_t my_row = tile.begin + group;\n  const uint4* x = my_row < tile.end ? reinterpret_cast<const uint4*>(x_row(args, my_row)) + quad : nullptr;\n  wait_for_kernels_before();\n"),
     ("attention reads its query too early", "kernels/cuda/attention.cu", "attend_kernel(AttendOp args) {\n  wait_for_kernels_before();\n  let_next_kernel_begin();\n  const uint32_t token = blockIdx.x, kv_head = blockIdx.y;\n  Shared& shared = *static_cast<Shared*>(shared_memory());\n  const Looker looker = look(args, token, kv_head);\n", "attend_kernel(AttendOp args) {\n  const uint32_t token = blockIdx.x, kv_head = blockIdx.y;\n  Shared& shared = *static_cast<Shared*>(shared_memory());\n  const Looker looker = look(args, token, kv_head);\n  wait_for_kernels_before();\n"),
 ]
 
