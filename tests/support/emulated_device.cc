@@ -324,7 +324,8 @@ void run(dim3 grid, uint32_t threads, size_t shared_bytes, const std::function<v
 }
 
 void run_overlapping(std::span<const Launch> launches) {
-  std::mt19937 rng(seed_of_order);
+  static uint32_t replays = 0;  // other blocks are early each time
+  std::mt19937 rng(seed_of_order + ++replays);
   std::unique_ptr<Early> early;
   for (size_t i = 0; i < launches.size(); ++i) {
     std::unique_ptr<Early> next;
