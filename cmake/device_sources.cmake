@@ -25,6 +25,7 @@ set(GOSSAMER_DEVICE_HOST
   selftest/elementwise_checks.cc
   selftest/expert_checks.cc
   selftest/product_checks.cc
+  selftest/router_checks.cc
   selftest/product_data.cc)
 set(GOSSAMER_DEVICE_MODEL
   attention_plan.cc

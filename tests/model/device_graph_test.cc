@@ -117,8 +117,8 @@ class DeviceGraphSteps : public ::testing::Test {
   }
 
   Status move(uint64_t most_bytes) {
-    GOS_TRY(auto device,
-            DeviceForward::make(model_->config(), model_->weights(), model_->rope_params(), threads_, {}, most_bytes));
+    GOS_TRY(auto device, DeviceForward::make(model_->config(), model_->weights(), model_->rope_params(), threads_, {},
+                                             {.most_bytes = most_bytes}));
     model_->compute_on(std::move(device));
     return {};
   }
