@@ -6,6 +6,7 @@
 
 #include "kernels/cuda/selftest/check.h"
 #include "kernels/cuda/selftest/tolerances.h"
+#include "kernels/exp_weights.h"
 
 namespace gossamer::kernels::cuda {
 namespace {
@@ -86,10 +87,12 @@ void choice(Check& check) {
   args.best = check.make<DeviceCandidate>(num_rows * kMaxK);
   args.num_best = check.make<uint32_t>(num_rows);
   args.log_sum_exp = check.make<double>(num_rows);
+  args.largest = check.make<float>(num_rows);
   choose(args, check.stream());
   const auto best = check.download(args.best, num_rows * kMaxK);
   const auto num_best = check.download(args.num_best, num_rows);
   const auto sums = check.download(args.log_sum_exp, num_rows);
+  const auto largest = check.download(args.largest, num_rows);
   const auto left = check.download(args.logits, logits.size());
   for (uint32_t r = 0; r < num_rows; ++r) {
     const ChoiceRow& wish = wishes[r];
@@ -102,7 +105,12 @@ void choice(Check& check) {
                       [](size_t i) { return fmt::format("masked logit {}", i); });
       continue;
     }
-    if (wish.wants_log_sum_exp) compare_sum(check, sums[r], allowed);
+    if (wish.wants_log_sum_exp) {
+      compare_sum(check, sums[r], allowed);
+      const float wanted = largest_of(allowed);
+      check.same_bits(std::span(&largest[r], 1), std::span(&wanted, 1),
+                      [r](size_t) { return fmt::format("the largest logit of row {}", r); });
+    }
     compare_best(check, std::span(best).subspan(size_t{r} * kMaxK, std::min(num_best[r], kMaxK)), row, allowed, wish.k);
   }
 }
