@@ -22,7 +22,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ROOT / "src/kernels/cuda"
 FLAGS = ["-std=c++20", "-O3", "--expt-relaxed-constexpr", "-DNDEBUG", f"-I{ROOT / 'src'}"]
-SUMS = {"1": "slices", "2": "one run"}
 FORMATS = {"0": "bf16", "1": "f16", "2": "q8", "3": "mxfp4"}
 TENSOR_CORES = r"H(G)?MMA\b"
 OVERLAPPING = r"sm_(90|100|120)"  # cards that can begin a kernel early
@@ -101,11 +100,12 @@ RULES = [
     Rule(r"strip_of_warp<q8>", [HALF, ONCE, COPIES], 8, 16.0),
     Rule(r"strip_of_warp<f16>", [HALF, ONCE, COPIES], 8, 15.0),
     Rule(r"strip_of_warp<bf16>", [BF16, ONCE, COPIES], 8, 15.0),
-    Rule(r"strips_of_warpgroups<mxfp4, \d+, one run>", [WARPGROUP_HALF, *OF_WARPGROUPS], 1, 3.9, cards="sm_90a"),
-    Rule(r"strips_of_warpgroups<mxfp4, 64, slices>", [WARPGROUP_HALF, *OF_WARPGROUPS], 1, 5.6, cards="sm_90a"),
-    Rule(r"strips_of_warpgroups<mxfp4, 128, slices>", [WARPGROUP_HALF, *OF_WARPGROUPS], 1, 7.6, cards="sm_90a"),
-    Rule(r"strips_of_warpgroups<q8, 64, slices>", [WARPGROUP_HALF, *OF_WARPGROUPS], 1, 5.4, cards="sm_90a"),
-    Rule(r"strips_of_warpgroups<q8, 128, slices>", [WARPGROUP_HALF, *OF_WARPGROUPS], 1, 7.4, cards="sm_90a"),
+    # Of products by warpgroups the last number is the order of sums: 1 in slices, 2 in one run.
+    Rule(r"strips_of_warpgroups<mxfp4, \d+, 2>", [WARPGROUP_HALF, *OF_WARPGROUPS], 1, 3.9, cards="sm_90a"),
+    Rule(r"strips_of_warpgroups<mxfp4, 64, 1>", [WARPGROUP_HALF, *OF_WARPGROUPS], 1, 5.6, cards="sm_90a"),
+    Rule(r"strips_of_warpgroups<mxfp4, 128, 1>", [WARPGROUP_HALF, *OF_WARPGROUPS], 1, 7.6, cards="sm_90a"),
+    Rule(r"strips_of_warpgroups<q8, 64, 1>", [WARPGROUP_HALF, *OF_WARPGROUPS], 1, 5.4, cards="sm_90a"),
+    Rule(r"strips_of_warpgroups<q8, 128, 1>", [WARPGROUP_HALF, *OF_WARPGROUPS], 1, 7.4, cards="sm_90a"),
     Rule(r"strips_of_warpgroups<f16, .*>", [WARPGROUP_HALF, *OF_WARPGROUPS], 1, 2.3, cards="sm_90a"),
     Rule(r"strips_of_warpgroups<bf16, .*>", [WARPGROUP_BF16, *OF_WARPGROUPS], 1, 2.3, cards="sm_90a"),
     Rule(r"strips_of_warpgroups<.*>", cards="sm_(?!90a)", most=EMPTY, overlaps=False),
@@ -119,8 +119,8 @@ RULES = [
     Rule(r"contract_kernel<bf16>", [BF16, ONCE]),
     Rule(r"attend_kernel<1>", [BF16, (r"LDG\.E\.128", 16, "keys and values read 16 bytes at a time")]),  # of a cache in bf16
     Rule(r"attend_kernel<2>", [BF16]),  # in int8
-    Rule(r"attend_tile_kernel<\d, 4u>", [(BF16[0], 4 * 2 * 32, BF16[2]), *OF_TILES], registers=255),  # blocks of 128 threads, of which two are meant
-    Rule(r"attend_tile_kernel<\d, 2u>", [(BF16[0], 2 * 2 * 32, BF16[2]), *OF_TILES]),
+    Rule(r"attend_tile_kernel<\d, 4>", [(BF16[0], 4 * 2 * 32, BF16[2]), *OF_TILES], registers=255),  # blocks of 128 threads, of which two are meant
+    Rule(r"attend_tile_kernel<\d, 2>", [(BF16[0], 2 * 2 * 32, BF16[2]), *OF_TILES]),
     Rule(r"join_chunks"),
     Rule(r"join_tile_chunks"),
     Rule(r"router_logits"),

@@ -23,7 +23,7 @@ constexpr uint32_t normed_stride(uint32_t cols) {
 
 /// Block: a strip, which is eight pairs of numbers of one head; warp: a slice of the columns.
 template <StripFormat kFormat>
-__global__ void __launch_bounds__(kThreads) qkv_kernel(QkvOp args) {
+__global__ void __launch_bounds__(kThreads, blocks_of_slices(kFormat)) qkv_kernel(QkvOp args) {
   const uint32_t lane = threadIdx.x % 32, warp = threadIdx.x / 32, group = lane / 4, quad = lane % 4;
   const uint32_t width = args.shape.cols, stride = normed_stride(width);
   const std::byte* strip = args.strips + uint64_t{blockIdx.x} * args.shape.strip_bytes();

@@ -13,7 +13,7 @@ constexpr uint32_t kThreads = kWarps * 32;
 
 /// Block: a strip and 8 rows; warp: a slice of the columns. Grid: strips, tiles.
 template <StripFormat kFormat>
-__global__ void __launch_bounds__(kThreads) strip_of_slices(ProductArgs args) {
+__global__ void __launch_bounds__(kThreads, blocks_of_slices(kFormat)) strip_of_slices(ProductArgs args) {
   const uint32_t lane = threadIdx.x % 32, warp = threadIdx.x / 32, group = lane / 4, quad = lane % 4;
   if (!args.tiles)
     prefetch_slice<kFormat>(args.strips + uint64_t{blockIdx.x} * args.shape.strip_bytes(), args.shape, warp);

@@ -100,6 +100,12 @@ __device__ __forceinline__ void add_step(const Step<kFormat>& step, const uint4 
   }
 }
 
+/// Blocks of 256 threads that few rows are to have on a multiprocessor at least; 0: as the compiler likes. For MXFP4 it
+/// liked eight, with 32 registers, and spilled; others it spilled where it was told a number.
+constexpr uint32_t blocks_of_slices(StripFormat format) {
+  return format == StripFormat::kMxfp4 ? 4 : 0;
+}
+
 /// Asks for steps of a strip before the kernels that made x have ended: what the memory gives in the few microseconds
 /// that lie between, 4 KiB a warp.
 template <StripFormat kFormat>
