@@ -30,8 +30,8 @@ COMMON = "kernels/cuda/launch.h"  # what every kernel includes first: compiled o
 SECONDS = 240
 
 # Which tests of kernels look at a file first, then all others; without a line here those that take long come last.
-TESTS = {"attention.cu": "DeviceSinks*:DeviceAttention*", "choose.cu": "DeviceChoice*", "elementwise.cu": "DeviceElementwise*:DeviceAttention.Keys*", "experts.cu": "DeviceExperts*",
-         "pack_strips.cc": "StripLayout*:DeviceProducts*", "products.cu": "DeviceProducts*", "reduce.h": "DeviceElementwise*:DeviceExperts*"}
+TESTS = {"attention.cu": "DeviceSinks*:DeviceAttention*", "choose.cu": "DeviceChoice*", "elementwise.cu": "DeviceElementwise*:DeviceAttention.Keys*", "experts.cu": "DeviceExperts*:DeviceFew*", "few_tokens.cu": "DeviceFew*", "sample.cu": "DeviceSample*", "products_hopper.cu": "DeviceHopper*",
+         "pack_strips.cc": "StripLayout*:*DeviceChecks*product*", "products.cu": "*DeviceChecks*product*", "reduce.h": "DeviceElementwise*:DeviceExperts*"}
 LONG = "DeviceAttention*"
 
 # name, file in src/kernels/cuda (with a folder: below src/), what stands there, what the mutant says instead
