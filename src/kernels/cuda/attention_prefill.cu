@@ -155,7 +155,8 @@ __device__ __forceinline__ void take_step(Lookers<kTokens>& lookers, const StepN
     for (uint32_t head = 0; head < 2; ++head) chunk.sum[head] += sums[head];
 #pragma unroll
     for (uint32_t page = 0; page < kStepPages; ++page)
-      weights[i][page] = operands_of<kDtype>(scores[i][page], scales[page] + kInt8Layout.scales_bytes());
+      weights[i][page] = operands_of<kDtype>(
+          scores[i][page], kDtype == KvDtype::kInt8 ? scales[page] + kInt8Layout.scales_bytes() : nullptr);
   }
 
 #pragma unroll
