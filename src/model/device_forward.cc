@@ -70,6 +70,7 @@ Result<std::unique_ptr<DeviceForward>> DeviceForward::make_with(const ModelConfi
   GOS_TRY_STATUS(check_shape(config));
   GOS_TRY(DeviceStream stream, DeviceStream::create());
   std::unique_ptr<DeviceForward> made(new DeviceForward(config, std::move(weights), std::move(stream)));
+  GOS_TRY(made->words_sent_, DeviceEvent::create());
   kernels::RopeTable table(rope);
   table.reserve(config.max_context);
   const uint64_t bytes = uint64_t{config.max_context} * kHeadDim / 2 * sizeof(float);
@@ -162,6 +163,7 @@ Status DeviceForward::send_batch(const Batch& batch, bool is_graph) {
       return make_error(ErrorCode::kInvalidInput,
                         "the rows of a step have their keys and values in different caches, which a GPU does not take; "
                         "put their sequences into one cache, or compute them one after the other");
+  GOS_TRY_STATUS(words_sent_.synchronize());  // the step before, of which nothing may have been asked
   const auto num_real = static_cast<uint32_t>(batch.tokens.size());
   uint32_t* const words = reinterpret_cast<uint32_t*>(host_words_.data());
   uint32_t* const positions = words + num_tokens_;
@@ -193,6 +195,7 @@ Status DeviceForward::send_batch(const Batch& batch, bool is_graph) {
   uint64_t num_words = uint64_t{4} * num_tokens_ + num_pages_sent;
   if (!is_graph) num_words = add_attention_plan(batch, num_words);
   stream_.copy_to_device(words_.data(), words, num_words * sizeof(uint32_t));
+  words_sent_.record(stream_);
   return {};
 }
 
@@ -216,9 +219,7 @@ Result<std::span<const float>> DeviceForward::forward(const Batch& batch, Forwar
     GOS_TRY_STATUS(watch_layers(batch, trace));
   else if (!is_graph || !graphs_.launch(key_of(cache), stream_, [&] { static_cast<void>(start_layers(cache)); }))
     GOS_TRY_STATUS(start_layers(cache));
-  GOS_TRY(const std::span<const float> logits, unembed(batch));
-  GOS_TRY_STATUS(stream_.synchronize());  // host_words_ is written again by the next step
-  return logits;
+  return unembed(batch);
 }
 
 /// Rows of the embedding begin the residual stream.
@@ -386,8 +387,7 @@ PlanOp DeviceForward::route_and_plan(uint32_t layer) {
   plan.num_slots = slots;
   plan.experts = config_.num_experts;
   plan.active = active;
-  const Sums sums = sums_for(w.gate_up) == sums_for(w.down) ? sums_for(w.down) : Sums::kInSlices;
-  plan.tile_rows = tile_rows_for(slots / std::min(config_.num_experts, slots), sums);
+  plan.tile_rows = tile_rows_for(slots / std::min(config_.num_experts, slots), sums_of_experts(layer));
   plan.counts = work_.counts;
   plan.begins = work_.begins;
   plan.tiles = work_.tiles;

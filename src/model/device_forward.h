@@ -159,6 +159,7 @@ class DeviceForward : public ForwardPass {
   StepLimits limits_{0, 0, 0};
   Workspace work_{};
   kernels::cuda::PinnedMemory host_words_;  // what send_batch() sends: tokens, positions, two table_begins, tables
+  kernels::cuda::DeviceEvent words_sent_;   // when host_words_ may be written again
   kernels::cuda::DeviceMemory words_;
   kernels::cuda::DeviceMemory partial_;  // of attention that is split
   DeviceGraphs graphs_;
