@@ -3,6 +3,10 @@
 # file which forgets an include is noticed.
 option(GOSSAMER_PRECOMPILE "Precompile the headers that most files include" OFF)
 
+# How tests are compiled beside what they test: the sanitizers' presets say -O0, since what they have of templates takes clang
+# two to four times as long with -O1, and most of them spend no time of their own.
+set(GOSSAMER_TEST_OPTIONS "" CACHE STRING "Compiler options for tests that do not compute much themselves")
+
 # gossamer_precompiled_headers(NAME HEADERS... LIBRARIES libs...): a target whose headers others reuse.
 function(gossamer_precompiled_headers name)
   cmake_parse_arguments(PRECOMPILED "" "" "HEADERS;LIBRARIES" ${ARGN})
@@ -11,6 +15,12 @@ function(gossamer_precompiled_headers name)
   add_library(${name} STATIC ${source})
   target_link_libraries(${name} PRIVATE ${PRECOMPILED_LIBRARIES})
   target_precompile_headers(${name} PRIVATE ${PRECOMPILED_HEADERS})
+endfunction()
+
+# gossamer_compile_as_test(TARGET): as the tests are that compute little.
+function(gossamer_compile_as_test target)
+  target_compile_options(${target} PRIVATE ${GOSSAMER_TEST_OPTIONS})
+  gossamer_reuse_headers(${target} gossamer_precompiled_tests)
 endfunction()
 
 # gossamer_reuse_headers(TARGET NAME)
@@ -29,7 +39,10 @@ if(GOSSAMER_PRECOMPILE)
   endif()
   if(GOSSAMER_BUILD_TESTS)
     find_package(GTest REQUIRED)
-    gossamer_precompiled_headers(gossamer_precompiled_tests HEADERS ${headers} <gmock/gmock.h> <gtest/gtest.h>
-      LIBRARIES fmt::fmt Threads::Threads GTest::gmock)
+    foreach(name gossamer_precompiled_tests gossamer_precompiled_computing_tests)
+      gossamer_precompiled_headers(${name} HEADERS ${headers} <gmock/gmock.h> <gtest/gtest.h>
+        LIBRARIES fmt::fmt Threads::Threads GTest::gmock)
+    endforeach()
+    target_compile_options(gossamer_precompiled_tests PRIVATE ${GOSSAMER_TEST_OPTIONS})
   endif()
 endif()

@@ -12,12 +12,14 @@ function(gossamer_room name)
     target_compile_options(gossamer_${name} PRIVATE -fsanitize=fuzzer-no-link)
   endif()
   gossamer_reuse_headers(gossamer_${name} gossamer_precompiled)
+  gossamer_optimise_for_speed(gossamer_${name})
 endfunction()
 
-# gossamer_test(NAME SOURCES... ROOMS rooms...): one GoogleTest program, one ctest entry.
+# gossamer_test(NAME SOURCES... ROOMS rooms... [COMPUTES]): one GoogleTest program, one ctest entry. COMPUTES: much of its time
+# is spent in its own files, so they are optimised wherever the rooms are.
 # Tests may read ../shared where it is there (GOSSAMER_SHARED_DIR) and skip with a word where it is not.
 function(gossamer_test name)
-  cmake_parse_arguments(TEST "" "" "SOURCES;ROOMS;LIBRARIES" ${ARGN})
+  cmake_parse_arguments(TEST "COMPUTES" "" "SOURCES;ROOMS;LIBRARIES" ${ARGN})
   add_executable(${name} ${TEST_SOURCES})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   foreach(room IN LISTS TEST_ROOMS)
@@ -26,7 +28,11 @@ function(gossamer_test name)
   target_link_libraries(${name} PRIVATE GTest::gmock GTest::gtest_main ${TEST_LIBRARIES})
   target_compile_definitions(${name} PRIVATE
     GOSSAMER_SOURCE_DIR="${PROJECT_SOURCE_DIR}" GOSSAMER_SHARED_DIR="${PROJECT_SOURCE_DIR}/../shared")
-  gossamer_reuse_headers(${name} gossamer_precompiled_tests)
+  if(TEST_COMPUTES)
+    gossamer_reuse_headers(${name} gossamer_precompiled_computing_tests)
+  else()
+    gossamer_compile_as_test(${name})
+  endif()
   add_test(NAME ${name} COMMAND ${name})
 endfunction()
 

@@ -21,6 +21,22 @@ function(gossamer_archives target)
   endforeach()
 endfunction()
 
+# gossamer_limit_size(TARGET): a self-contained program of more than 16 MiB is not built.
+function(gossamer_limit_size target)
+  if(GOSSAMER_SELF_CONTAINED)
+    add_custom_command(TARGET ${target} POST_BUILD
+      COMMAND ${CMAKE_COMMAND} -DFILE=$<TARGET_FILE:${target}> -DMOST_BYTES=16777216 -P ${PROJECT_SOURCE_DIR}/cmake/self_contained/check_size.cmake)
+  endif()
+endfunction()
+
+# gossamer_optimise_for_speed(TARGET): what computes, in a program that is compiled for size as a whole.
+function(gossamer_optimise_for_speed target)
+  if(GOSSAMER_SELF_CONTAINED AND target MATCHES "^gossamer_(kernels|model|sampling|synthetic)$")
+    target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-O2>)
+    set_target_properties(${target} PROPERTIES DISABLE_PRECOMPILE_HEADERS ON)  # which are compiled for size
+  endif()
+endfunction()
+
 if(NOT GOSSAMER_SELF_CONTAINED)
   return()
 endif()
