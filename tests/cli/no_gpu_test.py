@@ -62,7 +62,9 @@ class NoGpu(unittest.TestCase):
             source = Path(folder) / "driver.c"
             source.write_text(DRIVER)
             subprocess.run(["gcc", "-shared", "-fPIC", "-o", f"{folder}/libcuda.so.1", str(source)], check=True)
-            for version, fails, wanted in ((12090, NO_DEVICE, "there is no NVIDIA driver, or one too old for CUDA 13 (580 is the first)"),
+            too_old = ("there is no NVIDIA driver, or one too old for CUDA 13; install 580 or newer, in a container pass the GPU in "
+                       "(--gpus all), or compute with --device cpu")
+            for version, fails, wanted in ((12090, NO_DEVICE, too_old),
                                            (13000, NO_DEVICE, "there is no NVIDIA GPU: no CUDA-capable device is detected"),
                                            (13000, UNKNOWN, "there is no NVIDIA GPU: unknown error")):
                 driver = {"LD_LIBRARY_PATH": folder, "DRIVER_VERSION": str(version), "DRIVER_FAILS": str(fails)}

@@ -49,7 +49,7 @@ class Serve(unittest.TestCase):
         with Serving() as server:
             stream = post(server.url, {**ENDLESS, "max_tokens": 300}, "/v1/completions")
             stream.readline()
-            server.process.send_signal(signal.SIGTERM)
+            server.terminate()
             self.assertTrue(stream.read().endswith(b"data: [DONE]\n\n"))
             self.assertEqual(server.stop(), 0)
 
@@ -57,7 +57,7 @@ class Serve(unittest.TestCase):
         with Serving("--drain-seconds", "1") as server:
             stream = post(server.url, ENDLESS, "/v1/completions")
             stream.readline()
-            server.process.send_signal(signal.SIGTERM)
+            server.terminate()
             text = stream.read()
             self.assertIn(b'"finish_reason":"length"', text)
             self.assertTrue(text.endswith(b"data: [DONE]\n\n"))
@@ -116,13 +116,13 @@ class Serve(unittest.TestCase):
         with Serving("--drain-seconds", "3") as server:
             stream = post(server.url, ENDLESS, "/v1/completions")
             stream.readline()
-            server.process.send_signal(signal.SIGTERM)
+            server.terminate()
             time.sleep(0.2)
             for path, body in (("/readyz", None), ("/v1/chat/completions", json.dumps(CHAT).encode())):
                 with self.assertRaises(urllib.error.HTTPError) as caught:
                     urllib.request.urlopen(urllib.request.Request(server.url + path, body))
                 self.assertEqual(caught.exception.code, 503)
-            server.process.send_signal(signal.SIGTERM)  # the second one is immediate
+            server.terminate()  # the second one is immediate
             self.assertEqual(server.process.wait(2), 130)
 
     def test_a_client_that_goes_frees_its_pages(self):

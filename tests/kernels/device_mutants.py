@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Breaks the kernels for GPUs one way at a time and checks that a test on the emulated device notices.
 
-    tests/kernels/device_mutants.py                # all of them, a minute or two; ./test --all and --mutants do the same
+    tests/kernels/device_mutants.py                # all of them, some minutes; ./test --all does the same
     tests/kernels/device_mutants.py 'no sink'
 
 As tests/engine/mutants.py: each mutant replaces one piece of text of one file, which is compiled and linked with the objects of
@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "test"
@@ -29,13 +30,51 @@ LIBRARIES += [f"-l{library}" for library in ("boost_context", "gtest_main", "gmo
 COMMON = "kernels/cuda/launch.h"  # what every kernel includes first: compiled once
 SECONDS = 240
 
-# Which tests of kernels look at a file first, then all others; without a line here those that take long come last.
-TESTS = {"attention.cu": "DeviceSinks*:DeviceAttention*", "choose.cu": "DeviceChoice*", "elementwise.cu": "DeviceElementwise*:DeviceAttention.Keys*", "experts.cu": "DeviceExperts*:DeviceFew*", "few_tokens.cu": "DeviceFew*", "sample.cu": "DeviceSample*", "products_hopper.cu": "DeviceHopper*",
-         "pack_strips.cc": "StripLayout*:*DeviceChecks*product*", "products.cu": "*DeviceChecks*product*", "reduce.h": "DeviceElementwise*:DeviceExperts*"}
-LONG = "DeviceAttention*"
+# Which tests look at a file first, in which program (none: KERNELS_TEST); then all others. What stands here decides how long
+# all of it takes, and nothing else.
+KERNELS_TEST, GRAPH_TEST, DEVICE_TEST, SYNTHETIC_TEST = "device_kernels_test", "device_graph_test", "device_test", "synthetic_device_test"
+FIRST = {
+    "attention.cu": "DeviceSinks*:DeviceAttention.*:*PagesLieBeyond*",
+    "attention_parts.h": "DeviceSinks*:*DeviceChecks*attention*int8*",
+    "attention_prefill.cu": "DevicePrefillAttention*",
+    "cache_place.h": "*TokensWriteTheirOwnPlaces*:*PagesLieBeyond*",
+    "choose.cu": "DeviceChoice*",
+    "elementwise.cu": "DeviceElementwise*:DeviceAttention.Keys*",
+    "exp_weight.h": "DeviceSample.Weights*",
+    "experts.cu": "DeviceExperts*:DeviceFew*",
+    "few_tokens.cu": "DeviceFew*",
+    "host_experts.cu": "*DeviceChecks*host*",
+    "pack_strips.cc": "StripLayout*:PackStrips*",
+    "product_parts.h": "*DeviceChecks.Pass/experts:DeviceHopper*",
+    "products.cu": "*DeviceChecks*product*",
+    "products_hopper.cu": "DeviceHopper*",
+    "device_hopper.h": "DeviceHopper*",
+    "reduce.h": "DeviceElementwise*:DeviceExperts*",
+    "roof_kernels.cu": "DeviceRoofs*",
+    "row_select.h": "DeviceChoice*:DeviceSample*",
+    "sample.cu": "DeviceSample*",
+    "strip_sums.h": "DeviceHopper*",
+    "synthetic.cu": (SYNTHETIC_TEST, "*"),
+    "top_p.h": "DeviceSample*",
+    "model/device_forward.cc": (GRAPH_TEST, "DeviceGraphSteps.*"),
+    "model/device_graphs.cc": (GRAPH_TEST, "DeviceGraphSteps.*"),
+    "model/device_head.cc": (GRAPH_TEST, "DeviceGraphSteps.Begin*"),
+    "model/device_host_experts.cc": (DEVICE_TEST, "HostExperts*"),
+    "model/device_memory.cc": (GRAPH_TEST, "DeviceGraphSteps.*"),
+}
+OF_HOST_EXPERTS = (DEVICE_TEST, "HostExperts*")
 
-# name, file in src/kernels/cuda (with a folder: below src/), what stands there, what the mutant says instead
-MUTANTS = [
+
+class Mutant(NamedTuple):
+    """`file` is in src/kernels/cuda, with a folder below src/; `first`: the tests that are tried first, where not the file's."""
+    name: str
+    file: str
+    old: str
+    new: str
+    first: tuple[str, str] | None = None
+
+
+MUTANTS = [Mutant(*each) for each in (
     ("slices are added before they are there", "products.cu", "  block_barrier();\n  if (warp != 0) return;", "  if (warp != 0) return;"),
     ("a stage is read before it is there", "products.cu", "    block_barrier();  // everybody's copies", "    // everybody's copies"),
     ("one copy too few is waited for", "products.cu", "wait_for_copies<kStages - 2>();", "wait_for_copies<kStages - 1>();"),
@@ -102,6 +141,11 @@ MUTANTS = [
     ("min_p is forgotten behind top_p", "sample.cu", "{row.rule.min_p}, sum);", "{0}, sum);"),
     ("sums are added before they are there", "sample.cu", "  block_barrier();\n  if (threadIdx.x == 0) find_stretch", "  if (threadIdx.x == 0) find_stretch"),
     ("a stretch is drawn from before it is there", "sample.cu", "  block_barrier();\n  return threadIdx.x == 0 ? begin", "  return threadIdx.x == 0 ? begin"),
+    ("a token that nobody may draw goes on", "sample.cu", "token < args.vocab ? token : 0;", "token;"),
+    ("drawn tokens behind the first block are forgotten", "sample.cu", "blockIdx.x * kTakeThreads + threadIdx.x", "threadIdx.x"),
+    ("answers wait where the next step writes", "model/device_head.cc", "  if (last_step_ > 0) GOS_TRY_STATUS(send_answers(step_of(last_step_), stream));\n", ""),
+    ("orders are written over while they are sent", "model/device_head.cc", "  step.orders.rewind();\n  return {};\n}\n\nstd::span", "  for (Step& each : steps_) each.orders.rewind();\n  std::swap(steps_[0].orders, steps_[1].orders);\n  return {};\n}\n\nstd::span"),
+    ("a step begins with what was drawn before the last", "model/device_head.cc", "step_of(last_step_ + 1).stayed", "step_of(last_step_).stayed"),
     ("top_p takes one equal one more", "top_p.h", "if (is_one && place + 1 == last)", "if (is_one && place == last)"),
     ("top_p forgets what lies before a digit", "top_p.h", "    search.before = before;", "    search.before = {0, 0};"),
     ("a product and a sum are rounded once", "exp_weight.h", "  p = add_exact(multiply_exact(p, r), 1.f);\n  return", "  p = fmaf(p, r, 1.f);\n  return"),
@@ -119,6 +163,12 @@ MUTANTS = [
     ("a norm takes all rows in order", "elementwise.cu", "args.x + uint64_t{args.rows ? args.rows[row] : row} * args.width", "args.x + uint64_t{row} * args.width"),
     ("int8 is cut, not rounded", "elementwise.cu", "rintf(value * inverse)", "truncf(value * inverse)"),
     ("weights of two choices are exchanged", "experts.cu", "fmaf(args.weights[slot],", "fmaf(args.weights[slot ^ 1],"),
+    ("the host is told before all of it is there", "host_experts.cu", "  block_barrier();\n  if (threadIdx.x == 0) raise_flag", "  if (threadIdx.x == 0) raise_flag"),
+    ("the host's rows begin a place later", "host_experts.cu", "place < first ?", "place <= first ?"),
+    ("some of the choices are not told", "host_experts.cu", "i < args.num_slots;", "i + 1 < args.num_slots;"),
+    ("questions are read before they are there", "model/device_host_experts.cc", "  GOS_TRY_STATUS(wait_for_flag(told_, stream));\n", ""),
+    ("a flag stays up", "model/device_forward.cc", "    host_experts_->expect();\n", "", OF_HOST_EXPERTS),
+    ("the last layer's experts are not summed", "model/device_forward.cc", "  start(num_segments() - 1);\n", "  if (!host_experts_) start(0);\n", OF_HOST_EXPERTS),
     ("roof: copies are read before they are there", "roof_kernels.cu", "wait_for_copies<kAsyncStages - 1>();", "wait_for_copies<kAsyncStages>();"),
     ("roof: a chunk is asked for while it is read", "roof_kernels.cu", "    block_barrier();  // this stage was read", "    // this stage was read"),
     ("roof: the last steps are left out", "roof_kernels.cu", "step < num_steps; ++step) {\n    begin(", "step + 1 < num_steps; ++step) {\n    begin("),
@@ -141,7 +191,7 @@ MUTANTS = [
     ("a tile's chunk is added twice", "attention_prefill.cu", "    lookers.clear(i);\n  }\n}", "  }\n}"),
     ("a tile's chunks are one", "attention_prefill.cu", "(step % kChunkSteps == kChunkSteps - 1 || step == last)", "(step == last)"),
     ("a tile ends one chunk early", "attention_prefill.cu", "args.partial ? op.args.max_chunks + 1 : 1", "args.partial ? op.args.max_chunks - 1 : 1"),
-]
+)]
 
 
 def definitions() -> list[str]:
@@ -198,36 +248,40 @@ def sources_of(path: Path) -> list[Path]:
     return sorted(user for user in users if user.suffix != ".h" and any(DEVICE.rglob(f"{user.name}.o")))
 
 
-def tests_of(path: Path) -> list[tuple[Path, str]]:
+def tests_of(mutant: Mutant) -> list[tuple[Path, str]]:
     """Programs of tests, as the folders of their objects, and which of their tests: in the order in which they are tried."""
-    kernels = BUILD / "tests/kernels/CMakeFiles/device_kernels_test.dir"
-    models = [(folder, "*") for folder in sorted(BUILD.glob("tests/model/CMakeFiles/device*_test.dir"))]
-    if path.parent.name == "model":
-        return [*models, (kernels, "*")]
-    first = TESTS.get(path.name)
-    return [*([(kernels, first), (kernels, f"-{first}")] if first else [(kernels, f"-{LONG}"), (kernels, LONG)]), *models]
+    folders = {folder.stem: folder for folder in BUILD.glob("tests/*/CMakeFiles/*device*_test.dir")}
+    first = mutant.first or FIRST.get(mutant.file)
+    program, tests = (KERNELS_TEST, first) if isinstance(first, str) else first or (KERNELS_TEST, "*")
+    programs = sorted((KERNELS_TEST, GRAPH_TEST, DEVICE_TEST, SYNTHETIC_TEST), key=lambda each: each != program)
+    rest = [(folders[each], f"-{tests}" if each == program else "*") for each in programs]
+    return [(folders[program], tests), *(each for each in rest if each[1] != "-*")]
 
 
-def noticed(name: str, file: str, old: str, new: str, common: Path) -> str | None:
+def stale_mutants() -> list[str]:
+    """Those whose text moved or stands there twice."""
+    counts = ((mutant.name, path_of(mutant.file).read_text().count(mutant.old)) for mutant in MUTANTS)
+    return [f"{name}: ERROR: the text that it replaces stands there {count} times" for name, count in counts if count != 1]
+
+
+def noticed(mutant: Mutant, common: Path) -> str | None:
     """What noticed the mutant; None where nothing did."""
-    path = path_of(file)
+    path = path_of(mutant.file)
     text = path.read_text()
-    if text.count(old) != 1:
-        return f"ERROR: the text that it replaces stands there {text.count(old)} times"
     kept = set(subprocess.run(["ar", "t", str(BUILD / "tests/support/libgossamer_device.a")], capture_output=True, text=True, check=True).stdout.split())
     objects = {object.stem: str(object) for object in DEVICE.rglob("*.o") if object.name in kept}  # files that are gone leave theirs
     sources = sources_of(path)
     if not sources or not objects.keys() >= {source.name for source in sources}:
-        return f"ERROR: {file} is in none of the objects of {DEVICE}"
+        return f"ERROR: {mutant.file} is in none of the objects of {DEVICE}"
     with tempfile.TemporaryDirectory() as own:
         broken = Path(own) / path.relative_to(ROOT / "src")
         broken.parent.mkdir(parents=True)
-        broken.write_text(text.replace(old, new))
+        broken.write_text(text.replace(mutant.old, mutant.new))
         for source in sources:
             objects[source.name] = f"{own}/{source.name}.o"
             if fault := tell(["g++", f"-I{own}", f"-I{common}", *FLAGS, "-x", "c++", "-c", str(broken if source == path else source), "-o", objects[source.name]]):
                 return fault
-        for folder, tests in tests_of(path):
+        for folder, tests in tests_of(mutant):
             program = Path(own) / folder.stem
             if not program.exists() and (fault := tell(["g++", *objects.values(), *map(str, folder.rglob("*.o")), *LIBRARIES, "-o", str(program)])):
                 return fault
@@ -237,22 +291,25 @@ def noticed(name: str, file: str, old: str, new: str, common: Path) -> str | Non
 
 
 def main() -> int:
-    chosen = [mutant for mutant in MUTANTS if not sys.argv[1:] or mutant[0] in sys.argv[1:]]
+    chosen = [mutant for mutant in MUTANTS if not sys.argv[1:] or mutant.name in sys.argv[1:]]
     if not chosen:
-        print("no such mutant; there are:", *(mutant[0] for mutant in MUTANTS), sep="\n  ")
+        print("no such mutant; there are:", *(mutant.name for mutant in MUTANTS), sep="\n  ")
         return 2
     tests = BUILD / "tests/kernels/device_kernels_test"
     if not tests.exists():
         print("build the tests first: ./test -N")
         return 2
+    if stale := stale_mutants():
+        print(*stale, sep="\n")
+        return 1
     FLAGS.extend(definitions())
     wrong, started = 0, time.monotonic()
     with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as team:
         sound = team.submit(run_tests, tests, "*")
         compile_common(Path(folder))
-        for mutant, found in zip(chosen, team.map(lambda mutant: noticed(*mutant, Path(folder)), chosen)):
+        for mutant, found in zip(chosen, team.map(lambda mutant: noticed(mutant, Path(folder)), chosen)):
             wrong += found is None or found.startswith("ERROR")
-            print(f"{mutant[0]:<58} {found or 'SURVIVES'}", flush=True)
+            print(f"{mutant.name:<58} {found or 'SURVIVES'}", flush=True)
         if sound.result():
             print(f"the kernels as they are fail: {sound.result()}")
             return 1

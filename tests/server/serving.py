@@ -23,6 +23,7 @@ class Serving:
                                         stderr=subprocess.PIPE, text=True)
         self.errors = ""
         self.code: int | None = None
+        self.was_told = False
         line = self.process.stdout.readline()
         found = re.search(r"at (\S+) \(loading\)", line)
         if not found:
@@ -51,9 +52,15 @@ class Serving:
             time.sleep(0.02)
         raise AssertionError("the server did not get ready")
 
+    def terminate(self) -> None:
+        """Asks the server to end once it has answered what it is answering."""
+        self.was_told = True
+        self.process.send_signal(signal.SIGTERM)
+
     def stop(self, seconds: float = 60) -> int:
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+        """Waits for its end, and asks for it if nobody has: asked twice, it ends at once and with another code."""
+        if not self.was_told and self.process.poll() is None:
+            self.terminate()
         self.code = self.process.wait(seconds)
         self._reader.join(5)
         return self.code
