@@ -6,12 +6,11 @@
 #include <condition_variable>
 #include <iterator>
 #include <mutex>
-#include <numeric>
 #include <thread>
 
 #include "base/free_memory.h"
 #include "engine/step_budget.h"
-#include "engine/token_chooser.h"
+#include "engine/step_in_flight.h"
 
 namespace gossamer {
 namespace {
@@ -37,17 +36,6 @@ std::string_view finish_reason_name(FinishReason reason) {
 }
 
 struct Engine::Impl {
-  /// A request beside its sequence: what the scheduler does not need to know.
-  struct Live {
-    EngineRequest request;
-    EventSink sink;
-    TokenChooser chooser;
-    Clock::time_point submitted;
-    std::optional<double> queue_seconds = {};
-    double first_token_seconds = 0;
-    uint32_t scored_prompt_tokens = 0;  // whose logprobs were handed out
-  };
-
   Impl(LoadedModel& loaded_model, const EngineOptions& engine_options, KvMemory kv_memory)
       : loaded(loaded_model),
         options(engine_options),
@@ -67,28 +55,23 @@ struct Engine::Impl {
   Result<SequenceId> submit(EngineRequest request, EventSink sink);
   Status check(const EngineRequest& request) const;
   uint32_t rows_of_logits() const;
+  Microseconds now_us() const { return static_cast<Microseconds>(seconds_between(started, Clock::now()) * 1e6); }
   bool draws_elsewhere() const { return loaded.model->elsewhere() && loaded.model->elsewhere()->can_draw(); }
-
-  /// What a row's logits gave.
-  struct Sampled : TokenChooser::Choice {
-    std::vector<Logprobs> prompt_logprobs;
-  };
 
   // On the engine's thread.
   void run();
   bool take_messages(bool wait);
   bool step();
-  Batch make_batch(const StepPlan& plan);
-  uint32_t scored_positions(const PlannedRow& row) const;
-  Status draw(const StepPlan& plan, std::span<Sampled> sampled);
-  void sample(const StepPlan& plan, std::span<const float> logits, std::span<Sampled> sampled);
-  static std::vector<Logprobs> new_prompt_logprobs(Live& request, uint32_t start, std::vector<Logprobs>& logprobs);
-  void hand_out(const StepPlan& plan, std::span<Sampled> sampled);
+  std::unique_ptr<StepInFlight> launch_next();
+  void complete(StepInFlight& step, bool is_timed);
+  static std::vector<Logprobs> new_prompt_logprobs(LiveRequest& request, uint32_t start,
+                                                   std::vector<Logprobs>& logprobs);
+  void hand_out(StepInFlight& step);
   void end(SequenceId id, FinishReason reason, std::string error = {});
   void end_all(FinishReason reason, const std::string& error = {});
   void publish_line();
   void report(const StepPlan& plan, double seconds);
-  void publish_stats(const StepPlan& plan, double seconds, std::span<const Sampled> sampled);
+  void publish_stats(StepInFlight& step, double seconds, bool is_timed);
   double predicted_wait_seconds(uint64_t requests_ahead, uint64_t tokens_ahead) const;
   double predicted_wait_now() const;
   std::pair<uint64_t, uint64_t> line() const;
@@ -101,10 +84,9 @@ struct Engine::Impl {
   CostModel costs;
   const uint32_t max_sequence_tokens;
   std::optional<TokenMask> sampleable;  // ids without a name are never sampled; nothing without a tokenizer
-  std::unordered_map<SequenceId, Live> live;
-  // Of the step in work, one for each row. Drawn ones are there where the model computes elsewhere, and draws there.
-  std::vector<kernels::TopLogits> tops;
-  std::vector<std::optional<Drawn>> drawn;
+  LiveRequests live;
+  std::unique_ptr<StepInFlight> in_flight;  // that was launched and draws its tokens, while nobody waits for it
+  Clock::time_point last_step_end;
   MaskWorker mask_worker;
   const Clock::time_point started = Clock::now();
   std::function<void(const StepRecord&)> observer;
@@ -112,7 +94,7 @@ struct Engine::Impl {
   // Messages to the engine's thread.
   struct Submission {
     std::unique_ptr<Sequence> sequence;
-    Live live;
+    LiveRequest live;
   };
   mutable std::mutex mutex;
   std::condition_variable news;
@@ -149,6 +131,7 @@ Result<std::unique_ptr<Engine>> Engine::start(LoadedModel& model, const EngineOp
     return make_error(ErrorCode::kInvalidInput, "{} rows with steps of {} tokens cannot be run", limits.max_rows,
                       limits.max_step_tokens);
   ForwardPass* const device = model.model->elsewhere();
+  limits.max_steps_in_flight = device && device->can_run_ahead() ? 2 : 1;
   if (device) GOS_TRY_STATUS(device->prepare({limits.max_step_tokens, limits.max_rows, limits.max_sequence_tokens}));
   const uint64_t free_bytes = device ? device->free_bytes(shape) : free_memory_bytes();
   if (chosen.kv_bytes == 0) {
@@ -313,11 +296,14 @@ void Engine::Impl::run() {
     try {
       idle = !step();
     } catch (const std::exception& problem) {  // out of memory, or a sink that throws: nobody is left without an end
+      in_flight.reset();
+      kv.retire(scheduler.newest_step());
       end_all(FinishReason::kError, problem.what());
       idle = true;
     }
     publish_line();
   }
+  in_flight.reset();
   end_all(FinishReason::kCancelled);
 }
 
@@ -348,161 +334,65 @@ bool Engine::Impl::take_messages(bool wait) {
   return !stop;
 }
 
-/// Plans, computes, samples, hands out. False: there was nothing to do.
+/// Plans and launches a step, then waits for the one before it where there is one, and hands its tokens out while the
+/// device computes. False: there was nothing to do.
 bool Engine::Impl::step() {
-  const auto now_us = static_cast<Microseconds>(seconds_between(started, Clock::now()) * 1e6);
-  for (SequenceId id : scheduler.expired(now_us)) end(id, FinishReason::kDeadline);
-  const StepPlan plan = scheduler.plan_step(now_us, step_budget(scheduler, costs, options.tpot_goal_seconds));
-  if (plan.rows.empty()) return false;
-
-  const Clock::time_point begin = Clock::now();
-  for (const PlannedRow& row : plan.rows) {
-    Live& request = live.at(row.id);
-    if (!request.queue_seconds) request.queue_seconds = seconds_between(request.submitted, begin);
-  }
-  const Batch batch = make_batch(plan);
-  const Result<std::span<const float>> logits = loaded.model->forward(batch);
-  std::vector<Sampled> sampled(plan.rows.size());
-  const Status computed = logits.ok() ? draw(plan, sampled) : Status(logits.error());
-  if (!computed.ok()) {
-    kv.retire(plan.step);
-    for (const PlannedRow& row : plan.rows) end(row.id, FinishReason::kError, computed.error().message);
-    return true;
-  }
-  sample(plan, *logits, sampled);
-  const double seconds = seconds_between(begin, Clock::now());
-  CostModel::Step cost;
-  for (const PlannedRow& row : plan.rows) cost.add_row(row.start, row.length, row.samples);
-  costs.observe(cost, seconds);
-  std::vector<TokenId> tokens;
-  for (size_t i = 0; i < sampled.size(); ++i)
-    if (plan.rows[i].samples)
-      tokens.push_back(sampled[i].token.ok() ? *sampled[i].token : 0);  // a failed one ends below
-  scheduler.settle_step(plan, tokens);
-  report(plan, seconds);
-  hand_out(plan, sampled);
-  publish_stats(plan, seconds, sampled);
+  for (SequenceId id : scheduler.expired(now_us())) end(id, FinishReason::kDeadline);
+  std::unique_ptr<StepInFlight> next = launch_next();
+  const std::unique_ptr<StepInFlight> before = std::move(in_flight);
+  // Where the host waited for the next step's logits, neither step's time is its own.
+  const bool are_timed = !before || !next || next->leaves_host_free();
+  if (before) complete(*before, are_timed);
+  if (!next) return before != nullptr;
+  next->draw();
+  if (next->leaves_host_free())
+    in_flight = std::move(next);
+  else
+    complete(*next, are_timed);
   return true;
 }
 
-Batch Engine::Impl::make_batch(const StepPlan& plan) {
-  Batch batch;
-  tops.resize(plan.rows.size());
-  for (const PlannedRow& planned : plan.rows) {
-    const Sequence& sequence = *planned.sequence;
-    batch.tokens.insert(batch.tokens.end(), sequence.known.begin() + planned.start,
-                        sequence.known.begin() + planned.start + planned.length);
-    BatchRow& row = batch.rows.emplace_back();
-    row.cache = {&memory, sequence.pages.full, sequence.pages.sliding};
-    row.start = planned.start;
-    row.length = planned.length;
-    row.logit_offsets.resize(scored_positions(planned));
-    std::iota(row.logit_offsets.begin(), row.logit_offsets.end(), 0u);
-    row.masks.resize(row.logit_offsets.size(), nullptr);
-    if (planned.samples) {
-      row.logit_offsets.push_back(planned.length - 1);
-      const TokenChooser& chooser = live.at(planned.id).chooser;
-      row.masks.push_back(chooser.head_mask(sequence.known.size() - sequence.prompt_tokens));
-      row.tops.resize(row.masks.size() - 1);
-      row.tops.push_back(chooser.wish(&tops[batch.rows.size() - 1]));
-    }
+/// Null: there is nothing to compute, or everything waits for the step in flight.
+std::unique_ptr<StepInFlight> Engine::Impl::launch_next() {
+  StepPlan plan = scheduler.plan_step(now_us(), step_budget(scheduler, costs, options.tpot_goal_seconds));
+  if (plan.rows.empty()) return nullptr;
+  auto next = std::make_unique<StepInFlight>(std::move(plan), loaded, memory, live);
+  for (const PlannedRow& row : next->plan().rows) {
+    LiveRequest& request = live.at(row.id);
+    if (!request.queue_seconds) request.queue_seconds = seconds_between(request.submitted, next->begin());
   }
-  return batch;
+  next->launch(in_flight.get());
+  return next;
 }
 
-/// Positions of a row, from its first, whose next token is one of the prompt and whose logprob is asked for.
-uint32_t Engine::Impl::scored_positions(const PlannedRow& row) const {
-  const Live& request = live.at(row.id);
-  const uint32_t end = row.sequence->prompt_tokens - 1;
-  if (!request.request.prompt_logprobs || !request.request.top_logprobs || row.start >= end) return 0;
-  return std::min(row.start + row.length, end) - row.start;
-}
-
-/// Has tokens drawn where the logits stayed: first those that wait for nothing, the others when their masks are there.
-/// Masks are computed meanwhile on all threads, as far as nobody did so before.
-Status Engine::Impl::draw(const StepPlan& plan, std::span<Sampled> sampled) {
-  drawn.assign(plan.rows.size(), std::nullopt);
-  if (!draws_elsewhere()) return {};
-  struct Row {
-    size_t index;
-    uint32_t number;  // of those that stayed
-    Result<DrawWish> wish = DrawWish();
-  };
-  std::vector<Row> at_once, late;
-  uint32_t number = 0;
-  for (size_t i = 0; i < plan.rows.size(); ++i)
-    if (plan.rows[i].samples)
-      (live.at(plan.rows[i].id).chooser.waits_for_mask() ? late : at_once).push_back({i, number++});
-  const auto take_wish = [&](Row& row) {
-    const PlannedRow& planned = plan.rows[row.index];
-    row.wish =
-        live.at(planned.id).chooser.draw_wish(row.number, planned.start + planned.length, &drawn[row.index].emplace());
-  };
-  const auto start = [&](std::span<Row> rows) -> Status {
-    std::vector<DrawWish> wishes;
-    for (Row& row : rows) {
-      if (row.wish.ok()) {
-        wishes.push_back(*row.wish);
-      } else {
-        drawn[row.index].reset();
-        sampled[row.index].token = row.wish.error();
-      }
-    }
-    return wishes.empty() ? Status() : loaded.model->elsewhere()->draw(wishes);
-  };
-  for (Row& row : at_once) take_wish(row);
-  GOS_TRY_STATUS(start(at_once));
-  loaded.threads->parallel_for(static_cast<uint32_t>(late.size()), [&](uint32_t i, unsigned) { take_wish(late[i]); });
-  GOS_TRY_STATUS(start(late));
-  return loaded.model->elsewhere()->finish_draws();
-}
-
-/// What the logits of each row gave, or what was drawn of them, on all threads: logprobs of prompt tokens, and one
-/// token where the row samples, or why there is none.
-void Engine::Impl::sample(const StepPlan& plan, std::span<const float> logits, std::span<Sampled> sampled) {
-  struct Task {
-    const PlannedRow* row;
-    Sampled* out;
-    std::span<const float> logits;   // empty: drawn[index], or tops[index]
-    size_t index;                    // of the row
-    std::optional<uint32_t> scored;  // a position's number in the row; nothing: the next token is chosen
-  };
-  const auto take_logits = [&, vocab_size = loaded.model->config().vocab_size] {
-    const std::span<const float> first = logits.first(vocab_size);
-    logits = logits.subspan(vocab_size);
-    return first;
-  };
-  std::vector<Task> tasks;
+/// Waits for a step, samples, settles, hands out.
+void Engine::Impl::complete(StepInFlight& step, bool is_timed) {
+  const StepPlan& plan = step.plan();
+  if (const Status computed = step.finish(mask_worker); !computed.ok()) {
+    kv.retire(plan.step);
+    for (size_t i = 0; i < plan.rows.size(); ++i)
+      if (step.results()[i].is_wanted) end(plan.rows[i].id, FinishReason::kError, computed.error().message);
+    return;
+  }
+  const Clock::time_point now = Clock::now();
+  const double seconds = seconds_between(std::max(step.begin(), last_step_end), now);
+  last_step_end = now;
+  CostModel::Step cost;
+  for (const PlannedRow& row : plan.rows) cost.add_row(row.start, row.length, row.samples);
+  if (is_timed) costs.observe(cost, seconds);
+  std::vector<TokenId> tokens;
   for (size_t i = 0; i < plan.rows.size(); ++i) {
-    const PlannedRow& row = plan.rows[i];
-    const uint32_t num_scored = scored_positions(row);
-    sampled[i].prompt_logprobs.resize(num_scored);
-    for (uint32_t offset = 0; offset < num_scored; ++offset)
-      tasks.push_back({&row, &sampled[i], take_logits(), i, offset});
-    if (!row.samples || !sampled[i].token.ok()) continue;
-    const bool needs_all = !drawn[i] && live.at(row.id).chooser.wish(nullptr).k == 0;
-    tasks.push_back({&row, &sampled[i], needs_all ? take_logits() : std::span<const float>(), i, std::nullopt});
+    const Result<TokenId>& token = step.results()[i].token;
+    if (plan.rows[i].samples) tokens.push_back(token.ok() ? *token : 0);  // a failed one ends below
   }
-  loaded.threads->parallel_for(static_cast<uint32_t>(tasks.size()), [&](uint32_t i, unsigned) {
-    const auto& [row, out, of_row, index, scored] = tasks[i];
-    Live& request = live.at(row->id);
-    const std::optional<uint32_t>& top = request.request.top_logprobs;
-    if (scored) {
-      const TokenId next = row->sequence->known[row->start + *scored + 1];
-      out->prompt_logprobs[*scored] = logprobs_of(of_row, next, *top);
-      return;
-    }
-    const uint32_t position = row->start + row->length;
-    static_cast<TokenChooser::Choice&>(*out) = drawn[index]
-                                                   ? request.chooser.choose(*drawn[index], tops[index], position)
-                                                   : request.chooser.choose(of_row, tops[index], position);
-  });
-  for (const PlannedRow& row : plan.rows)
-    if (row.samples) live.at(row.id).chooser.prepare(mask_worker);
+  scheduler.settle_step(plan, tokens);
+  report(plan, seconds);
+  hand_out(step);
+  publish_stats(step, seconds, is_timed);
 }
 
 /// Those that were not handed out before: after a preemption a prompt is computed again.
-std::vector<Logprobs> Engine::Impl::new_prompt_logprobs(Live& request, uint32_t start,
+std::vector<Logprobs> Engine::Impl::new_prompt_logprobs(LiveRequest& request, uint32_t start,
                                                         std::vector<Logprobs>& logprobs) {
   const size_t known = request.scored_prompt_tokens > start ? request.scored_prompt_tokens - start : 0;
   if (known >= logprobs.size()) return {};
@@ -512,11 +402,13 @@ std::vector<Logprobs> Engine::Impl::new_prompt_logprobs(Live& request, uint32_t 
 }
 
 /// Events of a step that has settled, and the ends that follow from its tokens.
-void Engine::Impl::hand_out(const StepPlan& plan, std::span<Sampled> sampled) {
-  for (size_t i = 0; i < plan.rows.size(); ++i) {
-    const PlannedRow& row = plan.rows[i];
+void Engine::Impl::hand_out(StepInFlight& step) {
+  for (size_t i = 0; i < step.results().size(); ++i) {
+    const PlannedRow& row = step.plan().rows[i];
+    StepInFlight::RowResult& result = step.results()[i];
+    if (!result.is_wanted) continue;
     const Sequence& sequence = *row.sequence;
-    Live& request = live.at(row.id);
+    LiveRequest& request = live.at(row.id);
     EngineEvent event;
     event.id = row.id;
     event.prompt_tokens = sequence.prompt_tokens;
@@ -525,26 +417,24 @@ void Engine::Impl::hand_out(const StepPlan& plan, std::span<Sampled> sampled) {
     if (row.start < sequence.prompt_tokens) {
       event.kind = EngineEvent::Kind::kPrefill;
       event.prompt_done = std::min(row.start + row.length, sequence.prompt_tokens);
-      event.prompt_logprobs = new_prompt_logprobs(request, row.start, sampled[i].prompt_logprobs);
+      event.prompt_logprobs = new_prompt_logprobs(request, row.start, result.prompt_logprobs);
       request.sink(event);
       event.prompt_logprobs.clear();
     }
     if (!row.samples) continue;
-    Sampled& of_row = sampled[i];
-    const Result<TokenId>& token = of_row.token;
-    event.logprobs = std::move(of_row.logprobs);
-    if (!token.ok()) {
-      end(row.id, FinishReason::kError, token.error().message);
+    if (!result.token.ok()) {
+      end(row.id, FinishReason::kError, result.token.error().message);
       continue;
     }
     event.kind = EngineEvent::Kind::kToken;
-    event.token = *token;
+    event.token = *result.token;
+    event.logprobs = std::move(result.logprobs);
     if (request.first_token_seconds == 0)
       request.first_token_seconds = seconds_between(request.submitted, Clock::now());
     event.times.first_token_seconds = request.first_token_seconds;
     request.sink(event);
     const std::vector<TokenId>& stops = request.request.stop_tokens;
-    if (of_row.is_complete || std::find(stops.begin(), stops.end(), event.token) != stops.end())
+    if (result.is_complete || std::find(stops.begin(), stops.end(), event.token) != stops.end())
       end(row.id, FinishReason::kStop);
     else if (sequence.known.size() == sequence.max_tokens)
       end(row.id, FinishReason::kLength);
@@ -602,20 +492,23 @@ void Engine::Impl::report(const StepPlan& plan, double seconds) {
   if (observer) observer({static_cast<uint32_t>(plan.rows.size()), plan.num_tokens(), seconds, kv.pool().num_held()});
 }
 
-void Engine::Impl::publish_stats(const StepPlan& plan, double seconds, std::span<const Sampled> sampled) {
+void Engine::Impl::publish_stats(StepInFlight& step, double seconds, bool is_timed) {
   uint32_t of_prompts = 0, generated = 0;
-  for (const PlannedRow& row : plan.rows) {
+  double mask_wait_seconds = 0;
+  for (size_t i = 0; i < step.results().size(); ++i) {
+    const PlannedRow& row = step.plan().rows[i];
     const bool is_answer = row.samples && row.length == 1;
     of_prompts += is_answer ? 0 : row.length;
-    generated += row.samples;
+    generated += row.samples && step.results()[i].is_wanted;
+    mask_wait_seconds += step.results()[i].mask_wait_seconds;
   }
   std::lock_guard lock(mutex);
   ++stats.steps;
   stats.last_step_seconds = seconds;
   stats.prompt_tokens += of_prompts;
   stats.generated_tokens += generated;
-  for (const Sampled& row : sampled) stats.mask_wait_seconds += row.mask_wait_seconds;
-  if (of_prompts > 0) {
+  stats.mask_wait_seconds += mask_wait_seconds;
+  if (of_prompts > 0 && is_timed) {
     const double rate = of_prompts / seconds;
     prompt_tokens_per_second += (prompt_tokens_per_second == 0 ? 1.0 : 0.1) * (rate - prompt_tokens_per_second);
   }

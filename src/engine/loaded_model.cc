@@ -85,11 +85,12 @@ Status arrange_weights(LoadedModel& loaded, const LoadOptions& options, const Pr
   return {};
 }
 
-/// For experts that a GPU has no room for.
+/// How the model is put on a GPU, and what becomes of experts that it has no room for.
 DeviceLimits device_limits(const LoadedModel& loaded, const LoadOptions& options) {
   DeviceLimits limits;
   limits.host_backend = loaded.model->backend().name();
   limits.pack_host_experts = options.pack_weights;
+  limits.sums = options.device_sums;
   limits.use = expert_use_file(loaded.checkpoint.path(), source_digest(loaded.checkpoint));
   return limits;
 }

@@ -23,8 +23,9 @@ struct LoadOptions {
   bool pack_weights = true;  // a copy in the backend's own order, where it wants one and memory is free for it
   DenseDtype dense_dtype = DenseDtype::kAsStored;
   bool keep_packed = false;  // in a file, from which later loads map it
-  DeviceChoice device{DeviceChoice::Kind::kCpu, 0};
-  DeviceBudget device_budget;
+  DeviceChoice device{DeviceChoice::Kind::kCpu};
+  DeviceBudget device_budget = {};
+  DeviceSums device_sums = DeviceSums::kAuto;
 };
 
 /// A model that is ready to run: files, weights, tokenizer and threads. One user at a time.

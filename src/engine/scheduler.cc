@@ -140,6 +140,9 @@ bool Scheduler::make_room(size_t index, uint32_t pages) {
   while (kv_.pool().num_available() < pages) {
     if (kv_.pool().num_available() + kv_.pool().num_coming() >= pages) return false;
     if (index + 1 >= running_.size()) return false;
+    // Whose last token is being drawn gives all of its pages back when that step has ended.
+    const auto ends = [](const Sequence* s) { return s->pending > 0 && s->known.size() + s->pending >= s->max_tokens; };
+    if (std::any_of(running_.begin() + static_cast<ptrdiff_t>(index) + 1, running_.end(), ends)) return false;
     preempt(*running_.back());
   }
   return true;

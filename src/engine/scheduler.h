@@ -69,6 +69,7 @@ class Scheduler {
   /// Prompt tokens that would be computed before a request that came now.
   uint64_t tokens_ahead() const;
   uint64_t num_preemptions() const { return num_preemptions_; }
+  StepId newest_step() const { return last_step_; }  ///< that was planned
 
   /// Empty, or the first invariant that does not hold. For tests and debug builds.
   std::string check_integrity() const;
@@ -86,7 +87,6 @@ class Scheduler {
   void add_row(Sequence& sequence, uint32_t length, StepPlan& plan);
   void use_leftover(StepPlan& plan, Budget& budget);
   void charge(Sequence& sequence);
-  StepId newest_step() const { return last_step_; }
 
   KvManager& kv_;
   SchedulerLimits limits_;

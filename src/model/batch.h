@@ -2,6 +2,7 @@
 /// What the model's one entry point takes and gives.
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -20,7 +21,7 @@ struct TopWish {
   std::span<const kernels::LogitChange> changes = {};  // tokens ascending; before the best are chosen, after the mask
   kernels::TopLogits* top = nullptr;                   // not null where k > 0
   /// All logits stay where they are computed, until ForwardPass::draw() looks at them; `top`, where not null, is filled
-  /// by finish_draws(). No changes then: those of the draw come with it.
+  /// by finish_draws() at the latest. No changes then: those of the draw come with it.
   bool stays = false;
 };
 
@@ -62,6 +63,9 @@ struct BatchRow {
   /// One per logit offset, or none at all: then all logits are wanted of each.
   std::vector<TopWish> tops;
   HiddenTaps* taps = nullptr;
+  /// Where it is there, the row's one token is the one that is being drawn of this row of the logits that stayed in the
+  /// batch before: the device puts it where `tokens` has 0. Only where ForwardPass::can_run_ahead().
+  std::optional<uint32_t> drawn_row = {};
 };
 
 /// A flattened batch: the tokens of all rows, one row after the other. A sequence occurs in one row only: rows may read

@@ -42,8 +42,13 @@ class ForwardPass {
   /// Starts to draw a token of each of these rows of the last forward(), of each row once; waits for nothing. Masks and
   /// changes have been read when it comes back. Errors: no such row, masks or changes that do not fit, no memory.
   virtual Status draw(std::span<const DrawWish> wishes);
-  /// Waits, and fills what the wishes of draw() and forward() name. Errors: the device failed.
-  virtual Status finish_draws() { return {}; }
+  /// The number of the last forward().
+  virtual uint64_t last_step() const { return 0; }
+  /// Waits for that step, the last one or the one before it, and fills what the wishes of its draw() and forward()
+  /// name; once. Errors: the device failed, or there were two more since.
+  virtual Status finish_draws(uint64_t /*step*/) { return {}; }
+  /// Whether a step may begin before the tokens of the last one are known: BatchRow::drawn_row.
+  virtual bool can_run_ahead() const { return false; }
 };
 
 }  // namespace gossamer

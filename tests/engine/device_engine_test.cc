@@ -3,8 +3,10 @@
 
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <chrono>
 #include <map>
+#include <stdexcept>
 #include <thread>
 
 #include "checkpoint/temp_folder.h"
@@ -17,10 +19,10 @@
 namespace gossamer {
 namespace {
 
-/// Computes where another does, but lets nobody draw there.
-class NoDraws final : public ForwardPass {
+/// Computes where another does.
+class Through : public ForwardPass {
  public:
-  explicit NoDraws(std::unique_ptr<ForwardPass> pass) : pass_(std::move(pass)) {}
+  explicit Through(std::unique_ptr<ForwardPass> pass) : pass_(std::move(pass)) {}
   Result<KvMemory> allocate_kv(const kernels::KvLayout& layout, const KvShape& shape,
                                uint32_t num_pages) const override {
     return pass_->allocate_kv(layout, shape, num_pages);
@@ -33,8 +35,43 @@ class NoDraws final : public ForwardPass {
     return pass_->forward(batch, trace);
   }
 
- private:
+ protected:
   std::unique_ptr<ForwardPass> pass_;
+};
+
+/// And lets nobody draw there.
+using NoDraws = Through;
+
+/// What an engine asked for, in order: how far it ran ahead of what it knew. Some step may fail.
+class Watched final : public Through {
+ public:
+  using Through::Through;
+  uint32_t fails_at = ~0u;  // of forward(), from 0
+  bool fails_in_draw = false;
+  std::atomic<uint32_t> num_steps = 0, num_ahead = 0, num_drawn_rows = 0;
+
+  Result<std::span<const float>> forward(const Batch& batch, ForwardTrace* trace) override {
+    const uint32_t step = num_steps++;
+    num_ahead += !is_finished_;
+    is_finished_ = false;
+    for (const BatchRow& row : batch.rows) num_drawn_rows += row.drawn_row.has_value();
+    if (step == fails_at && !fails_in_draw) return make_error(ErrorCode::kIo, "the card fell off");
+    return pass_->forward(batch, trace);
+  }
+  bool can_draw() const override { return true; }
+  bool can_run_ahead() const override { return pass_->can_run_ahead(); }
+  Status draw(std::span<const DrawWish> wishes) override {
+    if (num_steps == fails_at + 1 && fails_in_draw) return make_error(ErrorCode::kIo, "the card fell off");
+    return pass_->draw(wishes);
+  }
+  uint64_t last_step() const override { return pass_->last_step(); }
+  Status finish_draws(uint64_t step) override {
+    is_finished_ = is_finished_ || step == pass_->last_step();
+    return pass_->finish_draws(step);
+  }
+
+ private:
+  bool is_finished_ = true;
 };
 
 /// A third of the tokens, another third each time, `length` of them. Its masks may be slow, and at last it may allow
@@ -90,14 +127,19 @@ class DeviceEngineTest : public ::testing::Test {
 
   uint32_t vocab_size() const { return loaded_->model->config().vocab_size; }
 
-  std::unique_ptr<Engine> start(bool draws_there) {
+  std::unique_ptr<Engine> start(bool draws_there, uint32_t num_pages = 100, Watched** watched = nullptr) {
     const Model& model = *loaded_->model;
     std::unique_ptr<ForwardPass> device =
         DeviceForward::make(model.config(), model.weights(), model.rope_params(), *loaded_->threads, {}).value();
     if (!draws_there) device = std::make_unique<NoDraws>(std::move(device));
+    if (watched) {
+      auto wrapped = std::make_unique<Watched>(std::move(device));
+      *watched = wrapped.get();
+      device = std::move(wrapped);
+    }
     loaded_->model->compute_on(std::move(device));
     EngineOptions options;
-    options.kv_bytes = 100 * model.kv_shape(options.kv_dtype).page_bytes();
+    options.kv_bytes = num_pages * model.kv_shape(options.kv_dtype).page_bytes();
     options.limits.max_step_tokens = 24;
     options.limits.max_rows = 12;
     return Engine::start(*loaded_, options).value();
@@ -208,6 +250,123 @@ TEST_F(DeviceEngineTest, WhatIsDrawnThereIsWhatTheSamplerDraws) {
   EXPECT_GE(want[12].tokens.size(), 4u);
   EXPECT_FALSE(want[13].prompt_logprobs.empty());
   EXPECT_GT(engine->stats().mask_wait_seconds, 0);
+}
+
+/// Answers of many lengths in a cache that is too small for them all: sequences are preempted, end and are cancelled
+/// while a step with them is under way.
+std::vector<EngineRequest> many(uint32_t count, uint32_t longest) {
+  std::vector<EngineRequest> requests(count);
+  for (uint32_t i = 0; i < count; ++i) {
+    EngineRequest& r = requests[i];
+    for (TokenId token = 0; token < 4 + 9 * i % 30; ++token) r.prompt.push_back((token * 11 + i) % 300);
+    r.max_tokens = 3 + 13 * i % longest;
+    r.sampling.seed = i;
+    r.sampling.presence_penalty = i % 3 == 0 ? 1.f : 0.f;
+    if (i % 4 == 1)
+      for (TokenId token = 0; token < 30; ++token) r.stop_tokens.push_back(token);
+  }
+  return requests;
+}
+
+/// When nothing is under way any more: no page is held.
+EngineStats stats_at_rest(const Engine& engine) {
+  EngineStats stats = engine.stats();
+  for (int wait_ms = 0; stats.held_pages > 0 && wait_ms < 10'000; ++wait_ms) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    stats = engine.stats();
+  }
+  EXPECT_EQ(stats.held_pages, 0u);
+  return stats;
+}
+
+TEST_F(DeviceEngineTest, RunsAheadOfWhatItKnowsWithTheSameAnswers) {
+  const std::vector<EngineRequest> requests = many(7, 30);
+  const std::vector<Outcome> want = run(*start(false), requests);
+  Watched* watched = nullptr;
+  const std::unique_ptr<Engine> engine = start(true, 10, &watched);
+  const std::vector<Outcome> got = run(*engine, requests);
+  for (size_t i = 0; i < requests.size(); ++i) {
+    SCOPED_TRACE(i);
+    expect_same(got[i], want[i], 0);
+  }
+  const EngineStats stats = stats_at_rest(*engine);
+  EXPECT_GT(stats.preemptions, 0u);
+  uint64_t tokens = 0;
+  for (const Outcome& outcome : want) tokens += outcome.tokens.size();
+  EXPECT_EQ(stats.generated_tokens, tokens) << "those that nobody wanted do not count";
+  EXPECT_GT(watched->num_ahead, watched->num_steps * 8 / 10);
+  EXPECT_GT(watched->num_drawn_rows, tokens / 2);
+}
+
+TEST_F(DeviceEngineTest, CancelsWhatIsUnderWay) {
+  Watched* watched = nullptr;
+  const std::unique_ptr<Engine> engine = start(true, 100, &watched);
+  const std::vector<EngineRequest> requests = many(6, 30);
+  const std::vector<Outcome> want = run(*engine, requests);
+  EventQueue events;
+  std::map<SequenceId, size_t> numbers;
+  std::vector<std::vector<TokenId>> tokens(requests.size());
+  for (const EngineRequest& r : requests) numbers.emplace(engine->submit(r, events.sink()).value(), numbers.size());
+  for (size_t left = requests.size(); left > 0;) {
+    const EngineEvent event = events.next();
+    const size_t i = numbers.at(event.id);
+    if (event.kind == EngineEvent::Kind::kToken) {
+      tokens[i].push_back(event.token);
+      if (i % 2 == 0 && tokens[i].size() == i + 1) engine->cancel(event.id);
+    }
+    if (event.kind != EngineEvent::Kind::kEnd) continue;
+    EXPECT_NE(event.finish, FinishReason::kError) << event.error;
+    ASSERT_LE(tokens[i].size(), want[i].tokens.size());
+    EXPECT_TRUE(std::equal(tokens[i].begin(), tokens[i].end(), want[i].tokens.begin()));
+    if (event.finish != FinishReason::kCancelled) {
+      EXPECT_EQ(tokens[i], want[i].tokens);
+    }
+    --left;
+  }
+}
+
+/// A sink that throws while the next step is under way: everything ends, once each, and there is room for those who
+/// come later.
+TEST_F(DeviceEngineTest, AnExceptionEndsEverythingAndLeavesRoom) {
+  const std::vector<EngineRequest> requests = many(6, 30);
+  const std::unique_ptr<Engine> engine = start(true, 10);
+  EventQueue events;
+  std::atomic<bool> has_thrown = false;
+  for (const EngineRequest& r : requests) {
+    const EventSink sink = [&, to = events.sink()](const EngineEvent& event) {
+      const EngineStats stats = engine->stats();
+      const bool is_full = stats.free_pages + stats.evictable_pages == 0;
+      if (event.kind == EngineEvent::Kind::kToken && is_full && !has_thrown.exchange(true))
+        throw std::runtime_error("a sink that throws");
+      to(event);
+    };
+    ASSERT_TRUE(engine->submit(r, sink).ok());
+  }
+  for (size_t ends = 0; ends < requests.size();) ends += events.next().kind == EngineEvent::Kind::kEnd;
+  EXPECT_TRUE(has_thrown);
+  for (const Outcome& outcome : run(*engine, requests)) EXPECT_NE(outcome.end.finish, FinishReason::kError);
+  stats_at_rest(*engine);
+}
+
+TEST_F(DeviceEngineTest, AStepThatFailsEndsItsRequestsAndNoOthers) {
+  const std::vector<EngineRequest> requests = many(4, 20);
+  const std::vector<Outcome> want = run(*start(false), requests);
+  for (const bool in_draw : {false, true}) {
+    Watched* watched = nullptr;
+    const std::unique_ptr<Engine> engine = start(true, 100, &watched);
+    watched->fails_at = 7;
+    watched->fails_in_draw = in_draw;
+    uint32_t failed = 0;
+    for (const Outcome& outcome : run(*engine, requests)) {
+      const bool has_failed = outcome.end.finish == FinishReason::kError;
+      EXPECT_EQ(outcome.end.error, has_failed ? "the card fell off" : "");
+      failed += has_failed;
+    }
+    EXPECT_GT(failed, 0u);
+    const std::vector<Outcome> again = run(*engine, requests);
+    for (size_t i = 0; i < requests.size(); ++i) expect_same(again[i], want[i], 0);
+    stats_at_rest(*engine);
+  }
 }
 
 }  // namespace

@@ -42,6 +42,8 @@ MUTANTS = [
     ("R3: the first in line is preempted", "engine/scheduler.cc", "preempt(*running_.back());", "preempt(*running_.front());\n    return false;"),
     ("R4: pages that are coming are taken from others", "engine/scheduler.cc",
      "if (kv_.pool().num_available() + kv_.pool().num_coming() >= pages) return false;", ""),
+    ("R4: who is about to end is preempted", "engine/scheduler.cc",
+     "if (std::any_of(running_.begin() + static_cast<ptrdiff_t>(index) + 1, running_.end(), ends)) return false;", ""),
     # R5 alone cannot be broken: what a blocked sequence needs is among the pages that admission sets aside for running ones.
     ("pages are reused while a step reads them", "kv/kv_manager.cc", "if (newest <= retired_) return", "if (newest < ~0ull) return"),
     ("no sliding pages are kept for the end of a prompt", "kv/kv_manager.cc", "if (page < boundary && page + window >= boundary) return true;", ""),

@@ -223,6 +223,34 @@ TEST(Scheduler, ReservedAnswersAreNeverPreempted) {
   EXPECT_EQ(world.scheduler.num_preemptions(), 0u);
 }
 
+/// Likewise pages of a sequence whose last token is being sampled: they come with that step, whoever else wants one.
+TEST(Scheduler, WhoEndsWithTheStepInFlightIsNotPreempted) {
+  SchedulerLimits limits;
+  limits.max_step_tokens = 64;
+  limits.max_steps_in_flight = 2;
+  uint64_t preemptions = 0;
+  for (uint32_t answer = 20; answer < 140; ++answer) {
+    World world(23, limits);
+    ASSERT_TRUE(world.submit(1, 120, 200).ok());
+    ASSERT_TRUE(world.submit(2, 100, answer).ok());
+    for (;;) {
+      const Sequence* last = world.scheduler.find(2);
+      const bool ends = last && last->pending > 0 && last->known.size() + last->pending == last->max_tokens;
+      const uint64_t before = world.scheduler.num_preemptions();
+      StepPlan plan = world.scheduler.plan_step(0, 64);
+      EXPECT_TRUE(!ends || world.scheduler.num_preemptions() == before) << "an answer of " << answer;
+      if (!plan.rows.empty())
+        world.model.launch(plan);
+      else if (world.model.num_in_flight() == 0)
+        break;
+      if (plan.rows.empty() || world.model.num_in_flight() == 2) world.settle();
+    }
+    EXPECT_EQ(world.ended.size(), 2u);
+    preemptions += world.scheduler.num_preemptions();
+  }
+  EXPECT_GT(preemptions, 0u);
+}
+
 /// Rules R4 and R5 with two steps in flight: pages that are coming are waited for, and nobody new takes them.
 TEST(Scheduler, PagesThatAreComingAreWaitedFor) {
   SchedulerLimits limits;
