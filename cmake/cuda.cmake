@@ -13,8 +13,8 @@ if(wheels AND GOSSAMER_CUDA_ROOT STREQUAL wheels)
   set(CMAKE_CUDA_FLAGS "${CMAKE_CUDA_FLAGS} -L${GOSSAMER_CUDA_ROOT}/lib")  # nvcc looks in lib64, the wheel has lib
 endif()
 set(CMAKE_CUDA_RUNTIME_LIBRARY Static)
-# Real code for each kind of card: Ampere, Ada, Hopper, Blackwell; and one that later cards translate for themselves.
-set(CMAKE_CUDA_ARCHITECTURES 80-real 86-real 89-real 90a-real 100a-real 120a-real 120-virtual CACHE STRING "Cards to compile for")
+# Real code for each kind of card: Ampere, Ada, Hopper, Blackwell; and one that all others translate for themselves.
+set(CMAKE_CUDA_ARCHITECTURES 80-real 86-real 89-real 90a-real 100a-real 120a-real 80-virtual CACHE STRING "Cards to compile for")
 enable_language(CUDA)
 # CMake 3.25 knows no C++20 of nvcc: it neither asks for it nor may insist on it.
 set(CMAKE_CUDA_STANDARD 20)

@@ -7,6 +7,7 @@ set(GOSSAMER_DEVICE_KERNELS
   elementwise.cu
   experts.cu
   few_tokens.cu
+  host_experts.cu
   products.cu
   products_hopper.cu
   roof_kernels.cu
@@ -17,6 +18,7 @@ set(GOSSAMER_DEVICE_HOST
   hopper_agreement.cc
   pack_strips.cc
   roof.cc
+  roof_exchange.cc
   roof_launches.cc
   selftest/arithmetic_checks.cc
   selftest/attention_checks.cc
@@ -24,6 +26,7 @@ set(GOSSAMER_DEVICE_HOST
   selftest/choice_checks.cc
   selftest/elementwise_checks.cc
   selftest/expert_checks.cc
+  selftest/host_checks.cc
   selftest/product_checks.cc
   selftest/router_checks.cc
   selftest/product_data.cc)
@@ -33,8 +36,11 @@ set(GOSSAMER_DEVICE_MODEL
   device_graphs.cc
   device_head.cc
   device_host_experts.cc
+  device_layers.cc
   device_memory.cc
   device_rates.cc
   device_weights.cc
+  kernel_bench.cc
+  kernel_cases.cc
   kernel_rates.cc
   synthetic_device_weights.cc)

@@ -13,8 +13,8 @@ Result<std::string> move_to_device(Model& model, int index, const DeviceBudget& 
                                    const ProgressFn& progress, DeviceLimits limits) {
   GOS_TRY(const std::vector<kernels::cuda::DeviceInfo> devices, kernels::cuda::list_devices());
   for (const kernels::cuda::DeviceInfo& device : devices) {
-    if (device.index != index) continue;
-    GOS_TRY_STATUS(kernels::cuda::use_device(index));
+    if (index != DeviceChoice::kFirst && device.index != index) continue;
+    GOS_TRY_STATUS(kernels::cuda::use_device(device.index));
     GOS_TRY(limits.most_bytes, budget.most_bytes(device.total_bytes, device.free_bytes));
     GOS_TRY(std::unique_ptr<DeviceForward> forward,
             DeviceForward::make(model.config(), model.weights(), model.rope_params(), threads, progress, limits));

@@ -2,21 +2,39 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 
 namespace gossamer {
 
 Result<DeviceChoice> DeviceChoice::parse(std::string_view text) {
   using Kind = DeviceChoice::Kind;
-  if (text == "auto") return DeviceChoice{Kind::kAuto, 0};
-  if (text == "cpu") return DeviceChoice{Kind::kCpu, 0};
-  if (text == "cuda" || text == "gpu") return DeviceChoice{Kind::kCuda, 0};
+  if (text == "auto") return DeviceChoice{Kind::kAuto};
+  if (text == "cpu") return DeviceChoice{Kind::kCpu};
+  if (text == "cuda" || text == "gpu") return DeviceChoice{Kind::kCuda};
   constexpr std::string_view kPrefix = "cuda:";
+  const std::string_view number = text.starts_with(kPrefix) ? text.substr(kPrefix.size()) : text;
   int index = 0;
-  if (text.starts_with(kPrefix)) {
-    const auto [end, error] = std::from_chars(text.data() + kPrefix.size(), text.data() + text.size(), index);
-    if (error == std::errc() && end == text.data() + text.size() && index >= 0) return DeviceChoice{Kind::kCuda, index};
-  }
-  return make_error(ErrorCode::kInvalidInput, "the device is \"{}\"; it can be auto, cpu, cuda or cuda:N", text);
+  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), index);
+  if (error == std::errc() && end == number.data() + number.size() && index >= 0)
+    return DeviceChoice{Kind::kCuda, index};
+  return make_error(ErrorCode::kInvalidInput,
+                    "the device is \"{}\"; it can be auto, cpu, cuda, or cuda:N with the number of a GPU", text);
+}
+
+namespace {
+constexpr std::string_view kSumsNames[] = {"auto", "portable", "hopper", "one-run"};  // as DeviceSums
+}  // namespace
+
+Result<DeviceSums> parse_device_sums(std::string_view text) {
+  const auto found = std::find(std::begin(kSumsNames), std::end(kSumsNames), text);
+  if (found != std::end(kSumsNames)) return static_cast<DeviceSums>(found - std::begin(kSumsNames));
+  return make_error(ErrorCode::kInvalidInput,
+                    "products on a GPU cannot be added up by \"{}\"; it can be auto, portable, hopper or one-run",
+                    text);
+}
+
+std::string_view device_sums_name(DeviceSums sums) {
+  return kSumsNames[static_cast<size_t>(sums)];
 }
 
 Result<uint64_t> DeviceBudget::most_bytes(uint64_t total_bytes, uint64_t free_bytes) const {

@@ -14,9 +14,10 @@ namespace gossamer {
 struct DeviceChoice {
   enum class Kind : uint8_t { kAuto, kCpu, kCuda };
   Kind kind = Kind::kAuto;
-  int index = 0;  ///< of the GPU, as the driver counts
+  int index = kFirst;                ///< of the GPU, as the driver counts
+  static constexpr int kFirst = -1;  ///< the first that this program can use
 
-  /// "auto", "cpu", "cuda" or "cuda:N".
+  /// "auto", "cpu", "cuda", "cuda:N" or "N".
   static Result<DeviceChoice> parse(std::string_view text);
 };
 
@@ -34,8 +35,9 @@ struct DeviceBudget {
 /// Whether this program has kernels for GPUs.
 bool has_device_kernels();
 
-/// Puts the model's weights on the GPU and lets it compute there from now on; gives the GPU's name. Errors, and the
-/// model computes where it did: there is none, it takes no such model, its memory or the budget is too small.
+/// Puts the model's weights on the GPU (an index, or DeviceChoice::kFirst) and lets it compute there from now on; gives
+/// the GPU's name. Errors, and the model computes where it did: there is none, it takes no such model, its memory or
+/// the budget is too small.
 Result<std::string> move_to_device(Model& model, int index, const DeviceBudget& budget, ThreadPool& threads,
                                    const ProgressFn& progress, DeviceLimits limits = {});
 

@@ -1,11 +1,9 @@
 #include "model/device_forward.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
 
+#include "kernels/cuda/hopper_agreement.h"
 #include "kernels/cuda/pack_strips.h"
-#include "kernels/read_row.h"
 
 namespace gossamer {
 namespace {
@@ -39,8 +37,16 @@ bool all_scales_fold(const Weights& weights) {
   return all;
 }
 
-bool takes_graph(const Batch& batch) {
-  return batch.tokens.size() <= kMostGraphTokens &&
+Status check_sums(DeviceSums choice) {
+  if (choice == DeviceSums::kAuto || choice == DeviceSums::kPortable || has_warpgroups()) return {};
+  return make_error(ErrorCode::kUnsupported,
+                    "products by warpgroups need a GPU of compute capability 9.0 (Hopper), and this is none; leave "
+                    "out --gpu-sums {}",
+                    device_sums_name(choice));
+}
+
+bool takes_graph(const Batch& batch, uint32_t most_tokens) {
+  return batch.tokens.size() <= most_tokens &&
          std::all_of(batch.rows.begin(), batch.rows.end(),
                      [](const BatchRow& row) { return row.length <= kMostGraphRowTokens; });
 }
@@ -51,12 +57,14 @@ Result<std::unique_ptr<DeviceForward>> DeviceForward::make(const ModelConfig& co
                                                            const kernels::RopeParams& rope, ThreadPool& threads,
                                                            const ProgressFn& progress, const DeviceLimits& limits) {
   GOS_TRY_STATUS(check_shape(config));
+  GOS_TRY_STATUS(check_sums(limits.sums));
   GOS_TRY(PlacedExperts experts,
           place_experts(config, weights, limits,
                         std::min(limits.weight_bytes, weight_room_bytes(config, limits.most_bytes))));
   GOS_TRY(DeviceWeights on_device, DeviceWeights::upload(config, weights, threads, progress, experts.placement));
   GOS_TRY(std::unique_ptr<DeviceForward> made, make_with(config, std::move(on_device), rope));
   made->most_bytes_ = limits.most_bytes;
+  GOS_TRY_STATUS(made->choose_sums(limits.sums, [&] { return all_scales_fold(weights); }));
   if (experts.placement.num_on_host() > 0) {
     made->host_embedding_ = weights.embedding;
     GOS_TRY(made->host_experts_,
@@ -119,27 +127,26 @@ DeviceForward::~DeviceForward() {
   (void)stream_.synchronize().ok();
 }
 
-Status DeviceForward::use_sums(Sums sums, const Weights& weights) {
-  if (sums != Sums::kInSlices && !has_warpgroups())
-    return make_error(ErrorCode::kUnsupported,
-                      "products by warpgroups need a GPU of compute capability 9.0 (Hopper), and this is none");
-  sums_ = sums;
-  if (sums == Sums::kInOneRunOnHopper) scales_fold_ = all_scales_fold(weights);
+Status DeviceForward::choose_sums(DeviceSums choice, const std::function<bool()>& scales_fold) {
+  sums_ = Sums::kInSlices;
+  if (choice == DeviceSums::kPortable || (choice == DeviceSums::kAuto && !has_warpgroups())) return {};
+  GOS_TRY_STATUS(check_sums(choice));
+  if (choice == DeviceSums::kOneRun) {
+    sums_ = Sums::kInOneRunOnHopper;
+    scales_fold_ = scales_fold();
+    return {};
+  }
+  if (choice == DeviceSums::kAuto) {
+    GOS_TRY(const HopperAgreement agreement, compare_on_hopper(stream_, kQuickAgreement));
+    if (!agreement.same_bits()) return {};
+  }
+  sums_ = Sums::kInSlicesOnHopper;
   return {};
 }
 
-Sums DeviceForward::sums_for(const DeviceMatrix& matrix) const {
-  const bool once = sums_ != Sums::kInOneRunOnHopper || can_run_once(matrix.shape.format, scales_fold_);
-  return once ? sums_ : Sums::kInSlices;
-}
-
-Sums DeviceForward::sums_of_experts(uint32_t layer) const {
-  const Sums sums = sums_for(weights_.layer(layer).down);
-  return sums_for(weights_.layer(layer).gate_up) == sums ? sums : Sums::kInSlices;
-}
-
-bool DeviceForward::is_few() const {
-  return num_tokens_ <= kFewTokens && sums_ != Sums::kInOneRunOnHopper;
+DeviceSums DeviceForward::sums() const {
+  if (sums_ == Sums::kInSlices) return DeviceSums::kPortable;
+  return sums_ == Sums::kInOneRunOnHopper ? DeviceSums::kOneRun : DeviceSums::kHopper;
 }
 
 std::string DeviceForward::placement() const {
@@ -168,7 +175,7 @@ Status DeviceForward::send_batch(const Batch& batch, bool is_graph) {
   uint32_t* const words = reinterpret_cast<uint32_t*>(host_words_.data());
   uint32_t* const positions = words + num_tokens_;
   uint32_t* const tables = words + uint64_t{4} * num_tokens_;
-  std::copy(batch.tokens.begin(), batch.tokens.end(), words);
+  GOS_TRY_STATUS(write_tokens(batch, words));
   uint32_t num_pages_sent = 0;
   for (const bool sliding : {false, true}) {
     uint32_t* begin = words + (sliding ? 3 : 2) * uint64_t{num_tokens_};
@@ -196,15 +203,35 @@ Status DeviceForward::send_batch(const Batch& batch, bool is_graph) {
   if (!is_graph) num_words = add_attention_plan(batch, num_words);
   stream_.copy_to_device(words_.data(), words, num_words * sizeof(uint32_t));
   words_sent_.record(stream_);
+  const bool any_drawn =
+      std::any_of(batch.rows.begin(), batch.rows.end(), [](const BatchRow& row) { return row.drawn_row.has_value(); });
+  if (any_drawn)
+    kernels::cuda::take_drawn({words_.as<uint32_t>(), num_tokens_, config_.vocab_size, head_.drawn_before().data()},
+                              stream_.get());
+  return {};
+}
+
+Status DeviceForward::write_tokens(const Batch& batch, uint32_t* words) const {
+  std::copy(batch.tokens.begin(), batch.tokens.end(), words);
+  const size_t num_drawn = head_.drawn_before().size();
+  for (const BatchRow& row : batch.rows) {
+    if (row.drawn_row && *row.drawn_row >= num_drawn)
+      return make_error(ErrorCode::kInvalidInput,
+                        "a row begins with what was drawn of row {}, but {} rows of logits stayed in the step before",
+                        *row.drawn_row, num_drawn);
+    if (row.drawn_row) *words = kernels::cuda::kIsDrawn | *row.drawn_row;
+    words += row.length;
+  }
   return {};
 }
 
 Result<std::span<const float>> DeviceForward::forward(const Batch& batch, ForwardTrace* trace) {
   if (batch.tokens.empty()) return std::span<const float>{};
   GOS_TRY_STATUS(stream_.use_device());  // an engine's thread is not the one that loaded
+  GOS_TRY_STATUS(head_.begin_step(stream_));
   const bool is_watched = trace || std::any_of(batch.rows.begin(), batch.rows.end(),
                                                [](const BatchRow& row) { return row.taps != nullptr; });
-  const bool is_graph = !is_watched && !host_experts_ && takes_graph(batch);
+  const bool is_graph = !is_watched && takes_graph(batch, host_experts_ ? kMostSegmentTokens : kMostGraphTokens);
   const auto num_tokens = static_cast<uint32_t>(batch.tokens.size());
   uint32_t longest = 0;
   for (const BatchRow& row : batch.rows) longest = std::max(longest, row.start + row.length);
@@ -217,24 +244,48 @@ Result<std::span<const float>> DeviceForward::forward(const Batch& batch, Forwar
   const KvMemory& cache = *batch.rows.front().cache.memory;
   if (is_watched)
     GOS_TRY_STATUS(watch_layers(batch, trace));
-  else if (!is_graph || !graphs_.launch(key_of(cache), stream_, [&] { static_cast<void>(start_layers(cache)); }))
-    GOS_TRY_STATUS(start_layers(cache));
-  return unembed(batch);
+  else
+    GOS_TRY_STATUS(is_graph ? start_segments(cache) : start_layers(cache));
+  Result<std::span<const float>> logits = unembed(batch);
+  GOS_TRY_STATUS(stream_.check_started());  // now: whoever asks next may ask for another step
+  return logits;
 }
 
-/// Rows of the embedding begin the residual stream.
-void DeviceForward::embed_tokens() {
+Status DeviceForward::start_segments(const KvMemory& cache) {
+  const DeviceGraphs::Segments* graphs = graphs_of(cache);
+  const auto start = [&](uint32_t segment) {
+    if (graphs)
+      (*graphs)[segment].launch(stream_);
+    else
+      start_segment(cache, segment);
+  };
+  if (host_experts_) embed_tokens();
+  for (uint32_t segment = 0; segment + 1 < num_segments(); ++segment) {
+    host_experts_->expect();
+    start(segment);
+    GOS_TRY_STATUS(host_experts_->answer_told(stream_, segment, normed_rows(segment), num_tokens_));
+  }
+  start(num_segments() - 1);
+  return {};
+}
+
+const DeviceGraphs::Segments* DeviceForward::graphs_of(const KvMemory& cache) {
+  return graphs_.find(key_of(cache), stream_, num_segments(), [&](uint32_t segment) { start_segment(cache, segment); });
+}
+
+uint32_t DeviceForward::num_segments() const {
+  return host_experts_ ? config_.num_layers + 1 : 1;
+}
+
+void DeviceForward::start_segment(const KvMemory& cache, uint32_t segment) {
   if (!host_experts_) {
-    kernels::cuda::embed({weights_.embedding(), weights_.embedding_row_bytes(), weights_.embedding_dtype(), tokens_,
-                          num_tokens_, config_.hidden, work_.residual},
-                         stream_.get());
+    static_cast<void>(start_layers(cache));  // only the host's share can fail
     return;
   }
-  const auto* tokens = reinterpret_cast<const uint32_t*>(host_words_.data());
-  embedded_.resize(uint64_t{num_tokens_} * config_.hidden);
-  for (uint32_t t = 0; t < num_tokens_; ++t)
-    kernels::read_row(host_embedding_, tokens[t], embedded_.data() + uint64_t{t} * config_.hidden);
-  stream_.copy_to_device(work_.residual, embedded_.data(), embedded_.size() * sizeof(float));
+  if (segment > 0) combine_with_host(combine_op(), host_experts_->told_rows(), stream_.get());
+  if (segment == config_.num_layers) return;
+  attention_layer(cache, segment);
+  start_experts(segment);
 }
 
 /// Nothing in it can fail but the host's share of the experts.
@@ -265,203 +316,6 @@ Result<std::span<const float>> DeviceForward::unembed(const Batch& batch) {
     norm_for(weights_.lm_head(), weights_.final_norm(), rows, num_rows, normed);
     multiply(weights_.lm_head(), normed, padded_cols(config_.hidden), num_rows, Finish::kStore, logits);
   });
-}
-
-void DeviceForward::norm_for(const DeviceMatrix& matrix, const float* weight, const uint32_t* rows, uint32_t num_rows,
-                             uint16_t* out) {
-  NormOp norm{};
-  norm.x = work_.residual;
-  norm.rows = rows;
-  norm.weight = weight;
-  norm.eps = config_.rms_norm_eps;
-  norm.num_rows = num_rows;
-  norm.width = config_.hidden;
-  norm.padded = padded_cols(config_.hidden);
-  norm.to_bf16 = takes_bf16(matrix.shape.format);
-  norm.out = out;
-  kernels::cuda::rmsnorm(norm, stream_.get());
-}
-
-void DeviceForward::multiply(const DeviceMatrix& matrix, const uint16_t* x, uint32_t x_stride, uint32_t num_rows,
-                             Finish finish, float* out) {
-  ProductArgs args{};
-  args.shape = matrix.shape;
-  args.strips = matrix.strips;
-  args.x = x;
-  args.x_stride = x_stride;
-  args.num_rows = num_rows;
-  args.finish = finish;
-  args.out = out;
-  args.out_stride = matrix.shape.rows;
-  args.sums = sums_for(matrix);
-  kernels::cuda::product(args, stream_.get());
-}
-
-/// Queries into work_.q, keys and values into the cache.
-void DeviceForward::project_qkv(uint32_t layer, const CacheOp& cache) {
-  const DeviceLayer& w = weights_.layer(layer);
-  const BatchPlaces& places = places_[config_.is_sliding(layer)];
-  const float* cos = rope_.as<float>();
-  const float* sin = cos + uint64_t{config_.max_context} * kHeadDim / 2;
-  if (is_few() && cache.dtype == kernels::KvDtype::kBf16) {
-    kernels::cuda::qkv_of_few({work_.residual, w.attn_norm, config_.rms_norm_eps, num_tokens_, w.qkv.shape,
-                               w.qkv.strips, config_.num_heads, places, cos, sin, cache, work_.q},
-                              stream_.get());
-    return;
-  }
-  norm_for(w.qkv, w.attn_norm, nullptr, num_tokens_, work_.normed);
-  multiply(w.qkv, work_.normed, padded_cols(config_.hidden), num_tokens_, Finish::kStore, work_.qkv);
-  kernels::cuda::rope_store({work_.qkv, num_tokens_, config_.num_heads, places, cos, sin, cache, work_.q},
-                            stream_.get());
-}
-
-void DeviceForward::attention_layer(const KvMemory& memory, uint32_t layer) {
-  const DeviceLayer& w = weights_.layer(layer);
-  const bool sliding = config_.is_sliding(layer);
-  const CacheOp cache{memory.block(0, layer_of_group_[layer]), memory.page_bytes(), memory.layout().dtype,
-                      config_.num_kv_heads};
-  project_qkv(layer, cache);
-
-  AttendOp attend{};
-  attend.q = work_.q;
-  attend.num_tokens = num_tokens_;
-  attend.num_heads = config_.num_heads;
-  attend.places = places_[sliding];
-  attend.cache = cache;
-  attend.sinks = w.sinks;
-  attend.window = sliding ? config_.sliding_window : 0;
-  attend.scale = 1.0f / std::sqrt(static_cast<float>(kHeadDim));
-  attend.max_chunks = max_chunks_[sliding];
-  attend.out = work_.attended;
-  attend.to_f16 = !takes_bf16(w.o.shape.format);
-  if (is_graph_) {  // a token by itself each, however rows lie: the graph knows nothing of rows
-    attend.partial = max_chunks_[sliding] > 1 ? partial_.as<float>() : nullptr;
-    kernels::cuda::attend(attend, stream_.get());
-  } else {
-    attend_as_planned(attend);
-  }
-
-  multiply(w.o, work_.attended, static_cast<uint32_t>(config_.q_rows()), num_tokens_, Finish::kAccumulate,
-           work_.residual);
-}
-
-void DeviceForward::attend_as_planned(const AttendOp& args) {
-  const auto partial_for = [&](bool splits, uint64_t num_tokens) {
-    return splits && partial_bytes(num_tokens, args.max_chunks) <= partial_.size_bytes() ? partial_.as<float>()
-                                                                                         : nullptr;
-  };
-  AttendOp singles = args;
-  singles.tokens = plan_.tiles.empty() ? nullptr : singles_;
-  singles.num_tokens = static_cast<uint32_t>(plan_.singles.size());
-  singles.partial = partial_for(plan_.splits_singles(config_.num_kv_heads, args.max_chunks), plan_.singles.size());
-  kernels::cuda::attend(singles, stream_.get());
-  AttendTilesOp tiles{args, tiles_, static_cast<uint32_t>(plan_.tiles.size()), plan_.tile_tokens};
-  tiles.args.partial =
-      partial_for(plan_.splits_tiles(config_.num_kv_heads, args.max_chunks), plan_.tiles.size() * plan_.tile_tokens);
-  kernels::cuda::attend_tiles(tiles, stream_.get());
-}
-
-PlanOp DeviceForward::route_and_plan(uint32_t layer) {
-  const DeviceLayer& w = weights_.layer(layer);
-  const uint32_t active = config_.experts_per_token, slots = num_tokens_ * active;
-  RouteOp route{};
-  route.x = work_.residual;
-  route.norm_weight = w.mlp_norm;
-  route.eps = config_.rms_norm_eps;
-  route.num_tokens = num_tokens_;
-  route.width = config_.hidden;
-  route.padded = padded_cols(config_.hidden);
-  route.router = w.router;
-  route.bias = w.router_bias;
-  route.experts = config_.num_experts;
-  route.active = active;
-  route.normed = work_.normed;
-  route.to_bf16 = takes_bf16(w.gate_up.shape.format);
-  route.logits = work_.router_logits;
-  route.indices = work_.indices;
-  route.weights = work_.weights;
-  route.counts = work_.counts;
-
-  PlanOp plan{};
-  plan.indices = work_.indices;
-  plan.num_slots = slots;
-  plan.experts = config_.num_experts;
-  plan.active = active;
-  plan.tile_rows = tile_rows_for(slots / std::min(config_.num_experts, slots), sums_of_experts(layer));
-  plan.counts = work_.counts;
-  plan.begins = work_.begins;
-  plan.tiles = work_.tiles;
-  plan.num_tiles = work_.num_tiles;
-  plan.token_of_place = work_.token_of_place;
-  plan.place_of_slot = work_.place_of_slot;
-  if (host_experts_) {
-    plan.order = host_experts_->order(layer);
-    plan.num_on_host = host_experts_->num_on_host(layer);
-  }
-  if (!host_experts_ && plan.tile_rows == 8 && takes_few_slots(num_tokens_, slots)) {
-    kernels::cuda::route_and_plan_few(route, plan, work_.arrived, stream_.get());
-    return plan;
-  }
-  kernels::cuda::route(route, stream_.get());
-  if (host_experts_)
-    host_experts_->ask(stream_, {work_.normed, route.padded, route.to_bf16 ? Dtype::kBf16 : Dtype::kF16}, work_.indices,
-                       num_tokens_);
-  kernels::cuda::plan_experts(plan, stream_.get());
-  return plan;
-}
-
-Status DeviceForward::experts_layer(uint32_t layer) {
-  const DeviceLayer& w = weights_.layer(layer);
-  const PlanOp plan = route_and_plan(layer);
-  ProductArgs expand{};
-  expand.tile_rows = plan.tile_rows;
-  expand.shape = w.gate_up.shape;
-  expand.strips = w.gate_up.strips;
-  expand.x = work_.normed;
-  expand.x_stride = padded_cols(config_.hidden);
-  expand.num_rows = num_tokens_ * config_.experts_per_token;
-  expand.finish = Finish::kSwiglu;
-  expand.out_half = work_.inner;
-  expand.to_bf16 = takes_bf16(w.down.shape.format);
-  expand.out_stride = padded_cols(config_.intermediate);
-  expand.swiglu_limit = config_.swiglu_limit;
-  expand.tiles = work_.tiles;
-  expand.num_tiles = work_.num_tiles;
-  expand.max_tiles = max_expert_tiles(expand.num_rows, config_.num_experts - plan.num_on_host, plan.tile_rows);
-  expand.expert_bytes = w.gate_up.shape.bytes();
-  expand.x_of_row = work_.token_of_place;
-  expand.sums = sums_of_experts(layer);
-  kernels::cuda::product(expand, stream_.get());
-  return contract_experts(layer, expand);
-}
-
-/// What the experts of `expand` gave, through their second matrix and onto the residual stream.
-Status DeviceForward::contract_experts(uint32_t layer, const ProductArgs& expand) {
-  const DeviceMatrix& down = weights_.layer(layer).down;
-  const uint32_t hidden = config_.hidden, active = config_.experts_per_token;
-  const auto inner = static_cast<uint32_t>(expand.out_stride);
-  if (!host_experts_ && is_few() && active <= kMostActive) {
-    kernels::cuda::contract_few({down.shape, down.strips, down.shape.bytes(), work_.inner, inner, work_.indices,
-                                 work_.place_of_slot, work_.weights, num_tokens_, active, work_.residual},
-                                stream_.get());
-    return {};
-  }
-  ProductArgs contract = expand;
-  contract.shape = down.shape;
-  contract.strips = down.strips;
-  contract.x = work_.inner;
-  contract.x_stride = inner;
-  contract.finish = Finish::kStore;
-  contract.out = work_.contracted;
-  contract.out_stride = hidden;
-  contract.expert_bytes = down.shape.bytes();
-  contract.x_of_row = nullptr;
-  kernels::cuda::product(contract, stream_.get());
-  if (host_experts_) GOS_TRY_STATUS(host_experts_->answer(stream_, layer, work_.contracted));
-  kernels::cuda::combine_experts(
-      {work_.contracted, work_.place_of_slot, work_.weights, num_tokens_, active, hidden, work_.residual},
-      stream_.get());
-  return {};
 }
 
 Status DeviceForward::take_trace(ForwardTrace& trace, uint32_t layer, bool after_attention) {

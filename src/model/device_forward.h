@@ -44,10 +44,12 @@ class DeviceForward : public ForwardPass {
   /// failed.
   Result<std::span<const float>> forward(const Batch& batch, ForwardTrace* trace) override;
 
-  /// How products are added up from now on; without a call, as on every card. A policy (kernels/cuda/step_ops.h): set
-  /// it before the first token, since it changes bits. `weights` are those of make(); a matrix that one run does not
-  /// take stays in slices, whatever the card. Errors: the device in use has no warpgroups.
-  Status use_sums(kernels::cuda::Sums sums, const Weights& weights);
+  /// How products are added up from now on; without a call, as on every card. Set it before the first token, since it
+  /// may change bits. `scales_fold`: of all matrices of MXFP4 (mxfp4_scale_folds()), for kOneRun; a matrix that one run
+  /// does not take stays in slices. Errors: the device has no warpgroups and they were asked for by name, or it failed.
+  Status choose_sums(DeviceSums choice, const std::function<bool()>& scales_fold);
+  /// What came of it: never kAuto.
+  DeviceSums sums() const;
 
   uint64_t free_bytes(const KvShape& shape) const override;
   Status prepare(const StepLimits& limits) override;
@@ -57,10 +59,12 @@ class DeviceForward : public ForwardPass {
 
   bool can_draw() const override { return true; }
   Status draw(std::span<const DrawWish> wishes) override { return head_.draw(wishes, stream_); }
-  Status finish_draws() override { return head_.finish_draws(stream_); }
+  uint64_t last_step() const override { return head_.last_step(); }
+  Status finish_draws(uint64_t step) override { return head_.finish_draws(step, stream_); }
+  /// Not where the host computes experts: it looks up embeddings too, for which it must know the tokens.
+  bool can_run_ahead() const override { return !host_experts_; }
 
-  /// Whether the host computes some experts: then it waits for the device once in every layer, and no graph holds a
-  /// step.
+  /// Whether the host computes some experts: then it waits for the device once in every layer, and a graph ends there.
   bool has_host_experts() const { return host_experts_ != nullptr; }
   const DeviceWeights& weights() const { return weights_; }
   /// Null: all experts are on the device.
@@ -114,7 +118,16 @@ class DeviceForward : public ForwardPass {
   void shape_step(uint32_t num_tokens, uint32_t num_chunks, bool is_graph);
   StepKey key_of(const KvMemory& cache) const;
   Status send_batch(const Batch& batch, bool is_graph);
-  /// Embedding and all layers.
+  /// Writes the batch's tokens where they are sent from, and kIsDrawn for those that are being drawn.
+  Status write_tokens(const Batch& batch, uint32_t* words) const;
+  /// Embedding and all layers of a step that is graphs; where none can be made, kernel by kernel.
+  Status start_segments(const KvMemory& cache);
+  /// Null: none can be made.
+  const DeviceGraphs::Segments* graphs_of(const KvMemory& cache);
+  uint32_t num_segments() const;
+  /// What one graph holds: all of the step, or where the host computes experts, what is between two of its answers.
+  void start_segment(const KvMemory& cache, uint32_t segment);
+  /// Embedding and all layers of any other step.
   Status start_layers(const KvMemory& cache);
   /// The same, with what is to be seen of it on the way.
   Status watch_layers(const Batch& batch, ForwardTrace* trace);
@@ -137,8 +150,17 @@ class DeviceForward : public ForwardPass {
   uint64_t add_attention_plan(const Batch& batch, uint64_t num_words);
   void project_qkv(uint32_t layer, const kernels::cuda::CacheOp& cache);
   Status experts_layer(uint32_t layer);
+  /// Up to what the device's experts gave, in work_.contracted; the host is asked for its own.
+  void start_experts(uint32_t layer);
   kernels::cuda::PlanOp route_and_plan(uint32_t layer);
-  Status contract_experts(uint32_t layer, const kernels::cuda::ProductArgs& expand);
+  kernels::cuda::ProductArgs expand_experts(uint32_t layer);
+  void contract_experts(uint32_t layer, const kernels::cuda::ProductArgs& expand);
+  /// Whether the second matrix of experts is multiplied and summed over choices in one kernel.
+  bool contracts_few() const;
+  void contract_few(uint32_t layer, const kernels::cuda::ProductArgs& expand);
+  kernels::cuda::CombineOp combine_op() const;
+  /// What the experts of a layer on the host are asked with.
+  HostExperts::Rows normed_rows(uint32_t layer) const;
   Status take_trace(ForwardTrace& trace, uint32_t layer, bool after_attention);
   Status fill_taps(const Batch& batch, uint32_t layer);
   Result<std::span<const float>> unembed(const Batch& batch);

@@ -7,31 +7,25 @@ namespace gossamer {
 using kernels::cuda::DeviceGraph;
 using kernels::cuda::DeviceStream;
 
-const DeviceGraph* DeviceGraphs::find(const StepKey& key, const DeviceStream& stream,
-                                      const std::function<void()>& record) {
-  if (!graphs_.empty() && !graphs_.front().key.has_cache_of(key)) {
+const DeviceGraphs::Segments* DeviceGraphs::find(const StepKey& key, const DeviceStream& stream, uint32_t num_segments,
+                                                 const RecordFn& record) {
+  if (!steps_.empty() && !steps_.front().key.has_cache_of(key)) {
     if (!stream.synchronize().ok()) return nullptr;
     drop();
   }
-  const auto found = std::find_if(graphs_.begin(), graphs_.end(), [&](const Made& made) { return made.key == key; });
-  if (found != graphs_.end()) return &found->graph;
-  if (!failure_.empty() || graphs_.size() >= most_) return nullptr;
-  Result<DeviceGraph> made = DeviceGraph::record(stream, record);
-  if (!made.ok()) {
-    failure_ = made.error().message;
-    return nullptr;
+  const auto found = std::find_if(steps_.begin(), steps_.end(), [&](const Made& made) { return made.key == key; });
+  if (found != steps_.end()) return &found->segments;
+  if (!failure_.empty() || steps_.size() >= most_) return nullptr;
+  Segments segments;
+  for (uint32_t segment = 0; segment < num_segments; ++segment) {
+    Result<DeviceGraph> made = DeviceGraph::record(stream, [&] { record(segment); });
+    if (!made.ok()) {
+      failure_ = made.error().message;
+      return nullptr;
+    }
+    segments.push_back(std::move(*made));
   }
-  return &graphs_.emplace_back(Made{key, std::move(*made)}).graph;
-}
-
-bool DeviceGraphs::launch(const StepKey& key, const DeviceStream& stream, const std::function<void()>& record) {
-  const DeviceGraph* graph = find(key, stream, record);
-  if (graph) graph->launch(stream);
-  return graph != nullptr;
-}
-
-bool DeviceGraphs::make(const StepKey& key, const DeviceStream& stream, const std::function<void()>& record) {
-  return find(key, stream, record) != nullptr;
+  return &steps_.emplace_back(Made{key, std::move(segments)}).segments;
 }
 
 }  // namespace gossamer

@@ -9,6 +9,10 @@
 
 namespace gossamer {
 
+/// Steps of more tokens are no graphs where the host computes experts: it takes milliseconds a layer then, and a copy
+/// of a token in a bucket would cost it as much as the token.
+inline constexpr uint32_t kMostSegmentTokens = 8;
+
 /// Rows of more tokens are pieces of prompts: their steps are started kernel by kernel, since they take long anyway.
 inline constexpr uint32_t kMostGraphRowTokens = 8;
 inline constexpr uint32_t kMostGraphTokens = 256;
@@ -47,32 +51,34 @@ struct StepKey {
   bool operator==(const StepKey&) const = default;
 };
 
-/// Steps that were recorded, each once, for one cache at a time.
+/// Steps that were recorded, each once, for one cache at a time: in one graph each, or in several where the host does
+/// something between them.
 class DeviceGraphs {
  public:
-  /// Starts the step of that key, recorded by `record` where there is none yet; gives false where none can be made,
-  /// and nothing is started then. `record` gives the step's kernels to the stream.
-  bool launch(const StepKey& key, const kernels::cuda::DeviceStream& stream, const std::function<void()>& record);
-  /// Records it for later. False: it cannot be made.
-  bool make(const StepKey& key, const kernels::cuda::DeviceStream& stream, const std::function<void()>& record);
+  using Segments = std::vector<kernels::cuda::DeviceGraph>;
+  /// Gives the kernels of one segment to the stream.
+  using RecordFn = std::function<void(uint32_t segment)>;
+
+  /// The step of that key, recorded in so many segments where there is none yet. Null: it cannot be made.
+  const Segments* find(const StepKey& key, const kernels::cuda::DeviceStream& stream, uint32_t num_segments,
+                       const RecordFn& record);
   /// Forgets all of them: memory that they know moves. Nothing of theirs may be under way.
-  void drop() { graphs_.clear(); }
+  void drop() { steps_.clear(); }
 
-  void keep_at_most(size_t num_graphs) { most_ = num_graphs; }
+  void keep_at_most(size_t num_steps) { most_ = num_steps; }
 
-  size_t size() const { return graphs_.size(); }
+  /// Steps.
+  size_t size() const { return steps_.size(); }
   /// Why the last one could not be made, and no other is tried since; empty: none failed.
   const std::string& failure() const { return failure_; }
 
  private:
   struct Made {
     StepKey key;
-    kernels::cuda::DeviceGraph graph;
+    Segments segments;
   };
-  const kernels::cuda::DeviceGraph* find(const StepKey& key, const kernels::cuda::DeviceStream& stream,
-                                         const std::function<void()>& record);
 
-  std::vector<Made> graphs_;
+  std::vector<Made> steps_;
   size_t most_ = ~size_t{0};
   std::string failure_;
 };

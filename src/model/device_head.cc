@@ -35,8 +35,9 @@ struct DeviceHead::Asked {
 Status OrderStage::reserve(uint64_t bytes) {
   if (host_.size_bytes() >= bytes) return {};
   rewind();
+  GOS_TRY_STATUS(grow(device_, bytes));
   GOS_TRY(host_, PinnedMemory::allocate(bytes));
-  return grow(device_, bytes);
+  return {};
 }
 
 Result<std::byte*> OrderStage::take(uint64_t bytes, const DeviceStream& stream) {
@@ -70,13 +71,27 @@ DeviceHead::Answers DeviceHead::cut_answers(std::byte* memory, uint32_t num_rows
   return answers;
 }
 
-Status DeviceHead::prepare(uint32_t max_rows) {
+Status DeviceHead::prepare(uint32_t max_rows, const DeviceStream& stream) {
+  GOS_TRY_STATUS(take_memory(max_rows, stream));
+  GOS_TRY_STATUS(stream.synchronize());
+  for (Step& step : steps_) {
+    step.forget();
+    GOS_TRY_STATUS(reserve(step));
+  }
+  return {};
+}
+
+Status DeviceHead::take_memory(uint32_t max_rows, const DeviceStream& stream) {
   if (passing_.max_rows > 0 && max_rows <= staying_.max_rows) return {};
-  staying_.max_rows = max_rows;
-  passing_.max_rows = kMostPassing;
+  GOS_TRY_STATUS(stream.synchronize());
+  memory_ = DeviceMemory();  // first: both together may not fit
+  staying_ = passing_ = {};
+  Rows staying{}, passing{};
+  staying.max_rows = max_rows;
+  passing.max_rows = kMostPassing;
   const auto cut_all = [&](std::byte* memory) {
     DeviceCutter cutter(memory);
-    for (Rows* rows : {&staying_, &passing_}) {
+    for (Rows* rows : {&staying, &passing}) {
       cutter.cut(rows->normed, uint64_t{rows->max_rows} * padded_);
       cutter.cut(rows->logits, uint64_t{rows->max_rows} * vocab_);
       cutter.cut(rows->answers, cut_answers(nullptr, rows->max_rows, kMostCandidates).bytes);
@@ -87,22 +102,53 @@ Status DeviceHead::prepare(uint32_t max_rows) {
     cutter.cut(sums_, uint64_t{max_rows} * kDrawSums * draw_stretches(vocab_));
     return cutter.used();
   };
-  memory_ = DeviceMemory();  // first: both together may not fit
   GOS_TRY(memory_, DeviceMemory::allocate(cut_all(nullptr)));
   cut_all(memory_.data());
-  const auto cut_host = [&](std::byte* memory) {
-    DeviceCutter cutter(memory);
-    for (Rows* rows : {&staying_, &passing_})
-      cutter.cut(rows->host_answers, cut_answers(nullptr, rows->max_rows, kMostCandidates).bytes);
-    return cutter.used();
-  };
-  GOS_TRY(host_answers_, PinnedMemory::allocate(cut_host(nullptr)));
-  cut_host(host_answers_.data());
+  staying_ = staying;
+  passing_ = passing;
+  if (host_answers_.size_bytes() == 0) {
+    GOS_TRY(host_answers_, PinnedMemory::allocate(cut_answers(nullptr, kMostPassing, kMostCandidates).bytes));
+  }
+  return {};
+}
+
+Status DeviceHead::reserve(Step& step) const {
+  const uint32_t rows = staying_.max_rows;
+  const uint64_t of_answers = cut_answers(nullptr, rows, kMostCandidates).bytes;
+  if (step.host_answers.size_bytes() < of_answers) {
+    GOS_TRY(step.host_answers, PinnedMemory::allocate(of_answers));
+  }
   // A mask for every row, and one for all; changes of every token once: more are sent in several pieces.
   const uint64_t of_row = sizeof(ChoiceRow) + sizeof(DrawRow) + sizeof(uint32_t);
-  return orders_.reserve(uint64_t{max_rows + kMostPassing} * of_row +
-                         (uint64_t{max_rows} + 1) * mask_words(vocab_) * sizeof(uint32_t) +
-                         uint64_t{vocab_} * sizeof(LogitChangeOp) + 4096);
+  return step.orders.reserve(uint64_t{rows + kMostPassing} * of_row +
+                             (uint64_t{rows} + 1) * mask_words(vocab_) * sizeof(uint32_t) +
+                             uint64_t{vocab_} * sizeof(LogitChangeOp) + 4096);
+}
+
+Status DeviceHead::begin_step(const DeviceStream& stream) {
+  if (last_step_ > 0) GOS_TRY_STATUS(send_answers(step_of(last_step_), stream));
+  Step& step = step_of(++last_step_);
+  if (step.is_sent) GOS_TRY_STATUS(step.arrived->synchronize());
+  step.forget();
+  step.number = last_step_;
+  step.orders.rewind();
+  return {};
+}
+
+std::span<const DrawnToken> DeviceHead::drawn_before() const {
+  const Answers& before = step_of(last_step_ + 1).stayed;
+  return {before.drawn, before.num_rows};
+}
+
+Status DeviceHead::send_answers(Step& step, const DeviceStream& stream) const {
+  if (step.is_sent) return {};
+  if (!step.arrived) {
+    GOS_TRY(step.arrived, DeviceEvent::create());
+  }
+  if (step.stayed.num_rows > 0) stream.copy_to_host(step.host_answers.data(), staying_.answers, step.stayed.bytes);
+  step.arrived->record(stream);
+  step.is_sent = true;
+  return {};
 }
 
 namespace {
@@ -160,13 +206,14 @@ Result<DeviceHead::Answers> DeviceHead::start(std::span<const Asked> asked, cons
     cutter.cut(masks, orders.masks.size() * mask_words(vocab_));
     return cutter.used();
   };
-  GOS_TRY(std::byte * here, orders_.take(cut(nullptr), stream));
+  OrderStage& stage = step_of(last_step_).orders;
+  GOS_TRY(std::byte * here, stage.take(cut(nullptr), stream));
   cut(here);
   write_all(tokens, orders.tokens);
   write_all(choices, orders.rows);
   write_all(changes, orders.changes);
   for (size_t i = 0; i < orders.masks.size(); ++i) write_mask(masks + i * mask_words(vocab_), *orders.masks[i]);
-  cut(orders_.send(stream));
+  cut(stage.send(stream));
 
   const auto num_rows = static_cast<uint32_t>(asked.size());
   project(tokens, num_rows, rows.normed, rows.logits);
@@ -187,10 +234,10 @@ Result<DeviceHead::Answers> DeviceHead::start(std::span<const Asked> asked, cons
   return answers;
 }
 
-Result<DeviceHead::Answers> DeviceHead::fetch(const Answers& answers, const Rows& rows, const DeviceStream& stream) {
-  stream.copy_to_host(rows.host_answers, rows.answers, answers.bytes);
+Result<DeviceHead::Answers> DeviceHead::fetch(const Answers& answers, const DeviceStream& stream) {
+  stream.copy_to_host(host_answers_.data(), passing_.answers, answers.bytes);
   GOS_TRY_STATUS(stream.synchronize());
-  return cut_answers(rows.host_answers, answers.num_rows, answers.max_k);
+  return cut_answers(host_answers_.data(), answers.num_rows, answers.max_k);
 }
 
 void DeviceHead::fill(const TopWish& wish, const Answers& here, uint32_t row) const {
@@ -222,7 +269,6 @@ Status DeviceHead::choose_here(const TopWish& wish, const float* logits, const D
 
 Result<std::span<const float>> DeviceHead::unembed(const Batch& batch, const DeviceStream& stream,
                                                    const Project& project) {
-  GOS_TRY_STATUS(forget_draws(stream));
   std::vector<Asked> staying, passing;
   uint32_t first = 0, num_full = 0;
   for (const BatchRow& row : batch.rows) {
@@ -234,16 +280,18 @@ Result<std::span<const float>> DeviceHead::unembed(const Batch& batch, const Dev
     }
     first += row.length;
   }
-  GOS_TRY_STATUS(prepare(static_cast<uint32_t>(staying.size())));
+  Step& step = step_of(last_step_);
+  GOS_TRY_STATUS(take_memory(static_cast<uint32_t>(staying.size()), stream));
+  GOS_TRY_STATUS(reserve(step));
 
   if (!staying.empty()) {
-    GOS_TRY(stayed_, start(staying, staying_, stream, project));
-    drawn_.assign(staying.size(), nullptr);
+    GOS_TRY(step.stayed, start(staying, staying_, stream, project));
+    step.drawn.assign(staying.size(), nullptr);
     for (uint32_t i = 0; i < staying.size(); ++i) {
-      tops_.push_back(staying[i].wish);
+      step.tops.push_back(staying[i].wish);
       if (!staying[i].is_chosen_here()) continue;
       GOS_TRY_STATUS(choose_here(staying[i].wish, staying_.logits + size_t{i} * vocab_, stream));
-      tops_.back().top = nullptr;  // filled
+      step.tops.back().top = nullptr;  // filled
     }
   }
   logits_.resize(size_t{num_full} * vocab_);
@@ -257,7 +305,7 @@ Result<std::span<const float>> DeviceHead::unembed(const Batch& batch, const Dev
       stream.copy_to_host(next_logits, passing_.logits + i * vocab_, vocab_ * sizeof(float));
       next_logits += vocab_;
     }
-    GOS_TRY(const Answers here, fetch(answers, passing_, stream));
+    GOS_TRY(const Answers here, fetch(answers, stream));
     for (uint32_t i = 0; i < some.size(); ++i) {
       if (!some[i].is_chosen_here()) {
         fill(some[i].wish, here, i);
@@ -269,32 +317,25 @@ Result<std::span<const float>> DeviceHead::unembed(const Batch& batch, const Dev
   return std::span<const float>(logits_);
 }
 
-/// Before another step: nobody waited for the last one where it failed in between.
-Status DeviceHead::forget_draws(const DeviceStream& stream) {
-  if (!tops_.empty()) GOS_TRY_STATUS(stream.synchronize());
-  tops_.clear();
-  drawn_.clear();
-  orders_.rewind();
-  return {};
-}
-
 Status DeviceHead::draw(std::span<const DrawWish> wishes, const DeviceStream& stream) {
+  Step& step = step_of(last_step_);
   size_t begin = 0;
   uint64_t num_changes = 0, bytes = 0;
   for (size_t i = 0; i < wishes.size(); ++i) {
     const DrawWish& wish = wishes[i];
-    if (wish.row >= drawn_.size() || drawn_[wish.row])
+    const size_t num_rows = step.drawn.size();
+    if (wish.row >= num_rows || step.drawn[wish.row])
       return make_error(ErrorCode::kInvalidInput, "a token is to be drawn of row {}, but {} rows of logits stayed{}",
-                        wish.row, drawn_.size(), wish.row < drawn_.size() ? ", and of that one it has been" : "");
+                        wish.row, num_rows, wish.row < num_rows ? ", and of that one it has been" : "");
     if ((!wish.changes.empty() && wish.changes.back().token >= vocab_) ||
         (wish.mask && wish.mask->vocab_size() != vocab_))
       return make_error(ErrorCode::kInvalidInput, "row {} has a mask or changes that are not for {} tokens", wish.row,
                         vocab_);
-    drawn_[wish.row] = wish.drawn;
+    step.drawn[wish.row] = wish.drawn;
     const uint64_t of_mask = wish.mask ? mask_words(vocab_) * sizeof(uint32_t) : 0;
     const uint64_t of_wish = sizeof(DrawRow) + wish.changes.size_bytes() + of_mask;
     constexpr uint64_t kBetweenPieces = 4096;
-    if (num_changes + wish.changes.size() > vocab_ || bytes + of_wish + kBetweenPieces > orders_.size_bytes()) {
+    if (num_changes + wish.changes.size() > vocab_ || bytes + of_wish + kBetweenPieces > step.orders.size_bytes()) {
       GOS_TRY_STATUS(draw_some(wishes.subspan(begin, i - begin), stream));
       begin = i;
       num_changes = bytes = 0;
@@ -302,12 +343,14 @@ Status DeviceHead::draw(std::span<const DrawWish> wishes, const DeviceStream& st
     num_changes += wish.changes.size();
     bytes += of_wish;
   }
-  return draw_some(wishes.subspan(begin), stream);
+  GOS_TRY_STATUS(draw_some(wishes.subspan(begin), stream));
+  return stream.check_started();
 }
 
 /// As many as there is room for, together.
 Status DeviceHead::draw_some(std::span<const DrawWish> wishes, const DeviceStream& stream) {
   if (wishes.empty()) return {};
+  Step& step = step_of(last_step_);
   DrawRow* rows;
   kernels::LogitChange* changes;
   uint32_t* masks;
@@ -323,7 +366,7 @@ Status DeviceHead::draw_some(std::span<const DrawWish> wishes, const DeviceStrea
     cutter.cut(masks, uint64_t{num_masks} * mask_words(vocab_));
     return cutter.used();
   };
-  GOS_TRY(std::byte * here, orders_.take(cut(nullptr), stream));
+  GOS_TRY(std::byte * here, step.orders.take(cut(nullptr), stream));
   cut(here);
   DrawOp op{};
   num_changes = num_masks = 0;
@@ -339,9 +382,9 @@ Status DeviceHead::draw_some(std::span<const DrawWish> wishes, const DeviceStrea
     op.any_top_k |= !wish.rule.is_greedy() && wish.rule.top_k > 0;
     op.any_unranked |= !wish.rule.is_greedy() && !wish.rule.is_ranked();
   }
-  cut(orders_.send(stream));
+  cut(step.orders.send(stream));
   op.logits = staying_.logits;
-  op.largest = stayed_.largest;
+  op.largest = step.stayed.largest;
   op.rows = rows;
   op.num_rows = static_cast<uint32_t>(wishes.size());
   op.vocab = vocab_;
@@ -351,22 +394,29 @@ Status DeviceHead::draw_some(std::span<const DrawWish> wishes, const DeviceStrea
   op.slices = slices_;
   op.cuts = cuts_;
   op.sums = sums_;
-  op.drawn = stayed_.drawn;
+  op.drawn = step.stayed.drawn;
   kernels::cuda::draw(op, stream.get());
   return {};
 }
 
-Status DeviceHead::finish_draws(const DeviceStream& stream) {
-  if (tops_.empty()) return stream.synchronize();  // a chunk of a prompt: whoever measures wants to know when it ended
-  GOS_TRY(const Answers here, fetch(stayed_, staying_, stream));
-  for (uint32_t row = 0; row < tops_.size(); ++row) {
-    fill(tops_[row], here, row);
-    if (!drawn_[row]) continue;
+Status DeviceHead::finish_draws(uint64_t number, const DeviceStream& stream) {
+  Step& step = step_of(number);
+  if (step.number != number)
+    return make_error(ErrorCode::kInvalidInput, "step {} is over: the last one was {}", number, last_step_);
+  GOS_TRY_STATUS(send_answers(step, stream));
+  GOS_TRY_STATUS(step.arrived->synchronize());
+  const Answers here = cut_answers(step.host_answers.data(), step.stayed.num_rows, step.stayed.max_k);
+  for (uint32_t row = 0; row < step.tops.size(); ++row) {
+    fill(step.tops[row], here, row);
+    if (!step.drawn[row]) continue;
     const DrawnToken& drawn = here.drawn[row];
-    *drawn_[row] = {drawn.token, drawn.logit, drawn.masked_mass};
+    if (drawn.token >= vocab_ && drawn.token != kNoToken)
+      return make_error(ErrorCode::kIo, "the GPU drew token {} of {}, which is none; see gossamer gpu selftest",
+                        drawn.token, vocab_);
+    *step.drawn[row] = {drawn.token, drawn.logit, drawn.masked_mass};
   }
-  tops_.clear();
-  drawn_.clear();
+  step.tops.clear();
+  step.drawn.clear();
   return {};
 }
 

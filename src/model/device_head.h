@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "kernels/cuda/runtime.h"
@@ -31,13 +32,19 @@ class OrderStage {
 };
 
 /// The head on a GPU: of the positions that were asked for, all logits or the best few come to the host; other rows of
-/// logits stay, and a token of each is drawn there.
+/// logits stay, and a token of each is drawn there. Two steps may be under way: the tokens of the first are not known
+/// to the host when the second begins.
 class DeviceHead {
  public:
   DeviceHead(uint32_t vocab, uint32_t padded_hidden) : vocab_(vocab), padded_(padded_hidden) {}
 
-  /// Takes all memory for steps in which the logits of so many rows stay. Errors: there is not so much.
-  Status prepare(uint32_t max_rows);
+  /// Takes all memory for steps in which the logits of so many rows stay; forgets steps under way. Errors: there is not
+  /// so much.
+  Status prepare(uint32_t max_rows, const kernels::cuda::DeviceStream& stream);
+
+  /// Before anything of a step is given to the stream: sends what was drawn in the last one to the host, and waits for
+  /// the one before that, if nobody has. Errors: the device failed.
+  Status begin_step(const kernels::cuda::DeviceStream& stream);
 
   /// logits [num_rows, V] = the head's product with the residual stream of `tokens` (numbers on the device), normed to
   /// `normed` [num_rows, padded D] first.
@@ -48,7 +55,11 @@ class DeviceHead {
 
   /// See ForwardPass.
   Status draw(std::span<const DrawWish> wishes, const kernels::cuda::DeviceStream& stream);
-  Status finish_draws(const kernels::cuda::DeviceStream& stream);
+  uint64_t last_step() const { return last_step_; }
+  Status finish_draws(uint64_t step, const kernels::cuda::DeviceStream& stream);
+
+  /// On the device, from begin_step() to unembed(): what was drawn in the step before, by row of those that stayed.
+  std::span<const kernels::cuda::DrawnToken> drawn_before() const;
 
  private:
   /// A position that wants logits.
@@ -67,26 +78,48 @@ class DeviceHead {
   /// Rows that are computed together.
   struct Rows {
     uint32_t max_rows = 0;
-    uint16_t* normed;         // [max_rows, padded D]
-    float* logits;            // [max_rows, V]
-    std::byte* answers;       // at most those of kMostCandidates each
-    std::byte* host_answers;  // likewise
+    uint16_t* normed;    // [max_rows, padded D]
+    float* logits;       // [max_rows, V]
+    std::byte* answers;  // at most those of kMostCandidates each
   };
+  /// What is known here of a step whose logits stayed.
+  struct Step {
+    uint64_t number = 0;
+    Answers stayed{};                                   // on the device
+    std::vector<TopWish> tops;                          // of the rows that stayed
+    std::vector<Drawn*> drawn;                          // of the same rows; null: not drawn
+    OrderStage orders;                                  // of its head and its draws
+    kernels::cuda::PinnedMemory host_answers;           // a copy of `stayed`
+    std::optional<kernels::cuda::DeviceEvent> arrived;  // when that copy is there
+    bool is_sent = false;                               // it is on its way
 
-  Status forget_draws(const kernels::cuda::DeviceStream& stream);
+    void forget() {
+      number = 0;
+      stayed = {};
+      tops.clear();
+      drawn.clear();
+      is_sent = false;
+    }
+  };
+  Step& step_of(uint64_t number) { return steps_[number % 2]; }
+  const Step& step_of(uint64_t number) const { return steps_[number % 2]; }
+
+  Status take_memory(uint32_t max_rows, const kernels::cuda::DeviceStream& stream);
+  /// Memory of the host for so many rows that stay, where the step has less.
+  Status reserve(Step& step) const;
+  Status send_answers(Step& step, const kernels::cuda::DeviceStream& stream) const;
   /// Starts everything for `asked` that can be done before late masks are there.
   Result<Answers> start(std::span<const Asked> asked, const Rows& rows, const kernels::cuda::DeviceStream& stream,
                         const Project& project);
-  /// Copies answers to the host, and waits.
-  Result<Answers> fetch(const Answers& answers, const Rows& rows, const kernels::cuda::DeviceStream& stream);
+  /// Copies answers of passing_ to the host, and waits.
+  Result<Answers> fetch(const Answers& answers, const kernels::cuda::DeviceStream& stream);
   void fill(const TopWish& wish, const Answers& here, uint32_t row) const;
   Status choose_here(const TopWish& wish, const float* logits, const kernels::cuda::DeviceStream& stream);
   Status draw_some(std::span<const DrawWish> wishes, const kernels::cuda::DeviceStream& stream);
 
   uint32_t vocab_, padded_;
   kernels::cuda::DeviceMemory memory_;
-  kernels::cuda::PinnedMemory host_answers_;
-  OrderStage orders_;
+  kernels::cuda::PinnedMemory host_answers_;  // of passing_
   Rows staying_{}, passing_{};
   // Of draws, by row of staying_ but for `own`.
   float* own_;  // [V]
@@ -94,10 +127,8 @@ class DeviceHead {
   kernels::cuda::DrawCut* cuts_;
   float* sums_;
 
-  // Of the step in work.
-  Answers stayed_{};           // on the device
-  std::vector<TopWish> tops_;  // of the rows that stayed
-  std::vector<Drawn*> drawn_;  // of the same rows; null: not drawn
+  uint64_t last_step_ = 0;
+  Step steps_[2];              // the last one and the one before it
   std::vector<float> logits_;  // for the host
   std::vector<float> row_here_;
 };

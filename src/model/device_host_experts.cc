@@ -83,18 +83,26 @@ DeviceHostExperts::~DeviceHostExperts() {
 Status DeviceHostExperts::reserve(uint32_t num_tokens) {
   if (num_tokens <= max_tokens_) return {};
   const uint64_t slots = uint64_t{num_tokens} * active_;
-  const auto cut_all = [&](std::byte* memory) {
+  const auto cut_questions = [&](std::byte* memory) {
     DeviceCutter cutter(memory);
     cutter.cut(choices_, slots);
     cutter.cut(normed_, uint64_t{num_tokens} * padded_cols(hidden_));
+    cutter.cut(told_, 1);
+    return cutter.used();
+  };
+  const auto cut_answers = [&](std::byte* memory) {
+    DeviceCutter cutter(memory);
+    cutter.cut(answer_rows_, slots * hidden_);
+    cutter.cut(first_place_, 1);
     return cutter.used();
   };
   max_tokens_ = 0;
   questions_ = PinnedMemory();
   answers_ = PinnedMemory();
-  GOS_TRY(questions_, PinnedMemory::allocate(cut_all(nullptr)));
-  GOS_TRY(answers_, PinnedMemory::allocate(slots * hidden_ * sizeof(float)));
-  cut_all(questions_.data());
+  GOS_TRY(questions_, PinnedMemory::allocate(cut_questions(nullptr)));
+  GOS_TRY(answers_, PinnedMemory::allocate(cut_answers(nullptr)));
+  cut_questions(questions_.data());
+  cut_answers(answers_.data());
   max_tokens_ = num_tokens;
   return {};
 }
@@ -102,7 +110,7 @@ Status DeviceHostExperts::reserve(uint32_t num_tokens) {
 void DeviceHostExperts::ask(const DeviceStream& stream, const HostExperts::Rows& normed, const uint32_t* choices,
                             uint32_t num_tokens) {
   num_tokens_ = num_tokens;
-  rows_ = {normed_, normed.stride, normed.dtype};
+  asked_ = normed;
   stream.copy_to_host(choices_, choices, uint64_t{num_tokens} * active_ * sizeof(uint32_t));
   stream.copy_to_host(normed_, normed.data, uint64_t{num_tokens} * normed.stride * sizeof(uint16_t));
   asked_event_.record(stream);
@@ -110,15 +118,34 @@ void DeviceHostExperts::ask(const DeviceStream& stream, const HostExperts::Rows&
 
 Status DeviceHostExperts::answer(const DeviceStream& stream, uint32_t layer, float* contracted) {
   GOS_TRY_STATUS(asked_event_.synchronize());
-  const std::span<const uint32_t> choices(choices_, uint64_t{num_tokens_} * active_);
+  const uint64_t num_rows = compute(layer, asked_, num_tokens_), slots = uint64_t{num_tokens_} * active_;
+  if (num_rows > 0)
+    stream.copy_to_device(contracted + (slots - num_rows) * hidden_, answer_rows_, num_rows * hidden_ * sizeof(float));
+  return {};
+}
+
+void DeviceHostExperts::tell(const DeviceStream& stream, const HostExperts::Rows& normed, const uint32_t* choices,
+                             uint32_t num_tokens) {
+  tell_host({normed.data, choices, num_tokens, normed.stride, num_tokens * active_, normed_, choices_, told_},
+            stream.get());
+}
+
+void DeviceHostExperts::expect() {
+  lower_flag(told_);
+}
+
+Status DeviceHostExperts::answer_told(const DeviceStream& stream, uint32_t layer, const HostExperts::Rows& normed,
+                                      uint32_t num_tokens) {
+  GOS_TRY_STATUS(wait_for_flag(told_, stream));
+  *first_place_ = num_tokens * active_ - compute(layer, normed, num_tokens);
+  return {};
+}
+
+uint32_t DeviceHostExperts::compute(uint32_t layer, const HostExperts::Rows& normed, uint32_t num_tokens) {
+  const std::span<const uint32_t> choices(choices_, uint64_t{num_tokens} * active_);
   use_.count(layer, choices);
   has_counted_ = true;
-  auto* rows = reinterpret_cast<float*>(answers_.data());
-  const uint32_t num_rows = experts_->compute(layer, rows_, choices, active_, rows);
-  if (num_rows > 0)
-    stream.copy_to_device(contracted + (choices.size() - num_rows) * hidden_, rows,
-                          uint64_t{num_rows} * hidden_ * sizeof(float));
-  return {};
+  return experts_->compute(layer, {normed_, normed.stride, normed.dtype}, choices, active_, answer_rows_);
 }
 
 }  // namespace gossamer

@@ -21,7 +21,9 @@ Result<PlacedExperts> place_experts(const ModelConfig& config, const Weights& we
                                     uint64_t room_bytes);
 
 /// Experts in host memory as a device's step uses them: it asks for them when a layer's choices are known, goes on with
-/// its own, and has the answer before they are combined. One layer at a time.
+/// its own, and has the answer before they are combined. One layer at a time, in one of two ways: by copies between
+/// kernels that are started one by one (ask(), answer()), or, where that is recorded in graphs, by kernels that write
+/// to and read from the host's memory themselves (tell(), answer_told()).
 ///
 /// What goes to and fro is in pinned memory, a piece for each direction. Nobody writes to a piece that is read: the
 /// host waits for the layer's questions, and everything that it sent before is behind these in the stream's order.
@@ -53,10 +55,24 @@ class DeviceHostExperts {
   /// last ones: the host's experts end the order. Errors: the device failed.
   Status answer(const kernels::cuda::DeviceStream& stream, uint32_t layer, float* contracted);
 
+  /// The same question by a kernel, for a graph: it can be recorded.
+  void tell(const kernels::cuda::DeviceStream& stream, const HostExperts::Rows& normed, const uint32_t* choices,
+            uint32_t num_tokens);
+  /// Before a graph with tell() in it is started.
+  void expect();
+  /// Waits for what tell() wrote, with the same `normed` and number of tokens, and computes; from then on told_rows()
+  /// are there, until the next answer. Errors: as answer().
+  Status answer_told(const kernels::cuda::DeviceStream& stream, uint32_t layer, const HostExperts::Rows& normed,
+                     uint32_t num_tokens);
+  /// Where a kernel finds the answer: the same for all layers, as long as no memory is reserved.
+  kernels::cuda::HostRows told_rows() const { return {answer_rows_, first_place_}; }
+
  private:
   DeviceHostExperts(const ModelConfig& config, PlacedExperts placed, std::unique_ptr<HostExperts> experts,
                     ExpertUseFile file);
   Status send_orders();
+  /// The host's rows for the questions that are there, into answer_rows_; gives how many.
+  uint32_t compute(uint32_t layer, const HostExperts::Rows& normed, uint32_t num_tokens);
 
   ExpertPlacement placement_;
   std::unique_ptr<HostExperts> experts_;
@@ -70,10 +86,13 @@ class DeviceHostExperts {
 
   uint32_t max_tokens_ = 0;
   kernels::cuda::PinnedMemory questions_, answers_;
-  uint32_t* choices_ = nullptr;  // [T, A], of questions_
-  uint16_t* normed_ = nullptr;   // [T, stride], of questions_
-  // What was asked.
-  HostExperts::Rows rows_{};
+  uint32_t* choices_ = nullptr;      // [T, A], of questions_
+  uint16_t* normed_ = nullptr;       // [T, stride], of questions_
+  uint32_t* told_ = nullptr;         // the flag of tell(), of questions_
+  float* answer_rows_ = nullptr;     // [T * A, D], of answers_
+  uint32_t* first_place_ = nullptr;  // [1] where they begin among all places, of answers_
+  // What was asked by ask().
+  HostExperts::Rows asked_{};
   uint32_t num_tokens_ = 0;
 };
 

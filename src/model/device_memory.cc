@@ -153,13 +153,12 @@ Status DeviceForward::take_memory(const StepLimits& limits) {
 
 Status DeviceForward::prepare(const StepLimits& limits) {
   GOS_TRY_STATUS(reserve(limits));
-  GOS_TRY_STATUS(head_.prepare(limits.max_rows));
+  GOS_TRY_STATUS(head_.prepare(limits.max_rows, stream_));
   const StepLimits steps{std::min(limits.max_tokens, limits.max_rows), limits.max_rows, limits.max_sequence_tokens};
   warm_steps_.clear();
-  if (host_experts_) return {};  // no graph holds a step in which the host computes
   for (uint32_t chunks = 1; chunks <= chunks_of(steps); chunks = chunk_bucket(chunks + 1))
     for (uint32_t tokens = 1; tokens <= token_bucket(steps.max_tokens); tokens = token_bucket(tokens + 1)) {
-      if (tokens > kMostGraphTokens) break;
+      if (tokens > (host_experts_ ? kMostSegmentTokens : kMostGraphTokens)) break;
       shape_step(tokens, chunks, true);
       const std::pair<uint32_t, uint32_t> step{tokens, max_chunks_[0]};
       if (step.second == chunks) warm_steps_.push_back(step);  // else it is that of one chunk
@@ -175,7 +174,7 @@ void DeviceForward::warm_up(const KvMemory& cache) {
   const uint64_t free_before = free_device_bytes();
   for (const auto& [tokens, chunks] : warm_steps_) {
     shape_step(tokens, chunks, true);
-    if (!graphs_.make(key_of(cache), stream_, [&] { static_cast<void>(start_layers(cache)); })) break;
+    if (!graphs_of(cache)) break;
   }
   graph_bytes_taken_ = below(free_before, free_device_bytes());
 }
@@ -184,6 +183,8 @@ std::string DeviceForward::memory_text() const {
   const uint64_t steps = work_.memory.size_bytes() + words_.size_bytes() + partial_.size_bytes() + rope_.size_bytes();
   std::string text = fmt::format("{:.2f} GB of weights, {:.2f} GB for steps, {:.2f} GB for {} graphs",
                                  gb(weights_.size_bytes()), gb(steps), gb(graph_bytes_taken_), graphs_.size());
+  if (sums() != DeviceSums::kPortable)
+    text += fmt::format(", products by warpgroups{}", sums() == DeviceSums::kOneRun ? " in one run" : "");
   if (most_bytes_ != ~0ull) text += fmt::format("; {:.2f} GB may be used", gb(most_bytes_));
   if (!graphs_.failure().empty()) text += fmt::format("; steps are started kernel by kernel: {}", graphs_.failure());
   return text;

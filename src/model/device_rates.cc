@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <optional>
 #include <random>
 #include <set>
+#include <utility>
 
 namespace gossamer {
 namespace {
@@ -66,13 +68,19 @@ class Measurement {
     const MadeSequences sequences(batch, context, 1, config_.sliding_window);
     if (!may_begin(uint64_t{context} + 1, sequences, batch, rate)) return rate;
     GOS_TRY(const KvMemory memory, allocate(sequences));
-    std::vector<kernels::TopLogits> tops(batch);
     Batch step;
-    for (uint32_t i = 0; i < batch; ++i) add_row(memory, sequences, i, context, 1, &tops[i], step);
+    for (uint32_t i = 0; i < batch; ++i) {
+      add_row(memory, sequences, i, context, 1, nullptr, step);
+      step.rows.back().logit_offsets = {0};
+      step.rows.back().tops.resize(1);
+      step.rows.back().tops[0].stays = true;
+    }
     GOS_TRY_STATUS(model_.prepare({batch, batch, context + 1}));
     GOS_TRY(rate.experts, experts_of(step));
-    GOS_TRY_STATUS(check_choices(tops, rate));
-    GOS_TRY_STATUS(repeat(rate, [&] { return run(step); }));
+    Answers answers(batch);
+    GOS_TRY_STATUS(repeat(rate, [&] { return run_answers(step, answers); }));
+    if (answers.under_way) GOS_TRY_STATUS(model_.finish_draws(*answers.under_way));
+    GOS_TRY_STATUS(check_draws(answers.drawn, rate));
     StepWork work = decode_work(config_, batch, context);
     work.experts = rate.experts;
     rate.cost = cost_of(parts_of_step(config_, formats_, work), roof_);
@@ -154,6 +162,33 @@ class Measurement {
     step.tokens.resize(step.tokens.size() + length);
   }
 
+  /// Of steps of answers, one behind the other.
+  struct Answers {
+    explicit Answers(uint32_t batch) : drawn(batch) {}
+    std::vector<Drawn> drawn;
+    std::optional<uint64_t> under_way;  // the step whose tokens nobody knows yet
+  };
+  /// The next step, as the engine runs it: begun before the tokens of the one before it are known, where that can be.
+  /// Its time is from one step's tokens to the next one's. At temperature 1: tokens differ, and so do experts.
+  Status run_answers(Batch& step, Answers& answers) {
+    for (uint32_t row = 0; row < step.rows.size(); ++row)
+      step.rows[row].drawn_row = answers.under_way ? std::optional(row) : std::nullopt;
+    GOS_TRY_STATUS(run(step));
+    const uint64_t number = model_.last_step();
+    if (answers.under_way) GOS_TRY_STATUS(model_.finish_draws(*std::exchange(answers.under_way, std::nullopt)));
+    std::vector<DrawWish> wishes(step.rows.size());
+    for (uint32_t row = 0; row < wishes.size(); ++row) {
+      wishes[row].row = row;
+      wishes[row].rule.scale = 1;
+      wishes[row].rule.uniform = std::uniform_real_distribution(0., 1.)(random_);
+      wishes[row].drawn = &answers.drawn[row];
+    }
+    GOS_TRY_STATUS(model_.draw(wishes));
+    if (!model_.can_run_ahead()) return model_.finish_draws(number);
+    answers.under_way = number;
+    return {};
+  }
+
   /// Other tokens every time, so that other experts are read.
   Status run(Batch& step, ForwardTrace* trace = nullptr) {
     std::uniform_int_distribution<TokenId> any_token(0, config_.vocab_size - 1);
@@ -168,11 +203,19 @@ class Measurement {
   static Status check_choices(std::span<const kernels::TopLogits> tops, const DeviceRate& rate) {
     for (const kernels::TopLogits& top : tops)
       if (top.best.empty() || !std::isfinite(top.best.front().logit))
-        return make_error(ErrorCode::kIo,
-                          "{}: the best of a row's logits is {}, which no model gives; see gossamer "
-                          "gpu selftest",
-                          rate.name, top.best.empty() ? "missing" : "not a finite number");
+        return no_choice(rate, top.best.empty() ? "missing" : "not a finite number");
     return {};
+  }
+  static Status check_draws(std::span<const Drawn> draws, const DeviceRate& rate) {
+    for (const Drawn& drawn : draws)
+      if (drawn.token == Drawn::kNoToken || !std::isfinite(drawn.logit))
+        return no_choice(rate, drawn.token == Drawn::kNoToken ? "missing" : "not a finite number");
+    return {};
+  }
+  static Error no_choice(const DeviceRate& rate, std::string_view what) {
+    return make_error(ErrorCode::kIo,
+                      "{}: what was chosen of a row's logits is {}, which no model gives; see gossamer gpu selftest",
+                      rate.name, what);
   }
 
   /// Distinct experts of a step, in the mean over layers.

@@ -125,6 +125,8 @@ Status Model::check(const Batch& batch) const {
     for (const TopWish& wish : row.tops)
       if (wish.stays && (!elsewhere_ || !elsewhere_->can_draw() || !wish.changes.empty()))
         return wrong("has logits that are to stay where nobody draws from them, or changes them too early");
+    if (row.drawn_row && (row.length != 1 || !elsewhere_ || !elsewhere_->can_run_ahead()))
+      return wrong("begins with a token that nobody knows yet, where only one that is drawn on a device can be");
     if (row.taps)
       for (uint32_t layer : row.taps->layers)
         if (layer >= config_.num_layers) return wrong(fmt::format("taps layer {} of {}", layer, config_.num_layers));

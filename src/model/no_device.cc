@@ -10,8 +10,10 @@ bool has_device_kernels() {
 
 Result<std::string> move_to_device(Model& /*model*/, int /*index*/, const DeviceBudget& /*budget*/,
                                    ThreadPool& /*threads*/, const ProgressFn& /*progress*/, DeviceLimits /*limits*/) {
-  return make_error(ErrorCode::kUnsupported,
-                    "this program was built without kernels for GPUs; ./gossamer setup cuda installs what they need");
+  return make_error(
+      ErrorCode::kUnsupported,
+      "this program was built without kernels for GPUs; in its clone run ./gossamer setup cuda, then ./gossamer "
+      "builds it with them");
 }
 
 }  // namespace gossamer

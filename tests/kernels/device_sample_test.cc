@@ -254,5 +254,20 @@ TEST_F(DeviceSample, DrawsByWeight) {
     EXPECT_NEAR(static_cast<float>(counts[token]) / kDraws, wanted[token], 4.5f * std::sqrt(0.25f / kDraws)) << token;
 }
 
+TEST_F(DeviceSample, TokensThatWereDrawnTakeTheirPlaces) {
+  constexpr uint32_t kVocab = 1000, kTokens = 300;  // more than a block
+  std::vector<DrawnToken> drawn = {{17, 0, 0}, {kNoToken, 0, 0}, {kVocab - 1, 0, 0}};
+  std::vector<uint32_t> tokens(kTokens), want(kTokens);
+  for (uint32_t i = 0; i < kTokens; ++i) {
+    const uint32_t row = i % 4;
+    tokens[i] = row < 3 ? kIsDrawn | row : i;
+    want[i] = row == 3 ? i : row == 1 ? 0 : drawn[row].token;
+  }
+  uint32_t* there = upload(tokens);
+  take_drawn({there, kTokens - 1, kVocab, upload(drawn)}, stream_.get());
+  want.back() = tokens.back();  // not of the step
+  EXPECT_EQ(download(there, kTokens), want);
+}
+
 }  // namespace
 }  // namespace gossamer::testing

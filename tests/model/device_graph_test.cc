@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <numeric>
 
@@ -191,6 +192,69 @@ TEST_F(DeviceGraphSteps, AreNotPiecesOfPrompts) {
   EXPECT_THAT(memory_text(), HasSubstr(" 1 graphs"));
 }
 
+/// Three answers, each of whose tokens is drawn while the host knows none; then the same tokens as they are known.
+TEST_F(DeviceGraphSteps, BeginWithTokensThatAreBeingDrawn) {
+  constexpr uint32_t kAnswers = 3, kSteps = 5;
+  const Sequences one(*model_, kAnswers + 1, 200), other(*model_, kAnswers + 1, 200);
+  ForwardPass& device = *model_->elsewhere();
+  const auto answers = [](const Sequences& of, uint32_t start) {
+    return of.batch({{0, start, 1}, {1, start + 40, 1}, {2, start + 90, 1}});
+  };
+  std::vector<std::vector<Drawn>> drawn(kSteps, std::vector<Drawn>(kAnswers));
+  for (uint32_t i = 0; i < kSteps; ++i) {
+    Batch step = answers(one, 20 + i);
+    if (i == 3) {  // a piece of a prompt goes first: no graph, and other numbers for the rows
+      const Batch prompt = one.batch({{3, 0, 20}});
+      step.rows.insert(step.rows.begin(), prompt.rows.front());
+      step.rows.front().logit_offsets.clear();
+      step.tokens.insert(step.tokens.begin(), prompt.tokens.begin(), prompt.tokens.end());
+    }
+    std::vector<DrawWish> wishes;
+    for (uint32_t answer = 0; answer < kAnswers; ++answer) {
+      BatchRow& row = step.rows[step.rows.size() - kAnswers + answer];
+      row.tops.resize(1);
+      row.tops[0].stays = true;
+      if (i > 0) {
+        row.drawn_row = answer;
+        step.tokens[step.tokens.size() - kAnswers + answer] = 0;
+      }
+      DrawWish& wish = wishes.emplace_back();
+      wish.row = answer;
+      wish.drawn = &drawn[i][answer];
+    }
+    ASSERT_TRUE(model_->forward(step).ok());
+    ASSERT_TRUE(device.draw(wishes).ok());
+    if (i > 0) {
+      ASSERT_TRUE(device.finish_draws(device.last_step() - 1).ok());
+    }
+  }
+  ASSERT_TRUE(device.finish_draws(device.last_step()).ok());
+  for (uint32_t i = 0; i < kSteps; ++i) {
+    Batch step = answers(other, 20 + i);
+    for (uint32_t answer = 0; answer < kAnswers && i > 0; ++answer) step.tokens[answer] = drawn[i - 1][answer].token;
+    const std::vector<float> logits = run(step);
+    const size_t vocab = model_->config().vocab_size;
+    for (uint32_t answer = 0; answer < kAnswers; ++answer) {
+      const auto begin = logits.begin() + static_cast<ptrdiff_t>(answer * vocab);
+      const auto best = std::max_element(begin, begin + static_cast<ptrdiff_t>(vocab));
+      EXPECT_EQ(drawn[i][answer].token, static_cast<TokenId>(best - begin));
+      EXPECT_EQ(drawn[i][answer].logit, *best);
+    }
+  }
+}
+
+TEST_F(DeviceGraphSteps, SayWhichTokensNobodyDraws) {
+  const Sequences one(*model_, 2, 64);
+  Batch step = one.batch({{0, 3, 1}});
+  step.rows[0].drawn_row = 0;
+  EXPECT_THAT(model_->forward(step).error().message, HasSubstr("but 0 rows of logits stayed in the step before"));
+  Batch two = one.batch({{0, 3, 2}});
+  two.rows[0].drawn_row = 0;
+  EXPECT_THAT(model_->forward(two).error().message, HasSubstr("begins with a token that nobody knows yet"));
+  model_->compute_on(nullptr);
+  EXPECT_THAT(model_->forward(step).error().message, HasSubstr("begins with a token that nobody knows yet"));
+}
+
 TEST_F(DeviceGraphSteps, TakeNoMemoryOnceAllIsReady) {
   constexpr uint32_t kTokens = 20, kRows = 8, kContext = 1500;
   const Status ready = model_->elsewhere()->prepare({kTokens, kRows, kContext});
@@ -245,6 +309,28 @@ TEST_F(DeviceGraphSteps, AreNotBegunWhereWeightsDoNotFit) {
 }
 
 #ifdef GOSSAMER_DEVICE_IS_EMULATED
+/// What a driver does not start is the fault of that step and of no other.
+TEST_F(DeviceGraphSteps, FailAlone) {
+  const Sequences one(*model_, 1, 64);
+  Batch step = one.batch({{0, 3, 1}});
+  step.rows[0].tops.resize(1);
+  step.rows[0].tops[0].stays = true;
+  ASSERT_TRUE(model_->forward(step).ok());
+  ForwardPass& device = *model_->elsewhere();
+  const uint64_t first = device.last_step();
+  Drawn drawn;
+  DrawWish wish;
+  wish.drawn = &drawn;
+  emulated::fail_start(1);
+  EXPECT_THAT(device.draw({&wish, 1}).error().message, HasSubstr("cannot start a kernel"));
+  ASSERT_TRUE(model_->forward(step).ok());
+  ASSERT_TRUE(device.draw({&wish, 1}).ok());
+  emulated::fail_start(1);
+  EXPECT_THAT(model_->forward(step).error().message, HasSubstr("cannot start a kernel"));
+  ASSERT_TRUE(device.finish_draws(first + 1).ok());
+  EXPECT_LT(drawn.token, model_->config().vocab_size);
+}
+
 TEST_F(DeviceGraphSteps, AreStartedKernelByKernelWhereNoGraphCanBeMade) {
   emulated::allow_graphs(false);
   const uint64_t launches = emulated::num_graph_launches();

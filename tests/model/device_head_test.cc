@@ -13,6 +13,7 @@ namespace gossamer::testing {
 namespace {
 
 using kernels::cuda::DeviceStream;
+using kernels::cuda::DrawnToken;
 
 constexpr uint32_t kVocab = 3001;
 
@@ -32,6 +33,10 @@ class DeviceHeadTest : public ::testing::Test {
   }
 
   Result<std::span<const float>> unembed(DeviceHead& head, const Batch& batch) const {
+    GOS_TRY_STATUS(head.begin_step(stream_));
+    return project(head, batch);
+  }
+  Result<std::span<const float>> project(DeviceHead& head, const Batch& batch) const {
     return head.unembed(batch, stream_, [&](const uint32_t* tokens, uint32_t num_rows, uint16_t*, float* logits) {
       std::vector<uint32_t> numbers(num_rows);
       stream_.copy_to_host(numbers.data(), tokens, num_rows * sizeof(uint32_t));
@@ -84,7 +89,7 @@ TEST_F(DeviceHeadTest, DrawsWhatTheSamplerDrawsInHoweverManyPieces) {
     return std::span<const float>(masked).subspan(size_t{token} * kVocab, kVocab);
   };
   DeviceHead head(kVocab, 64);
-  ASSERT_TRUE(head.prepare(2).ok());  // it grows
+  ASSERT_TRUE(head.prepare(2, stream_).ok());  // it grows
   for (uint32_t round = 0; round < 2; ++round) {
     const auto passed = unembed(head, batch);
     ASSERT_TRUE(passed.ok()) << passed.error().message;
@@ -110,7 +115,7 @@ TEST_F(DeviceHeadTest, DrawsWhatTheSamplerDrawsInHoweverManyPieces) {
     ASSERT_TRUE(head.draw(std::span(wishes).first(2), stream_).ok());
     ASSERT_TRUE(head.draw(std::span(wishes).subspan(2), stream_).ok());
     EXPECT_FALSE(head.draw(std::span(wishes).first(1), stream_).ok()) << "drawn twice";
-    ASSERT_TRUE(head.finish_draws(stream_).ok());
+    ASSERT_TRUE(head.finish_draws(head.last_step(), stream_).ok());
     for (uint32_t row = 0; row < token_of_row.size(); ++row) {
       const std::span<const float> of_row = masked_of(token_of_row[row]);
       const TokenId want = samplers[row].sample(of_row, round, row % 2 ? &late_mask : nullptr).value();
@@ -148,14 +153,76 @@ TEST_F(DeviceHeadTest, SaysWhatItCannotDraw) {
 
   ASSERT_TRUE(unembed(head, batch).ok());
   drawn = {7, 0, 0};
-  ASSERT_TRUE(head.finish_draws(stream_).ok());
+  ASSERT_TRUE(head.finish_draws(head.last_step(), stream_).ok());
   EXPECT_EQ(drawn.token, 7u);
   ASSERT_TRUE(unembed(head, batch).ok());
   const TokenMask nothing(kVocab, false);
   wish.mask = &nothing;
   ASSERT_TRUE(draw().ok());
-  ASSERT_TRUE(head.finish_draws(stream_).ok());
+  ASSERT_TRUE(head.finish_draws(head.last_step(), stream_).ok());
   EXPECT_EQ(drawn.token, Drawn::kNoToken);
+}
+
+/// The second step's head is under way before anybody has asked for the first one's tokens.
+TEST_F(DeviceHeadTest, KeepsTwoStepsApart) {
+  DeviceHead head(kVocab, 64);
+  ASSERT_TRUE(head.prepare(3, stream_).ok());
+  const Batch first = staying(3), second = staying(8);  // more: its memory grows with the first one's tokens in it
+  std::vector<Drawn> drawn(11);
+  kernels::TopLogits top;
+  Batch with_top = second;
+  with_top.rows[7].tops[0].k = 5;
+  with_top.rows[7].tops[0].top = &top;
+  const auto greedy = [&](uint32_t row, Drawn* out) { return DrawWish{.row = row, .rule = {}, .drawn = out}; };
+  const auto best = [&](uint32_t token) {
+    const std::span<const float> row = logits_of(token);
+    return static_cast<TokenId>(std::max_element(row.begin(), row.end()) - row.begin());
+  };
+  for (int round = 0; round < 3; ++round) {
+    drawn.assign(11, {7, 0, 0});
+    ASSERT_TRUE(unembed(head, first).ok());
+    const uint64_t one = head.last_step();
+    const std::vector<DrawWish> of_first = {greedy(0, &drawn[0]), greedy(2, &drawn[2])};
+    ASSERT_TRUE(head.draw(of_first, stream_).ok());
+    EXPECT_EQ(drawn[0].token, 7u) << "nobody has waited";
+
+    ASSERT_TRUE(head.begin_step(stream_).ok());
+    EXPECT_EQ(head.drawn_before().size(), 3u);
+    DrawnToken there{};
+    stream_.copy_to_host(&there, head.drawn_before().data() + 2, sizeof(there));
+    ASSERT_TRUE(stream_.synchronize().ok());
+    EXPECT_EQ(there.token, best(2));
+    ASSERT_TRUE(project(head, with_top).ok());
+    const uint64_t two = head.last_step();
+    ASSERT_TRUE(head.finish_draws(one, stream_).ok());
+    EXPECT_EQ(drawn[0].token, best(0));
+    EXPECT_EQ(drawn[1].token, 7u) << "nobody asked for it";
+    EXPECT_EQ(drawn[2].token, best(2));
+    EXPECT_TRUE(top.best.empty());
+
+    std::vector<DrawWish> of_second;
+    for (uint32_t row = 0; row < 8; ++row) of_second.push_back(greedy(row, &drawn[3 + row]));
+    ASSERT_TRUE(head.draw(of_second, stream_).ok());
+    ASSERT_TRUE(head.finish_draws(two, stream_).ok());
+    for (uint32_t row = 0; row < 8; ++row) EXPECT_EQ(drawn[3 + row].token, best(row));
+    EXPECT_EQ(top.best.size(), 5u);
+    top.best.clear();
+    EXPECT_FALSE(head.finish_draws(two - 2, stream_).ok());
+  }
+}
+
+TEST_F(DeviceHeadTest, ForgetsAStepThatNobodyFinished) {
+  DeviceHead head(kVocab, 64);
+  Drawn drawn{7, 0, 0};
+  const DrawWish wish{.rule = {}, .drawn = &drawn};
+  for (int step = 0; step < 3; ++step) {
+    ASSERT_TRUE(unembed(head, staying(1)).ok());
+    ASSERT_TRUE(head.draw({&wish, 1}, stream_).ok());
+  }
+  const Status late = head.finish_draws(1, stream_);
+  ASSERT_FALSE(late.ok());
+  EXPECT_NE(late.error().message.find("step 1 is over: the last one was 3"), std::string::npos);
+  EXPECT_EQ(drawn.token, 7u);
 }
 
 }  // namespace

@@ -16,7 +16,9 @@
 #include "model/device_forward.h"
 #include "model/model.h"
 #include "model/solo_sequence.h"
+#include "support/emulated_runtime.h"
 #include "support/golden_file.h"
+#include "support/sanitizers.h"
 
 namespace gossamer::testing {
 namespace {
@@ -168,6 +170,77 @@ TEST_F(HostExpertsOfADevice, GiveATokenTheSameBitsHoweverItIsComputed) {
     ASSERT_EQ(got.size(), want.size());
     EXPECT_EQ(std::memcmp(got.data(), want.data(), want.size() * sizeof(float)), 0);
   }
+}
+
+/// Steps of few tokens are graphs between the host's answers. What kernels write to the host's memory is seen there as
+/// it was when the flag was raised, so this also shows that nothing is told too early and nothing read before it.
+TEST_F(HostExpertsOfADevice, HaveTheSameBitsInGraphsAndKernelByKernel) {
+  const auto placements = kSanitized ? std::vector<uint64_t>{14} : std::vector<uint64_t>{0, 14, 33};
+  for (const uint64_t on_device : placements) {
+    SCOPED_TRACE(on_device);
+    const std::vector<TokenId> tokens = some_tokens(60);
+    const auto answer = [&](bool in_graphs) {
+      emulated::allow_graphs(in_graphs);
+      OnDevice opened = open(tiny_.path(), on_device, scattered());
+      auto sequence = SoloSequence::make(*opened.model, kernels::KvDtype::kBf16, 128).value();
+      std::vector<float> logits;
+      size_t begin = 0;
+      for (const size_t length : {20, 1, 1, 9, 8, 1, 5, 8, 1, 6}) {
+        const uint64_t launched = emulated::num_graph_launches();
+        const auto part = run(*opened.model, sequence, std::span(tokens).subspan(begin, length));
+        logits.insert(logits.end(), part.begin(), part.end());
+        const bool is_graph = in_graphs && length <= kMostSegmentTokens;
+        EXPECT_EQ(emulated::num_graph_launches() - launched, is_graph ? 4u : 0u) << "three layers and what ends them";
+        begin += length;
+      }
+      return logits;
+    };
+    const std::vector<float> one_by_one = answer(false), in_graphs = answer(true);
+    ASSERT_EQ(one_by_one.size(), in_graphs.size());
+    EXPECT_EQ(std::memcmp(one_by_one.data(), in_graphs.data(), in_graphs.size() * sizeof(float)), 0);
+  }
+}
+
+TEST_F(HostExpertsOfADevice, TakeNoMemoryOnceTheyAreReady) {
+  OnDevice opened = open(tiny_.path(), 14, scattered());
+  Model& model = *opened.model;
+  auto sequence = SoloSequence::make(model, kernels::KvDtype::kBf16, 128).value();
+  ASSERT_TRUE(opened.forward->prepare({40, 8, 128}).ok());
+  opened.forward->warm_up(*sequence.next_row(1).cache.memory);
+  EXPECT_NE(opened.forward->memory_text().find(" for 8 graphs"), std::string::npos) << opened.forward->memory_text();
+  const uint64_t allocations = kernels::cuda::DeviceMemory::num_allocations();
+  const std::vector<TokenId> tokens = some_tokens(60);
+  size_t begin = 0;
+  for (const size_t length : {20, 1, 8, 9, 4}) {
+    run(model, sequence, std::span(tokens).subspan(begin, length));
+    begin += length;
+  }
+  EXPECT_EQ(kernels::cuda::DeviceMemory::num_allocations(), allocations);
+}
+
+/// A step that the device does not begin is an error, not a wait without an end; the next one is as ever.
+TEST_F(HostExpertsOfADevice, AreNotWaitedForInAStepThatFailed) {
+  OnDevice opened = open(tiny_.path(), 14, scattered());
+  Model& model = *opened.model;
+  const std::vector<TokenId> tokens = some_tokens(30);
+  const auto logits_after = [&](bool fails) {
+    auto sequence = SoloSequence::make(model, kernels::KvDtype::kBf16, 128).value();
+    run(model, sequence, std::span(tokens).first(20));
+    if (fails) {
+      emulated::fail_start(2);
+      Batch batch;
+      batch.tokens = {tokens[20]};
+      batch.rows.push_back(sequence.next_row(1));
+      batch.rows.back().logit_offsets = {0};
+      const auto failed = model.forward(batch);
+      EXPECT_FALSE(failed.ok());
+      EXPECT_NE(failed.error().message.find("cannot start a kernel"), std::string::npos) << failed.error().message;
+      sequence.truncate(20);
+    }
+    return run(model, sequence, std::span(tokens).subspan(20, 1));
+  };
+  const std::vector<float> want = logits_after(false);
+  EXPECT_EQ(want, logits_after(true));
 }
 
 /// The host's kernels round otherwise than the device's, not more.

@@ -25,20 +25,18 @@ class OnDevice : public ::testing::Test {
     if (!devices.ok()) GTEST_SKIP() << devices.error().message;
   }
 
-  using Sums = kernels::cuda::Sums;
   struct Opened {
     std::unique_ptr<Checkpoint> checkpoint;
     std::unique_ptr<Model> model;
   };
-  Opened open(const std::string& file, Sums sums = Sums::kInSlices) {
+  Opened open(const std::string& file, DeviceSums sums = DeviceSums::kPortable) {
     auto checkpoint = Checkpoint::open(oracle_folder() + "/models/" + file);
     EXPECT_TRUE(checkpoint.ok()) << checkpoint.error().message;
     Opened opened{std::make_unique<Checkpoint>(std::move(checkpoint).value()), nullptr};
     opened.model = std::make_unique<Model>(*opened.checkpoint, kernels::make_backend("ref", threads_).value());
-    auto device =
-        DeviceForward::make(opened.model->config(), opened.model->weights(), opened.model->rope_params(), threads_, {});
+    auto device = DeviceForward::make(opened.model->config(), opened.model->weights(), opened.model->rope_params(),
+                                      threads_, {}, {.sums = sums});
     EXPECT_TRUE(device.ok()) << device.error().message;
-    EXPECT_TRUE((*device)->use_sums(sums, opened.model->weights()).ok());
     opened.model->compute_on(std::move(*device));
     return opened;
   }
@@ -60,11 +58,29 @@ TEST(DeviceChoices, AreWords) {
   using Kind = DeviceChoice::Kind;
   EXPECT_EQ(DeviceChoice::parse("auto")->kind, Kind::kAuto);
   EXPECT_EQ(DeviceChoice::parse("cpu")->kind, Kind::kCpu);
-  EXPECT_EQ(DeviceChoice::parse("cuda")->index, 0);
+  EXPECT_EQ(DeviceChoice::parse("cuda")->index, DeviceChoice::kFirst);
   EXPECT_EQ(DeviceChoice::parse("cuda:3")->kind, Kind::kCuda);
   EXPECT_EQ(DeviceChoice::parse("cuda:3")->index, 3);
   for (const char* wrong : {"", "tpu", "cuda:", "cuda:-1", "cuda:1x", "CUDA"})
     EXPECT_FALSE(DeviceChoice::parse(wrong).ok()) << wrong;
+}
+
+TEST(DeviceSumsNames, AreWords) {
+  for (const DeviceSums sums : {DeviceSums::kAuto, DeviceSums::kPortable, DeviceSums::kHopper, DeviceSums::kOneRun})
+    EXPECT_EQ(*parse_device_sums(device_sums_name(sums)), sums);
+  for (const char* wrong : {"", "fast", "Hopper"}) EXPECT_FALSE(parse_device_sums(wrong).ok()) << wrong;
+}
+
+/// A card is asked once, when the model is put there.
+TEST_F(OnDevice, ProductsAreByWarpgroupsWhereTheCardShowsTheSameBits) {
+  Opened opened = open("t64", DeviceSums::kAuto);
+  const auto& device = dynamic_cast<const DeviceForward&>(*opened.model->elsewhere());
+  if (!kernels::cuda::has_warpgroups()) {
+    EXPECT_EQ(device.sums(), DeviceSums::kPortable);
+  } else if (kernels::cuda::list_devices()->front().name == "emulated") {
+    EXPECT_EQ(device.sums(), DeviceSums::kHopper);
+    EXPECT_NE(device.memory_text().find("products by warpgroups"), std::string::npos);
+  }
 }
 
 size_t argmax(std::span<const float> logits) {
@@ -113,7 +129,6 @@ TEST_F(OnDevice, LogitsAreWithinBfloat16OfTheOracles) {
 TEST_F(OnDevice, ATokenHasTheSameBitsHoweverItIsComputed) {
   Opened opened = open("t96");
   Model& model = *opened.model;
-  const size_t vocab = model.config().vocab_size;
   std::vector<TokenId> tokens(90);
   for (size_t i = 0; i < tokens.size(); ++i) tokens[i] = static_cast<TokenId>(i * 37 % 500);
   auto whole = SoloSequence::make(model, kernels::KvDtype::kBf16, 128).value();
@@ -136,11 +151,11 @@ TEST_F(OnDevice, ProductsByWarpgroupsGiveTheSameLogits) {
   std::vector<TokenId> tokens(70);
   for (size_t i = 0; i < tokens.size(); ++i) tokens[i] = static_cast<TokenId>(i * 37 % 500);
   std::vector<float> logits[3];
-  for (const Sums sums : {Sums::kInSlices, Sums::kInSlicesOnHopper, Sums::kInOneRunOnHopper}) {
+  for (const DeviceSums sums : {DeviceSums::kPortable, DeviceSums::kHopper, DeviceSums::kOneRun}) {
     Opened opened = open("t96", sums);
     auto whole = SoloSequence::make(*opened.model, kernels::KvDtype::kBf16, 128).value();
-    std::vector<float>& all = logits[static_cast<size_t>(sums)] = run(*opened.model, whole, tokens);
-    if (sums != Sums::kInOneRunOnHopper) continue;
+    std::vector<float>& all = logits[static_cast<size_t>(sums) - 1] = run(*opened.model, whole, tokens);
+    if (sums != DeviceSums::kOneRun) continue;
     auto cut = SoloSequence::make(*opened.model, kernels::KvDtype::kBf16, 128).value();
     std::vector<float> parts = run(*opened.model, cut, std::span(tokens).first(69));
     const std::vector<float> last = run(*opened.model, cut, std::span(tokens).last(1));

@@ -1,10 +1,12 @@
 #include "support/emulated_copies.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <map>
 #include <mutex>
+#include <span>
 
 namespace gossamer::emulated {
 namespace {
@@ -12,13 +14,21 @@ namespace {
 std::mutex pinned_mutex;
 std::map<const std::byte*, uint64_t> pinned_memory;  // begin, bytes
 
-bool is_pinned(const void* address) {
+std::map<const uint32_t*, std::vector<std::byte>> raised_flags;  // what the host may see then
+
+/// The piece of pinned memory around an address; empty where there is none. The mutex is held.
+std::span<std::byte> pinned_around(const void* address) {
   const auto* at = static_cast<const std::byte*>(address);
-  const std::lock_guard lock(pinned_mutex);
   auto after = pinned_memory.upper_bound(at);
-  if (after == pinned_memory.begin()) return false;
+  if (after == pinned_memory.begin()) return {};
   --after;
-  return at < after->first + after->second;
+  if (at >= after->first + after->second) return {};
+  return {const_cast<std::byte*>(after->first), after->second};
+}
+
+bool is_pinned(const void* address) {
+  const std::lock_guard lock(pinned_mutex);
+  return !pinned_around(address).empty();
 }
 
 std::vector<std::byte> bytes_at(const void* from, uint64_t bytes) {
@@ -35,7 +45,38 @@ void know_pinned(const std::byte* memory, uint64_t size_bytes) {
 
 void forget_pinned(const std::byte* memory) {
   const std::lock_guard lock(pinned_mutex);
-  pinned_memory.erase(memory);
+  const auto found = pinned_memory.find(memory);
+  if (found == pinned_memory.end()) return;
+  std::erase_if(raised_flags, [&](const auto& raised) {
+    const auto* flag = reinterpret_cast<const std::byte*>(raised.first);
+    return flag >= memory && flag < memory + found->second;
+  });
+  pinned_memory.erase(found);
+}
+
+void raise_flag(uint32_t* flag) {
+  const std::lock_guard lock(pinned_mutex);
+  const std::span<std::byte> piece = pinned_around(flag);
+  if (piece.empty()) {
+    std::fprintf(stderr, "emulated device: a flag is raised where the host does not see it\n");
+    std::abort();
+  }
+  if (*flag != 0) {
+    std::fprintf(stderr, "emulated device: a flag is raised that the host has not lowered\n");
+    std::abort();
+  }
+  *flag = 1;
+  raised_flags[flag] = {piece.begin(), piece.end()};
+  std::memset(piece.data(), 0xff, piece.size());
+}
+
+bool take_flag(const uint32_t* flag) {
+  const std::lock_guard lock(pinned_mutex);
+  const auto raised = raised_flags.find(flag);
+  if (raised == raised_flags.end()) return false;
+  std::ranges::copy(raised->second, pinned_around(flag).begin());
+  raised_flags.erase(raised);
+  return true;
 }
 
 void PendingCopies::to_device(void* to, const void* from, uint64_t bytes) {

@@ -14,6 +14,12 @@ namespace gossamer::emulated {
 void know_pinned(const std::byte* memory, uint64_t size_bytes);
 void forget_pinned(const std::byte* memory);
 
+/// By a kernel: the host may see what the flag's piece of pinned memory holds now, and nothing that is stored there
+/// later. Until it has waited it sees NaN.
+void raise_flag(uint32_t* flag);
+/// By the host, which sees it all from then on. False: nobody raised it since it was last taken.
+bool take_flag(const uint32_t* flag);
+
 /// The copies of one stream that nobody has waited for.
 class PendingCopies {
  public:

@@ -75,6 +75,9 @@ void begin_copy(void* to, const void* from, size_t bytes);
 void commit_copies();
 void wait_for_copies(uint32_t most_groups_left);
 
+/// A kernel tells the host something: emulated_copies.h.
+void raise_flag(uint32_t* flag);
+
 /// Weights that are asked for ahead of time must be there, and lie as the instruction wants them.
 void check_prefetch(const std::byte* from, uint32_t bytes);
 
@@ -261,6 +264,9 @@ void wait_for_copies() {
 }
 
 inline void publish_stores() {}
+inline void raise_flag(uint32_t* flag) {
+  emulated::raise_flag(flag);
+}
 inline float load_fresh(const float* at) {
   return *at;
 }

@@ -38,6 +38,7 @@ constexpr uint64_t kDeviceBytes = uint64_t{8} << 30;
 bool graphs_allowed = true;
 uint64_t graph_launches = 0;
 bool is_recording = false;
+uint32_t starts_until_failure = 0;  // 0: none fails
 
 /// As the driver: a recording is spoilt by it.
 void check_not_recording(const char* what) {
@@ -58,6 +59,13 @@ void allow_graphs(bool allow) {
 }
 uint64_t num_graph_launches() {
   return graph_launches;
+}
+
+void fail_start(uint32_t after) {
+  starts_until_failure = after;
+}
+bool next_start_fails() {
+  return starts_until_failure > 0 && --starts_until_failure == 0;
 }
 
 void start(CUstream_st* stream, Launch launch) {
@@ -162,6 +170,10 @@ void DeviceStream::copy_to_host(void* to, const void* from, uint64_t bytes) cons
 void DeviceStream::fill(void* to, uint8_t value, uint64_t bytes) const {
   if (bytes > 0) emulated::copy(get(), [=] { std::memset(to, value, bytes); });
 }
+Status DeviceStream::check_started() const {
+  return emulated::next_start_fails() ? make_error(ErrorCode::kIo, "the GPU cannot start a kernel: emulated")
+                                      : Status();
+}
 Status DeviceStream::synchronize() const {
   emulated::check_not_recording("somebody waits");
   get()->copies.finish(get()->copies.num_begun());
@@ -207,6 +219,16 @@ void DeviceGraph::launch(const DeviceStream& stream) const {
     if (work.copy) work.copy();
     emulated::run_overlapping(work.launches);
   }
+}
+
+void lower_flag(uint32_t* flag) {
+  *flag = 0;
+}
+
+Status wait_for_flag(uint32_t* flag, const DeviceStream& stream) {
+  GOS_TRY_STATUS(stream.check_started());
+  if (emulated::take_flag(flag)) return {};
+  return make_error(ErrorCode::kIo, "the GPU has ended its part of a layer and not asked the host for its own");
 }
 
 struct DeviceTimer::Events {

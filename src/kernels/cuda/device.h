@@ -178,6 +178,10 @@ __device__ __forceinline__ void wait_for_copies() {
 __device__ __forceinline__ void publish_stores() {
   __threadfence();
 }
+/// The host sees 1 there, and then all that this thread's block stored before a barrier in front of this.
+__device__ __forceinline__ void raise_flag(uint32_t* flag) {
+  asm volatile("st.release.sys.global.u32 [%0], %1;" ::"l"(flag), "r"(1u) : "memory");
+}
 __device__ __forceinline__ float load_fresh(const float* at) {
   return __ldcg(at);
 }

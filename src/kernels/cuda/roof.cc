@@ -213,6 +213,8 @@ Result<std::vector<Roof>> measure_roofs(const RoofOptions& options, const std::f
     add(std::move(copy));
     GOS_TRY(std::vector<Roof> launches, measure_launches(options, bench.stream));
     for (Roof& roof : launches) add(std::move(roof));
+    GOS_TRY(Roof exchange, measure_exchange(options, bench.stream));
+    add(std::move(exchange));
   }
   return roofs;
 }

@@ -43,4 +43,7 @@ Result<RunTimes> time_runs(const DeviceStream& stream, uint32_t num_runs, const 
 /// before has ended.
 Result<std::vector<Roof>> measure_launches(const RoofOptions& options, const DeviceStream& stream);
 
+/// What a layer costs at least of which the host computes experts. Errors also: the device takes no graph.
+Result<Roof> measure_exchange(const RoofOptions& options, const DeviceStream& stream);
+
 }  // namespace gossamer::kernels::cuda

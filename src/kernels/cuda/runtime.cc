@@ -44,8 +44,10 @@ Result<std::vector<DeviceInfo>> list_devices() {
   int count = 0;
   const cudaError_t error = cudaGetDeviceCount(&count);
   if (error == cudaErrorInsufficientDriver)
-    return make_error(ErrorCode::kUnsupported,
-                      "there is no NVIDIA driver, or one too old for CUDA 13 (580 is the first)");
+    return make_error(
+        ErrorCode::kUnsupported,
+        "there is no NVIDIA driver, or one too old for CUDA 13; install 580 or newer, in a container pass the "
+        "GPU in (--gpus all), or compute with --device cpu");
   if (error != cudaSuccess || count == 0)
     return make_error(ErrorCode::kUnsupported, "there is no NVIDIA GPU: {}", cudaGetErrorString(error));
   std::vector<DeviceInfo> devices;
@@ -66,7 +68,15 @@ Status use_device(int index) {
   int major = 0, minor = 0;
   GOS_TRY_STATUS(check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, index), "tell what it is"));
   GOS_TRY_STATUS(check(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, index), "tell what it is"));
-  overlap = major * 10 + minor >= kOverlapCapability;
+  cudaFuncAttributes code{};
+  if (cudaFuncGetAttributes(&code, any_kernel()) != cudaSuccess) {
+    cudaGetLastError();
+    return make_error(ErrorCode::kUnsupported,
+                      "this program has no kernels for GPU {} (compute capability {}.{}): it was built for others; "
+                      "build it for this one with -DCMAKE_CUDA_ARCHITECTURES={}{}",
+                      index, major, minor, major, minor);
+  }
+  overlap = code.ptxVersion >= kOverlapCapability;
   return {};
 }
 
@@ -171,8 +181,11 @@ void DeviceStream::copy_to_host(void* to, const void* from, uint64_t bytes) cons
 void DeviceStream::fill(void* to, uint8_t value, uint64_t bytes) const {
   cudaMemsetAsync(to, value, bytes, get());
 }
+Status DeviceStream::check_started() const {
+  return check(cudaGetLastError(), "start a kernel");
+}
 Status DeviceStream::synchronize() const {
-  GOS_TRY_STATUS(check(cudaGetLastError(), "start a kernel"));
+  GOS_TRY_STATUS(check_started());
   return check(cudaStreamSynchronize(get()), "compute");
 }
 
@@ -217,6 +230,27 @@ void DeviceEvent::record(const DeviceStream& stream) const {
 Status DeviceEvent::synchronize() const {
   GOS_TRY_STATUS(check(cudaGetLastError(), "start a kernel"));
   return check(cudaEventSynchronize(event_.get()), "compute");
+}
+
+void lower_flag(uint32_t* flag) {
+  std::atomic_ref(*flag).store(0, std::memory_order_relaxed);
+}
+
+/// The stream is asked seldom: the driver's answer takes longer than a look.
+Status wait_for_flag(uint32_t* flag, const DeviceStream& stream) {
+  constexpr uint32_t kLooksPerQuestion = 4096;
+  const std::atomic_ref seen(*flag);
+  const auto is_raised = [&] { return seen.load(std::memory_order_acquire) != 0; };
+  GOS_TRY_STATUS(stream.check_started());
+  for (;;) {
+    for (uint32_t looks = 0; looks < kLooksPerQuestion; ++looks)
+      if (is_raised()) return {};
+    const cudaError_t state = cudaStreamQuery(stream.get());
+    if (state == cudaErrorNotReady) continue;
+    GOS_TRY_STATUS(check(state, "compute"));
+    if (is_raised()) return {};
+    return make_error(ErrorCode::kIo, "the GPU has ended its part of a layer and not asked the host for its own");
+  }
 }
 
 struct DeviceTimer::Events {

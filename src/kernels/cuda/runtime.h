@@ -118,6 +118,8 @@ class DeviceStream {
   void copy_to_device(void* to, const void* from, uint64_t bytes) const;
   void copy_to_host(void* to, const void* from, uint64_t bytes) const;
   void fill(void* to, uint8_t value, uint64_t bytes) const;
+  /// Errors: something that this thread gave to a stream since the last such question was not begun. Waits for nothing.
+  Status check_started() const;
   /// Waits until all of it is done.
   Status synchronize() const;
 
@@ -161,6 +163,12 @@ class DeviceEvent {
   };
   std::unique_ptr<CUevent_st, Destroy> event_;
 };
+
+/// Makes a flag in pinned memory zero, before the kernel that will raise it is started.
+void lower_flag(uint32_t* flag);
+/// Waits until a kernel of the stream has raised it (raise_flag() in device.h), looking at it all the time.
+/// Errors: the device failed, or did all that it was given and raised none.
+Status wait_for_flag(uint32_t* flag, const DeviceStream& stream);
 
 /// Time between two points of a stream, as the device itself counts it.
 class DeviceTimer {

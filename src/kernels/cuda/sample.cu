@@ -10,6 +10,7 @@ namespace gossamer::kernels::cuda {
 namespace {
 
 constexpr uint32_t kSliceThreads = 256;
+constexpr uint32_t kTakeThreads = 256;
 constexpr uint32_t kSliceWarps = kSliceThreads / 32;
 constexpr float kLeastExponentOfMass = -20.f;  // of sampling/masked_mass.cc
 
@@ -378,6 +379,16 @@ __global__ void __launch_bounds__(kRowThreads, 1) draw_kernel(DrawOp args) {
   if (threadIdx.x == 0) give(args, row, token);
 }
 
+/// Thread: a token of the step.
+__global__ void __launch_bounds__(kTakeThreads) take_drawn_kernel(TakeDrawnOp args) {
+  wait_for_kernels_before();
+  let_next_kernel_begin();
+  const uint32_t i = blockIdx.x * kTakeThreads + threadIdx.x;
+  if (i >= args.num_tokens || (args.tokens[i] & kIsDrawn) == 0) return;
+  const uint32_t token = args.drawn[args.tokens[i] & ~kIsDrawn].token;
+  args.tokens[i] = token < args.vocab ? token : 0;
+}
+
 }  // namespace
 
 void draw(const DrawOp& args, Stream stream) {
@@ -388,6 +399,11 @@ void draw(const DrawOp& args, Stream stream) {
   if (args.any_unranked) launch(weigh_kernel, slices, kSliceThreads, 0, stream, args);
   const size_t sums_bytes = draw_stretches(args.vocab) * sizeof(float);
   launch(draw_kernel, rows, kRowThreads, sizeof(DrawShared) + sums_bytes, stream, args);
+}
+
+void take_drawn(const TakeDrawnOp& args, Stream stream) {
+  if (args.num_tokens == 0) return;
+  launch(take_drawn_kernel, dim3((args.num_tokens + kTakeThreads - 1) / kTakeThreads), kTakeThreads, 0, stream, args);
 }
 
 }  // namespace gossamer::kernels::cuda

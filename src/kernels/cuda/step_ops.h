@@ -241,6 +241,27 @@ struct CombineOp {
 };
 void combine_experts(const CombineOp& args, Stream stream);
 
+/// Normed rows and the router's choices for the host, in its pinned memory, and a word beside them that is 1 once both
+/// are there: wait_for_flag().
+struct TellHostOp {
+  const uint16_t* normed;   // [T, stride]
+  const uint32_t* choices;  // [slots]
+  uint32_t num_tokens, stride, num_slots;
+  uint16_t* host_normed;   // [T, stride]
+  uint32_t* host_choices;  // [slots]
+  uint32_t* flag;
+};
+void tell_host(const TellHostOp& args, Stream stream);
+
+/// What the host gave, in its pinned memory and complete before the kernel was started: the rows of all places from
+/// the first one on.
+struct HostRows {
+  const float* rows;            // [slots - first, D]
+  const uint32_t* first_place;  // [1]
+};
+/// combine_experts() where the last places are the host's.
+void combine_with_host(const CombineOp& args, const HostRows& host, Stream stream);
+
 /// residual[t] += sum over the choices of t, in order, of weight * (inner[place] . down^T + bias) in one kernel, for at
 /// most kFewTokens tokens: the same bits as product() and combine_experts().
 struct ContractOp {
@@ -339,5 +360,15 @@ constexpr uint32_t draw_stretches(uint32_t vocab) {
   return (vocab + kDrawStretch - 1) / kDrawStretch;
 }
 void draw(const DrawOp& args, Stream stream);
+
+/// Tokens that were drawn take the places that the host has kept for them: kIsDrawn with the row that each is of. Where
+/// none was allowed it is token 0, and nobody will want what follows.
+struct TakeDrawnOp {
+  uint32_t* tokens;  // [T]; changed in place
+  uint32_t num_tokens, vocab;
+  const DrawnToken* drawn;  // [rows]
+};
+inline constexpr uint32_t kIsDrawn = 1u << 31;
+void take_drawn(const TakeDrawnOp& args, Stream stream);
 
 }  // namespace gossamer::kernels::cuda

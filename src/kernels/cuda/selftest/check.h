@@ -26,6 +26,7 @@ class Check {
   bool quick() const { return quick_; }
   std::mt19937& rng() { return rng_; }
   Stream stream() const { return stream_.get(); }
+  const DeviceStream& device_stream() const { return stream_; }
   ThreadPool& threads() { return threads_; }
 
   /// Memory full of NaN, until the check ends or calls free_memory(). Behind it stands a guard where it does not hide
@@ -131,6 +132,7 @@ std::vector<NamedCheck> expert_checks();
 std::vector<NamedCheck> elementwise_checks();
 std::vector<NamedCheck> attention_checks();
 std::vector<NamedCheck> choice_checks();
+std::vector<NamedCheck> host_checks();
 
 /// Numbers of a normal distribution.
 std::vector<float> random_floats(size_t count, std::mt19937& rng, float scale = 1);

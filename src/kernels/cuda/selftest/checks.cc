@@ -11,7 +11,7 @@ namespace {
 std::vector<NamedCheck> all_checks() {
   std::vector<NamedCheck> all;
   for (auto* checks : {arithmetic_checks, product_checks, elementwise_checks, attention_checks, router_checks,
-                       expert_checks, choice_checks})
+                       expert_checks, host_checks, choice_checks})
     for (NamedCheck& check : checks()) all.push_back(std::move(check));
   return all;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/cuda/hopper_agreement.h"
 #include "kernels/cuda/pack_strips.h"
 #include "kernels/cuda/selftest/check.h"
 #include "kernels/cuda/selftest/product_data.h"
@@ -67,8 +68,9 @@ struct Product {
     return args;
   }
   /// x . w^T + bias for all rows of x [rows, N].
-  std::vector<float> compute(Check& check, const Rounded& x) const {
+  std::vector<float> compute(Check& check, const Rounded& x, Sums sums = Sums::kInSlices) const {
     ProductArgs of_x = args(check, x);
+    of_x.sums = sums;
     const size_t count = size_t{x.rows()} * w.rows.rows;
     of_x.out = check.make<float>(count);
     product(of_x, check.stream());
@@ -78,7 +80,8 @@ struct Product {
 
 /// Compares the rows of out that are looked at with `dots`, to which biases and `before` (may be empty) were added.
 void compare(Check& check, const Product& product, const Rounded& x, std::span<const Dot> dots,
-             std::span<const float> out, std::span<const float> before, const std::string& words) {
+             std::span<const float> out, std::span<const float> before, const std::string& words,
+             Sums sums = Sums::kInSlices) {
   const uint32_t rows = product.w.rows.rows, cols = product.w.rows.cols;
   const std::vector<uint32_t> tokens = looked_at(x.rows());
   for (size_t i = 0; i < tokens.size(); ++i)
@@ -87,7 +90,10 @@ void compare(Check& check, const Product& product, const Rounded& x, std::span<c
       const double more = before.empty() ? 0 : before[at];
       const Dot& dot = dots[i * rows + r];
       const double magnitude = dot.magnitude + std::fabs(product.bias[r]) + std::fabs(more);
-      check.near(out[at], dot.sum + product.bias[r] + more, product_error(product.strips.shape.format, cols, magnitude),
+      const double allowed = sums == Sums::kInOneRunOnHopper
+                                 ? run_error(cols, magnitude)
+                                 : product_error(product.strips.shape.format, cols, magnitude);
+      check.near(out[at], dot.sum + product.bias[r] + more, allowed,
                  [&] { return fmt::format("row {} of token {} of {}{}", r, tokens[i], x.rows(), words); });
     }
   for (const float value : out)
@@ -169,6 +175,35 @@ void every_code_and_scale(Check& check) {
   }
 }
 
+/// By Hopper's warpgroups, in tiles of 64, 128 and 256 rows.
+void products_by_warpgroups(Check& check, const Stored& stored, Sums sums) {
+  for (const Shape& shape : shapes(check)) {
+    const Product product(check, stored, shape);
+    const bool bf16 = takes_bf16(product.strips.shape.format);
+    for (const uint32_t tokens : {33u, 100u, 197u}) {
+      if (check.quick() && shape.cols > 100) continue;
+      const Rounded x(random_floats(size_t{tokens} * shape.cols, check.rng()), shape.cols, bf16);
+      const auto dots = dots_of(check.threads(), product.w.rows, x, looked_at(tokens));
+      compare(check, product, x, dots, product.compute(check, x, sums), {},
+              fmt::format(", {}x{}", shape.rows, shape.cols), sums);
+    }
+    check.free_memory();
+  }
+}
+
+/// A card that rounds otherwise is no worse: it is told, and its products stay with mma.sync.
+void bits_of_warpgroups(Check& check) {
+  const AgreementShape shape = check.quick() ? AgreementShape{40, 736, 33} : AgreementShape{};
+  const Result<HopperAgreement> agreement = compare_on_hopper(check.device_stream(), shape);
+  if (!agreement.ok()) return check.wrong(agreement.error().message);
+  // Both are within product_error() of the exact sum, whose terms have at most the square root of their number times
+  // the largest sum as their magnitudes.
+  for (const FormatAgreement& of : agreement->formats)
+    check.near(of.largest_difference, 0, 2 * product_error(of.format, shape.cols, std::sqrt(shape.cols)),
+               [&] { return fmt::format("format {}", static_cast<int>(of.format)); });
+  check.note(agreement->same_bits() ? "the bits are those of mma.sync" : agreement->report());
+}
+
 }  // namespace
 
 std::vector<NamedCheck> product_checks() {
@@ -178,6 +213,15 @@ std::vector<NamedCheck> product_checks() {
     checks.push_back(
         {std::string("products in any company, ") + stored.name, [&](Check& check) { any_company(check, stored); }});
   }
+  if (!has_warpgroups()) return checks;
+  for (const Stored& stored : kStored)
+    for (const Sums sums : {Sums::kInSlicesOnHopper, Sums::kInOneRunOnHopper}) {
+      const bool once = sums == Sums::kInOneRunOnHopper;
+      if (once && stored.dtype == Dtype::kQ8_0) continue;
+      checks.push_back({fmt::format("products by warpgroups{}, {}", once ? " in one run" : "", stored.name),
+                        [&stored, sums](Check& check) { products_by_warpgroups(check, stored, sums); }});
+    }
+  checks.push_back({"products by warpgroups, bits", bits_of_warpgroups});
   return checks;
 }
 

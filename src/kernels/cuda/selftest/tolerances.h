@@ -34,6 +34,11 @@ constexpr double product_error(StripFormat format, uint32_t cols, double magnitu
   return magnitude * (chain + roundings * kF32Rounding) + 0x1p-140;
 }
 
+/// Likewise where all columns are one chain, whose weights have their scales in them.
+constexpr double run_error(uint32_t cols, double magnitude) {
+  return magnitude * (tensor_core_error(padded_cols(cols)) + 3 * kF32Rounding) + 0x1p-140;
+}
+
 /// Of a norm's scale, relative: a thread adds width / 256 squares, then come a tree over 256 threads, a division, eps,
 /// a root and another division.
 constexpr double norm_scale_error(uint32_t width) {
