@@ -106,10 +106,10 @@ const std::vector<Measurement>& measurements() {
       {"throughput", measure_throughput, {"--threads",     "--backend",     "--no-repack",
                                           "--keep-packed", "--dense-dtype", "--precision",
                                           "--exact",       "--device",      "--gpu-memory-utilization",
-                                          "--gpu-memory",  "--kv-dtype",    "--kv-memory",
-                                          "--tpot-goal",   "--requests",    "--concurrency",
-                                          "--input-len",   "--output-len",  "--dataset",
-                                          "--seed",        "--config"}},
+                                          "--gpu-memory",  "--gpu-sums",    "--kv-dtype",
+                                          "--kv-memory",   "--tpot-goal",   "--requests",
+                                          "--concurrency", "--input-len",   "--output-len",
+                                          "--dataset",     "--seed",        "--config"}},
       {"precision", measure_precision, {"--threads", "--backend", "--text", "--tokens", "--all-positions"}},
       {"tokenizer", measure_tokenizer, {"--text"}}};
   return all;

@@ -7,6 +7,8 @@
 #include "cli/count_list.h"
 #include "cli/failure.h"
 #include "cli/gpu_options.h"
+#include "cli/suggest.h"
+#include "model/device.h"
 #include "synthetic/preset.h"
 
 namespace gossamer::cli {
@@ -24,8 +26,8 @@ const std::vector<Verb>& verbs() {
       {"selftest", {"--quick", "--only", "--seed"}},
       {"roof", {}},
       {"model",
-       {"--synthetic", "--router", "--dense", "--kv-dtype", "--batch", "--context", "--prefill", "--chunk", "--seconds",
-        "--seed"}},
+       {"--synthetic", "--router", "--dense", "--kv-dtype", "--batch", "--context", "--prefill", "--chunk",
+        "--gpu-sums", "--seconds", "--seed"}},
       {"bench", {"--synthetic", "--dense", "--kv-dtype", "--rows", "--depth", "--only", "--seconds", "--seed"}}};
   return all;
 }
@@ -51,9 +53,32 @@ Status check(const GpuOptions& options) {
     const auto counts = parse_counts(option, *text, least);
     if (!counts.ok()) return counts.error();
   }
+  if (!options.device.empty()) {
+    const auto device = DeviceChoice::parse(options.device);
+    if (!device.ok() || device->kind != DeviceChoice::Kind::kCuda)
+      return make_error(ErrorCode::kInvalidInput, "--device is \"{}\"; it is the number of a GPU (1, or cuda:1)",
+                        options.device);
+  }
+  if (options.verb == "info" && !options.json.empty() && options.json != "-")
+    return make_error(ErrorCode::kInvalidInput,
+                      "gpu info measures nothing that belongs into a report; --json - prints the GPUs as JSON");
   if (options.chunk_tokens == 0)
     return make_error(ErrorCode::kInvalidInput, "--chunk is 0, but a chunk of a prompt has one token at least");
   return {};
+}
+
+std::vector<std::string> preset_names() {
+  std::vector<std::string> names;
+  for (const synthetic::Preset& preset : synthetic::presets()) names.emplace_back(preset.name);
+  return names;
+}
+
+/// "gossamer gpu bench" where somebody wrote bensh; empty where nothing is near.
+std::string meant_verb(const std::string& word) {
+  std::vector<std::string> names;
+  for (const Verb& verb : verbs()) names.emplace_back(verb.name);
+  const std::string near = suggest(word, names);
+  return near.empty() ? "" : "gossamer gpu " + near;
 }
 
 int gpu(GpuOptions options, const std::vector<std::string>& words, const std::vector<std::string>& given) {
@@ -61,19 +86,20 @@ int gpu(GpuOptions options, const std::vector<std::string>& words, const std::ve
   const auto verb = std::ranges::find(verbs(), options.verb, &Verb::name);
   if (verb == verbs().end())
     return fail_usage("gpu", fmt::format("there is no '{}'; info, selftest, roof, model or bench?", options.verb),
-                      "gossamer gpu model");
+                      meant_verb(options.verb));
+  if (words.size() > 1) {  // gpu model 20b
+    const std::vector<std::string> presets = preset_names();
+    if (!takes(*verb, "--synthetic") || std::find(presets.begin(), presets.end(), words[1]) == presets.end())
+      return fail_usage("gpu", fmt::format("gpu {} takes no '{}'.", verb->name, words[1]),
+                        "gossamer gpu model --synthetic 20b");
+    options.preset = words[1];
+  }
   for (const std::string& option : given)
     if (!takes(*verb, option))
       return fail_usage(
           "gpu", fmt::format("gpu {} has no option {}; it belongs to {}.", verb->name, option, owners_of(option)));
   if (const Status checked = check(options); !checked.ok()) return fail(checked.error());
   return run_gpu(options);
-}
-
-std::vector<std::string> preset_names() {
-  std::vector<std::string> names;
-  for (const synthetic::Preset& preset : synthetic::presets()) names.emplace_back(preset.name);
-  return names;
 }
 
 }  // namespace
@@ -91,10 +117,11 @@ Command gpu_command() {
         auto chosen = std::make_shared<GpuOptions>();
         auto words = std::make_shared<std::vector<std::string>>();
         options.words(
-            "verb", *words, 1,
+            "verb", *words, 2,
             "info (the default), selftest (is every kernel right?), roof (what could the card do?), model (how "
             "fast is a model of full size?) or bench (how fast is each kernel?)");
-        options.count("--device", chosen->device, "Which GPU, as the driver counts from 0");
+        options.text("--device", chosen->device,
+                     "Which GPU, as the driver counts from 0 (default: the first that can be used)", "N");
         options.text("--json", chosen->json,
                      "Put what was found into this report; - is standard output, and everything else goes to stderr",
                      "FILE");
@@ -111,6 +138,8 @@ Command gpu_command() {
         options.text("--context", chosen->contexts, "model: tokens before the one that is computed", "LIST");
         options.text("--prefill", chosen->prefills, "model: tokens of a prompt", "LIST");
         options.count("--chunk", chosen->chunk_tokens, "model: tokens of a prompt that are computed at a time");
+        options.choice("--gpu-sums", chosen->sums, {"auto", "portable", "hopper", "one-run"},
+                       "model: how products are added up, as for gossamer serve");
         options.text("--rows", chosen->rows, "bench: tokens of a step", "LIST");
         options.count("--depth", chosen->depth, "bench: positions that attention looks at");
         options.text("--only", chosen->only, "bench, selftest: kernels whose name contains this", "NAME");

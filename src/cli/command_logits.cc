@@ -73,6 +73,10 @@ Status write_logits(const Prompt& prompt, Model& model, SafetensorsWriter& write
 }
 
 Status write_all_logits(const LogitsOptions& options) {
+  if (options.model.device != "cpu")
+    return make_error(ErrorCode::kInvalidInput,
+                      "logits are computed on the CPU, with keys and values in float32; leave out --device {}",
+                      options.model.device);
   GOS_TRY(const std::vector<Prompt> prompts, read_prompts(options.in));
   GOS_TRY(const std::unique_ptr<LoadedModel> loaded, options.model.load(/*need_tokenizer=*/false));
   std::vector<SafetensorsWriter::Tensor> tensors;
@@ -98,6 +102,7 @@ Command logits_command() {
           [](Options& options) {
             auto chosen = std::make_shared<LogitsOptions>();
             chosen->model.precision = "f32";  // this is how the arithmetic is checked
+            chosen->model.device = "cpu";
             chosen->model.declare(options);
             options.required_file("--in", chosen->in, "A file with {\"name\", \"tokens\"} a line");
             options.required_file("--out", chosen->out, "The safetensors file to write");

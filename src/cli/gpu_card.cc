@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "model/device.h"
 #include "model/device_weights.h"
 
 namespace gossamer::cli {
@@ -23,10 +24,10 @@ uint64_t token_bytes(const ModelConfig& config) {
 
 }  // namespace
 
-Result<GpuCard> GpuCard::open(uint32_t index, std::FILE* out) {
+Result<GpuCard> GpuCard::open(int index, std::FILE* out) {
   GOS_TRY(const auto devices, kernels::cuda::list_devices());
   for (const kernels::cuda::DeviceInfo& info : devices) {
-    if (static_cast<uint32_t>(info.index) != index) continue;
+    if (index != DeviceChoice::kFirst && info.index != index) continue;
     GOS_TRY_STATUS(kernels::cuda::use_device(info.index));
     GOS_TRY(const kernels::cuda::DeviceFacts facts, kernels::cuda::facts_of(info.index));
     return GpuCard{info, facts, out};
@@ -66,7 +67,8 @@ std::string describe(const kernels::cuda::DeviceInfo& info) {
     const uint64_t weights = DeviceWeights::synthetic_bytes(config, {}), needed = weights + kBesideWeightsBytes;
     line +=
         info.free_bytes < needed
-            ? fmt::format("; {} does not fit ({:.1f} GB of weights)", name, static_cast<double>(weights) / 1e9)
+            ? fmt::format("; {} fits in part ({:.1f} GB of weights; experts stay in the host's memory)", name,
+                          static_cast<double>(weights) / 1e9)
             : fmt::format("; {} fits ({:.1f} GB) with {}k tokens of cache", name, static_cast<double>(weights) / 1e9,
                           (info.free_bytes - needed) / token_bytes(config) / 1000);
   }

@@ -16,7 +16,7 @@ struct GpuCard {
   std::FILE* out = nullptr;
 
   /// The one that the driver counts as `index`, which is then in use. Errors: there is no such one.
-  static Result<GpuCard> open(uint32_t index, std::FILE* out);
+  static Result<GpuCard> open(int index, std::FILE* out);
 
   /// As a report names it.
   json::object to_json() const;

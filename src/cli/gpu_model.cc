@@ -124,7 +124,12 @@ Result<std::unique_ptr<DeviceForward>> make_model(const GpuOptions& options, con
   fmt::print(card.out, "{}: {:.2f} GB of weights, made in {:.2f} s; {:.1f} GB are free for the cache\n",
              model_name(options), static_cast<double>(weights.size_bytes()) / 1e9, made.count(),
              static_cast<double>(kernels::cuda::free_device_bytes()) / 1e9);
-  return DeviceForward::make_with(config_of(options), std::move(weights), rope_of(config_of(options)));
+  GOS_TRY(std::unique_ptr<DeviceForward> forward,
+          DeviceForward::make_with(config_of(options), std::move(weights), rope_of(config_of(options))));
+  GOS_TRY(const DeviceSums sums, parse_device_sums(options.sums));
+  GOS_TRY_STATUS(forward->choose_sums(sums, [] { return true; }));  // made-up scales are 2^-11 to 2^-3
+  json["sums"] = std::string(device_sums_name(forward->sums()));
+  return Result<std::unique_ptr<DeviceForward>>(std::move(forward));
 }
 
 }  // namespace
@@ -134,6 +139,7 @@ std::string model_name(const GpuOptions& options) {
   if (options.router != "uniform") name += " " + options.router;
   if (options.dense != "bf16") name += " " + options.dense;
   if (options.kv_dtype != "bf16") name += " " + options.kv_dtype;
+  if (options.sums != "auto") name += " " + options.sums;
   return name;
 }
 

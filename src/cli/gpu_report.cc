@@ -49,7 +49,11 @@ Result<GpuReport> GpuReport::open(const std::string& file, const json::object& d
                      {"revision", revision.empty() ? json::value(nullptr) : json::value(revision)},
                      {"date", now_text()},
                      {"device", device}};
-  if (report.file_.empty() || !std::filesystem::exists(report.file_)) return report;
+  if (report.file_.empty()) return report;
+  if (!std::filesystem::exists(report.file_)) {
+    GOS_TRY_STATUS(report.save());  // whether it can be written is said before minutes are spent
+    return report;
+  }
   GOS_TRY(const std::string text, read_file(report.file_, kLargestReportBytes));
   GOS_TRY(json::value there, parse_json(text, report.file_));
   if (number_of(there, "gossamer_gpu_report") != kFormat)
@@ -61,6 +65,7 @@ Result<GpuReport> GpuReport::open(const std::string& file, const json::object& d
                       owner_of(there), owner_of(mine));
   for (const auto& [name, value] : there.as_object())
     if (!report.content_.contains(name)) report.content_[name] = value;
+  GOS_TRY_STATUS(report.save());
   return report;
 }
 

@@ -25,7 +25,8 @@ constexpr Headline kHeadlines[] = {{"read_gb_per_s", "read, "},
                                    {"bf16_mma_tflop_per_s", "mma.sync, bf16"},
                                    {"launch_us", "launch, in a stream"},
                                    {"host_launch_us", "launch, what the host spends"},
-                                   {"overlapped_launch_us", "launch, in a graph, each begins early"}};
+                                   {"overlapped_launch_us", "launch, in a graph, each begins early"},
+                                   {"host_exchange_us", "exchange with the host"}};
 
 }  // namespace
 

@@ -9,17 +9,22 @@
 #include "cli/gpu_roof.h"
 #include "cli/gpu_selftest.h"
 #include "harmony/json_text.h"
+#include "model/device.h"
 
 namespace gossamer::cli {
 namespace {
 
-int list_cards(std::FILE* out, const GpuOptions& options) {
+/// All, or the one that was asked for.
+int list_cards(std::FILE* out, const GpuOptions& options, int index) {
   const auto devices = kernels::cuda::list_devices();
   if (!devices.ok()) return fail(devices.error());
+  if (index != DeviceChoice::kFirst)
+    if (const auto card = GpuCard::open(index, out); !card.ok()) return fail(card.error());
   json::array cards;
   for (const kernels::cuda::DeviceInfo& info : *devices) {
+    if (index != DeviceChoice::kFirst && info.index != index) continue;
     fmt::print(out, "{}\n", describe(info));
-    const auto card = GpuCard::open(static_cast<uint32_t>(info.index), out);
+    const auto card = GpuCard::open(info.index, out);
     if (!card.ok()) return fail(card.error());
     cards.push_back(card->to_json());
   }
@@ -59,8 +64,9 @@ Result<bool> add_part(const GpuOptions& options, const GpuCard& card, GpuReport&
 
 int run_gpu(const GpuOptions& options) {
   std::FILE* out = options.json == "-" ? stderr : stdout;
-  if (options.verb == "info") return list_cards(out, options);
-  const auto card = GpuCard::open(options.device, out);
+  const int index = options.device.empty() ? DeviceChoice::kFirst : DeviceChoice::parse(options.device)->index;
+  if (options.verb == "info") return list_cards(out, options, index);
+  const auto card = GpuCard::open(index, out);
   if (!card.ok()) return fail(card.error());
   auto report = GpuReport::open(options.json, card->to_json(), options.revision);
   if (!report.ok()) return fail(report.error());

@@ -25,6 +25,10 @@ void ModelOptions::declare_computing(Options& options) {
   options.number("--gpu-memory-utilization", gpu_memory_share,
                  "Share of the GPU's memory that may be used, for weights, steps and cache (default: 0.9)");
   options.text("--gpu-memory", gpu_memory, "The same in bytes: 10GB", "SIZE");
+  options.choice(
+      "--gpu-sums", gpu_sums, {"auto", "portable", "hopper", "one-run"},
+      "How a GPU adds up products: portable as on every card, hopper by its own instructions, one-run faster "
+      "still with other bits; auto is hopper where the card shows that its bits are the same");
   options.text("--backend", backend,
                "Kernels: ref, avx2, avx512, avx512bf16 or amx (default: the best this machine has)", "NAME");
   options.flag("--no-repack", no_repack,
@@ -93,6 +97,7 @@ Result<LoadOptions> ModelOptions::load_options() const {
       (!backend.empty() || precision == "f32" || dense_dtype == "int8"))
     options.device.kind = DeviceChoice::Kind::kCpu;
   GOS_TRY(options.device_budget, device_budget());
+  GOS_TRY(options.device_sums, parse_device_sums(gpu_sums));
   options.num_threads = threads;
   options.backend = backend;
   options.precision = chosen_precision();
@@ -114,6 +119,10 @@ Result<std::unique_ptr<LoadedModel>> ModelOptions::load(const LoadOptions& optio
   Result<std::unique_ptr<LoadedModel>> loaded = LoadedModel::load(path, options, progress.callback());
   if (!loaded.ok()) return loaded;
   say_why_no_device(**loaded);
+  if (!(*loaded)->model->elsewhere() && (gpu_memory_share || !gpu_memory.empty() || gpu_sums != "auto"))
+    fmt::print(
+        stderr,
+        "gossamer: the CPU computes, for which --gpu-memory-utilization, --gpu-memory and --gpu-sums mean nothing\n");
   say_where_experts_are(**loaded);
   return loaded;
 }

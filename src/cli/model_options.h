@@ -18,6 +18,7 @@ struct ModelOptions {
   std::string device = "auto";
   std::optional<float> gpu_memory_share;  // of the GPU's; absent: 0.9
   std::string gpu_memory;                 // "10GB"; instead
+  std::string gpu_sums = "auto";
   std::string backend;
   std::string precision = "default";
   std::string dense_dtype = "bf16";

@@ -6,9 +6,10 @@
 namespace gossamer::cli {
 
 int run_gpu(const GpuOptions& /*options*/) {
-  return fail(
-      make_error(ErrorCode::kUnsupported,
-                 "this program was built without kernels for GPUs; ./gossamer setup cuda installs what they need"));
+  return fail(make_error(
+      ErrorCode::kUnsupported,
+      "this program was built without kernels for GPUs; in its clone run ./gossamer setup cuda, then ./gossamer "
+      "builds it with them"));
 }
 
 }  // namespace gossamer::cli

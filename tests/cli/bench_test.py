@@ -200,7 +200,7 @@ class Belonging(unittest.TestCase):
         foreign = [(name, value) for name, value in options if name not in ("--model", "--json", "--text", "--help")]
         self.assertGreater(len(foreign), 20)
         for name, value in foreign:
-            word = {"--kv-dtype": "int8", "--precision": "f32", "--dense-dtype": "int8"}.get(name, "1")
+            word = {"--kv-dtype": "int8", "--precision": "f32", "--dense-dtype": "int8", "--gpu-sums": "auto"}.get(name, "1")
             with self.subTest(name):
                 done = run("bench", "tokenizer", name, *([word] if value else []))
                 self.assertRegex(done.stderr.decode(), f"bench tokenizer has no option {name}; it belongs to bench [a-z]")

@@ -27,14 +27,15 @@ class Words(unittest.TestCase):
     def test_wrong_usage_is_named(self) -> None:
         for arguments, text in [(["modle"], "there is no 'modle'"), (["selftest", "--batch", "1"], "gpu selftest has no option --batch; it belongs to gpu model"),
                                 (["roof", "--synthetic", "20b"], "it belongs to gpu model and gpu bench"), (["model", "--synthetic", "7b"], "7b"),
-                                (["model", "bench"], "'bench'")]:
+                                (["model", "bench"], "'bench'"),
+                                (["selftest", "20b"], "gpu selftest takes no '20b'"), (["bensh"], "gossamer gpu bench")]:
             done = run("gpu", *arguments)
             with self.subTest(arguments):
                 self.assertEqual((done.returncode, done.stdout), (2, b""))
                 self.assertIn(text, done.stderr.decode())
 
     def test_lists_are_checked_before_a_gpu_is_looked_for(self) -> None:
-        for arguments, text in [(["--batch", "1,x"], '--batch "1,x" is no list of numbers from 1 on'), (["--prefill", "0"], "--prefill"), (["--chunk", "0"], "--chunk is 0")]:
+        for arguments, text in [(["--batch", "1,x"], '--batch "1,x" is no list of numbers from 1 on'), (["--prefill", "0"], "--prefill"), (["--chunk", "0"], "--chunk is 0"), (["--device", "x"], '--device is "x"')]:
             done = run("gpu", "model", *arguments)
             with self.subTest(arguments):
                 self.assertEqual(done.returncode, 1)
@@ -75,13 +76,23 @@ class Emulated(unittest.TestCase):
         for arguments in ([], ["info"]):
             done = self.gpu(*arguments)
             self.assertEqual(done.returncode, 0)
-            self.assertRegex(done.stdout, r"\A0: emulated, capability 8\.0, .*; 20b does not fit \(13\.8 GB of weights\); 120b does not fit \(65\.4 GB of weights\)\n\Z")
+            self.assertRegex(done.stdout, r"\A0: emulated, capability 8\.0, .*; 20b fits in part \(13\.8 GB of weights; experts stay in the host's memory\); 120b fits in part \(65\.4 GB .*\)\n\Z")
         done = self.gpu("info", "--json", "-")
         self.assertEqual(json.loads(done.stdout)["devices"][0]["name"], "emulated")
         self.assertIn("0: emulated", done.stderr)
+        done = self.gpu("info", "--json", str(self.report))
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertIn("--json -", done.stderr)
+        self.assertEqual(self.gpu("info", "--device", "3").returncode, 1)
+        self.assertEqual(self.gpu("--device", "cuda:0").returncode, 0)
+
+    def test_a_report_that_cannot_be_written_is_said_first(self) -> None:
+        done = self.gpu("selftest", "--json", "/proc/nowhere/report.json")
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertIn("/proc/nowhere", done.stderr)
 
     def test_a_model_that_does_not_fit_and_a_card_that_is_not_there(self) -> None:
-        for arguments, text in [(["model", "--synthetic", "20b"], "a 20b takes 13.8 GB, and the GPU has 8.6 GB free"), (["model", "--device", "3"], "there is no GPU 3")]:
+        for arguments, text in [(["model", "20b"], "a 20b takes 13.8 GB, and the GPU has 8.6 GB free"), (["model", "--device", "3"], "there is no GPU 3")]:
             done = self.gpu(*arguments, "--json", str(self.report), "--revision", "abc")
             self.assertEqual(done.returncode, 1)
             self.assertIn(text, done.stderr)
@@ -92,7 +103,7 @@ class Emulated(unittest.TestCase):
         self.verb("model", "--synthetic", "tiny", "--router", "zipf", "--dense", "q8_0", "--kv-dtype", "int8", "--batch", "2", "--context", "40", "--prefill", "")
         done = self.verb("bench", "--synthetic", "tiny", "--rows", "1,40", "--depth", "300")
         table = done.stdout.split("\n\n")[-1].splitlines()
-        self.assertLess(len(table), 40)
+        self.assertLess(len(table), 50)
         self.assertRegex(done.stdout, r"\n\nemulated, revision abc, .*\n(.*\n)*tiny, tokens/s +behind 8\n +1 at once +[\d.]+ \(")
         self.assertRegex(done.stdout, r"\ntiny, us +1 rows +40 rows\n")
         report = compare.load(self.report)
@@ -102,7 +113,9 @@ class Emulated(unittest.TestCase):
         self.assertEqual(report["models"]["tiny"]["left_out"][0]["name"], "decode b1 c200000")
         kernels = [figure["kernel"] for figure in report["bench"]["tiny"]["figures"] if figure["rows"] == 40]
         self.assertEqual(kernels, ["embed", "norm", "qkv", "rope, store", "attention, full", "attention, window", "o", "router, plan", "gate and up", "down",
-                                   "combine", "head", "choose"])
+                                   "combine", "head", "choose", "draw, greedy", "draw, temperature", "draw, top_p", "prompt attention, full", "prompt attention, window",
+                                   *(f"{product}, {sums}" for sums in ("hopper", "one-run") for product in ("qkv", "o", "gate and up", "down", "head"))])
+        self.assertEqual([report["models"]["tiny"]["sums"], report["models"]["tiny zipf q8_0 int8"]["sums"]], ["hopper", "hopper"])  # the emulated card's bits are the same
         for figure in report["models"]["tiny"]["figures"]:
             self.assertGreater(figure["of_roof"], 0)
             self.assertGreater(figure["predicted_ms"], 0)
@@ -110,7 +123,7 @@ class Emulated(unittest.TestCase):
 
     def test_one_kernel_alone(self) -> None:
         self.verb("bench", "--synthetic", "tiny", "--rows", "2", "--only", "attention", "--depth", "20")
-        self.assertEqual([figure["name"] for figure in compare.load(self.report)["bench"]["tiny"]["figures"]], ["attention, full x2", "attention, window x2"])
+        self.assertEqual([figure["name"] for figure in compare.load(self.report)["bench"]["tiny"]["figures"]], ["attention, full x2", "attention, window x2", "prompt attention, full x2", "prompt attention, window x2"])
 
     def test_a_report_of_another_card_or_revision_is_not_mixed_with_this_one(self) -> None:
         bench = ["bench", "--synthetic", "tiny", "--rows", "1", "--only", "norm", "--json", str(self.report)]
@@ -133,13 +146,13 @@ class Emulated(unittest.TestCase):
             return subprocess.run([str(FOLDER / "slot"), "--program", EMULATED, "--out", str(out), *arguments], capture_output=True, text=True, timeout=4 * SECONDS,
                                   check=False, env=environment)
 
-        done = slot("--from", str(self.report), "model:tiny", "bench:tiny", "model:7b")
+        done = slot("--from", str(self.report), "model:tiny", "bench:tiny", "model:7b", "model:tiny:one-run")
         self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
         self.assertIn("not done: model:7b\n", done.stdout)
-        self.assertIn("emulated: 6 figures", done.stdout)  # three of the roof, a step, a prompt, a kernel
+        self.assertIn("emulated: 9 figures", done.stdout)  # three of the roof, a step and a prompt twice, two kernels with a norm
         self.assertTrue((out / "model-tiny.log").exists())
         report = compare.load(out / "report.json")
-        self.assertEqual((list(report["models"]), list(report["bench"])), (["tiny"], ["tiny"]))
+        self.assertEqual((list(report["models"]), list(report["bench"])), (["tiny", "tiny one-run"], ["tiny"]))
         done = slot("--minutes", "0", "bench:tiny")
         self.assertIn("bench:tiny: left out", done.stdout)
         self.assertEqual(done.returncode, 1)

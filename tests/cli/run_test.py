@@ -78,7 +78,7 @@ class Answer(unittest.TestCase):
         # What a GPU would compute otherwise is said before one is looked for.
         self.assertRegex(run("run", "--device", "cuda", "--precision", "f32", QUESTION).stderr, rb"leave out --precision f32")
         self.assertRegex(run("run", "--device", "cuda", "--dense-dtype", "int8", QUESTION).stderr, rb"leave out --dense-dtype")
-        self.assertRegex(run("run", "--device", "tpu", QUESTION).stderr, rb'"tpu"; it can be auto, cpu, cuda or cuda:N')
+        self.assertRegex(run("run", "--device", "tpu", QUESTION).stderr, rb'"tpu"; it can be auto, cpu, cuda, or cuda:N')
         self.assertEqual(run("run", *FIXED, "--device", "auto", "--backend", "ref", QUESTION).stderr, b"")
 
     def test_dense_matrices_in_8_bits(self):
