@@ -1,22 +1,32 @@
 #include "base/json.h"
 
 #include <boost/json/src.hpp>
+#include <charconv>
+#include <cmath>
+
+#include "base/json_builder.h"
 
 namespace gossamer {
+namespace {
+
+/// The nearest double; what is nearer to 0 than to any other is 0.
+struct NearestDoubles {
+  static constexpr bool kMinusZeroIsDouble = false;
+
+  static std::optional<double> read_double(std::string_view text, double about) {
+    double value = 0;
+    const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (read.ec == std::errc()) return value;
+    // Out of range, at one end or the other: from_chars does not say which, but these are 600 powers of ten apart.
+    if (std::fabs(about) < 1) return text.starts_with('-') ? -0.0 : 0.0;
+    return std::nullopt;
+  }
+};
+
+}  // namespace
 
 Result<json::value> parse_json(std::string_view text, std::string_view what) {
-  json::parse_options options;
-  options.max_depth = 128;
-  json::stream_parser parser({}, options);
-  boost::system::error_code failure;
-  const size_t consumed = parser.write_some(text.data(), text.size(), failure);
-  if (!failure && consumed < text.size())
-    return make_error(ErrorCode::kInvalidInput, "{} has more text after its JSON value, at byte {}", what, consumed);
-  if (!failure) parser.finish(failure);
-  if (failure)
-    return make_error(ErrorCode::kInvalidInput, "{} is not valid JSON: {} at byte {}", what, failure.message(),
-                      consumed);
-  return parser.release();
+  return parse_json_with<NearestDoubles>(text, what);
 }
 
 }  // namespace gossamer

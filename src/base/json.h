@@ -12,8 +12,9 @@ namespace gossamer {
 
 namespace json = boost::json;
 
-/// Parses one JSON document. Depth is capped at 128; trailing text is an error. The sentence names `what` (a file, a
-/// field) and the byte offset.
+/// Parses one JSON document. Depth is capped at 128; trailing text is an error. Numbers that are no 64-bit integers are
+/// the nearest double, and one too large for that is an error: what is read can be written. The sentence names `what`
+/// (a file, a field) and the byte offset.
 Result<json::value> parse_json(std::string_view text, std::string_view what);
 
 /// The member `key` of an object, or nullptr where the value is not an object or has no such member.

@@ -1,5 +1,7 @@
 #include "load/answer_part.h"
 
+#include <cmath>
+
 #include "base/json.h"
 
 namespace gossamer::load {
@@ -41,12 +43,13 @@ std::optional<uint64_t> count_of(const json::value& usage, std::string_view fiel
   return error ? std::nullopt : std::optional(number);
 }
 
-/// llama.cpp's names, and queue_ms.
+/// llama.cpp's names, and queue_ms. Nothing where they are no finite time: the parser reads 1e999 as an infinity.
 std::optional<double> engine_ms_of(const json::value& timings) {
   std::optional<double> sum;
   for (const std::string_view part : {"queue_ms", "prompt_ms", "predicted_ms"})
     if (const json::value* ms = find_member(timings, part); ms && ms->is_number())
       sum = sum.value_or(0) + ms->to_number<double>();
+  if (sum && !std::isfinite(*sum)) return std::nullopt;
   return sum;
 }
 

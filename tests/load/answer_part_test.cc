@@ -48,6 +48,13 @@ TEST(AnswerPart, CountsThatAreNone) {
   EXPECT_FALSE(read(R"({"usage":null})").input_tokens);
 }
 
+TEST(AnswerPart, TimesThatAreNone) {
+  AnswerPartReader reader;
+  EXPECT_EQ(reader.read(R"({"timings": {"prompt_ms": 1.5, "predicted_ms": 2}})").engine_ms, 3.5);
+  for (const std::string_view ms : {"1e999", "0e400", "-1e999", "\"3\""})
+    EXPECT_FALSE(reader.read(fmt::format(R"({{"timings": {{"prompt_ms": {}}}}})", ms)).engine_ms) << ms;
+}
+
 TEST(AnswerPart, ErrorsInEveryonesShape) {
   EXPECT_EQ(read(R"({"error":{"message":"no such model","code":"x"}})").error, "no such model");
   EXPECT_EQ(read(R"({"error":"no such model"})").error, "no such model");
