@@ -15,6 +15,9 @@ endif()
 set(CMAKE_CUDA_RUNTIME_LIBRARY Static)
 # Real code for each kind of card: Ampere, Ada, Hopper, Blackwell; and one that all others translate for themselves.
 set(CMAKE_CUDA_ARCHITECTURES 80-real 86-real 89-real 90a-real 100a-real 120a-real 80-virtual CACHE STRING "Cards to compile for")
+if(CMAKE_CUDA_ARCHITECTURES MATCHES "(^|;)90(-|;|$)")
+  message(FATAL_ERROR "Hopper's own instructions are code for 90a: say 90a-real where CMAKE_CUDA_ARCHITECTURES says 90.")
+endif()
 enable_language(CUDA)
 # CMake 3.25 knows no C++20 of nvcc: it neither asks for it nor may insist on it.
 set(CMAKE_CUDA_STANDARD 20)

@@ -100,9 +100,12 @@ def faults_of(report: Report) -> list[str]:
     for part in ("roof", "selftest", "models", "bench"):
         if not isinstance(report.get(part, {}), dict):
             return faults + [f"{part} is no object"]
-    failed = report.get("selftest", {}).get("failed", 0)
-    if failed:
-        faults.append(f"selftest: {failed} checks failed")
+    selftest = report.get("selftest", {})
+    if selftest.get("failed", 0):
+        faults.append(f"selftest: {selftest['failed']} checks failed")
+    if "unfinished" in selftest:
+        faults.append(f"selftest: it did not end; the last check that did is {selftest['unfinished']!r}")
+    faults += [f"roof: {error}" for error in report.get("roof", {}).get("errors", [])]
     for name, part in report.get("models", {}).items():
         faults += faults_of_model(name, part)
     for name, part in report.get("bench", {}).items():

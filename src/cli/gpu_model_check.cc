@@ -53,7 +53,8 @@ struct Twins {
   std::unique_ptr<ThreadPool> threads;
   std::unique_ptr<Model> on_cpu, on_device;
 
-  static Result<Twins> make(std::string_view preset, synthetic::ModelFormat format, const CheckOptions& options) {
+  static Result<Twins> make(std::string_view preset, synthetic::ModelFormat format, const CheckOptions& options,
+                            DeviceSums sums) {
     Twins twins;
     GOS_TRY(twins.folder, TemporaryFolder::create());
     synthetic::ModelRequest request;
@@ -71,7 +72,8 @@ struct Twins {
       *model = std::make_unique<Model>(*twins.checkpoint, std::move(backend));
     }
     Model& model = *twins.on_device;
-    GOS_TRY(auto device, DeviceForward::make(model.config(), model.weights(), model.rope_params(), *twins.threads, {}));
+    GOS_TRY(auto device, DeviceForward::make(model.config(), model.weights(), model.rope_params(), *twins.threads, {},
+                                             {.sums = sums}));
     model.compute_on(std::move(device));
     return Result<Twins>(std::move(twins));
   }
@@ -290,12 +292,16 @@ struct Kind {
 }  // namespace
 
 std::vector<CheckOutcome> check_models(const CheckOptions& options,
-                                       const std::function<void(const CheckOutcome&)>& told) {
+                                       const std::function<void(const CheckOutcome&)>& told, DeviceSums sums) {
   using Clock = std::chrono::steady_clock;
   std::vector<Kind> kinds = {{"tiny model, BF16 and MXFP4", "tiny", synthetic::ModelFormat::kSafetensors},
                              {"tiny model, Q8_0 and MXFP4", "tiny", synthetic::ModelFormat::kGguf}};
   if (!options.quick)
     kinds.push_back({"two layers of the published model", "small", synthetic::ModelFormat::kSafetensors});
+  if (sums != DeviceSums::kPortable) {
+    kinds.erase(kinds.begin(), kinds.end() - 1);
+    kinds.front().name += " by warpgroups";
+  }
   std::vector<CheckOutcome> outcomes;
   for (const Kind& kind : kinds) {
     std::optional<Result<Twins>> twins;  // made when the first check of them runs
@@ -303,7 +309,7 @@ std::vector<CheckOutcome> check_models(const CheckOptions& options,
       const std::string name = kind.name + ", " + what;
       if (name.find(options.only) == std::string::npos) return;
       const auto begin = Clock::now();
-      if (!twins) twins.emplace(Twins::make(kind.preset, kind.format, options));
+      if (!twins) twins.emplace(Twins::make(kind.preset, kind.format, options, sums));
       CheckOutcome& outcome = outcomes.emplace_back(twins->ok() ? check(**twins) : failed(twins->error().message));
       outcome.name = name;
       outcome.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
@@ -312,6 +318,7 @@ std::vector<CheckOutcome> check_models(const CheckOptions& options,
     for (const KvDtype dtype : {KvDtype::kBf16, KvDtype::kInt8})
       run(fmt::format("as on the CPU, {} cache", kv_dtype_name(dtype)),
           [&](Twins& of) { return against_the_cpu(of, dtype, options.quick); });
+    if (sums != DeviceSums::kPortable) continue;
     run("the same bits in any company", [&](Twins& of) { return in_any_company(of, options.quick); });
   }
   return outcomes;

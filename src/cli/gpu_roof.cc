@@ -8,6 +8,7 @@ namespace gossamer::cli {
 namespace {
 
 using kernels::cuda::Roof;
+using kernels::cuda::Roofs;
 
 void print(std::FILE* out, const Roof& roof) {
   fmt::print(out, "{:<42}{:>10.{}f} {:<8}{:>6.1f} %  {:>10.1f} us a run  {}\n", roof.name, roof.value,
@@ -38,8 +39,12 @@ Result<GpuPart> gpu_roof(std::FILE* out) {
 
 Result<GpuPart> gpu_roof(const kernels::cuda::RoofOptions& options, std::FILE* out) {
   fmt::print(out, "{:<42}{:>10} {:<8}{:>8}\n", "what the card can do", "median", "", "spread");
-  GOS_TRY(const std::vector<Roof> roofs, measure_roofs(options, [&](const Roof& roof) { print(out, roof); }));
+  GOS_TRY(const Roofs measured, measure_roofs(options, [&](const Roof& roof) { print(out, roof); }));
+  const std::vector<Roof>& roofs = measured.figures;
   GpuPart part;
+  part.ok = measured.failures.empty();
+  for (const std::string& failure : measured.failures) fmt::print(out, "FAILED: {}\n", failure);
+  if (!part.ok) part.json["errors"] = json::array(measured.failures.begin(), measured.failures.end());
   json::array all;
   for (const Headline& headline : kHeadlines) {
     double largest = 0;

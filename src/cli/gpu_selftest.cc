@@ -3,11 +3,14 @@
 #include <fmt/format.h>
 
 #include "cli/gpu_model_check.h"
+#include "kernels/cuda/runtime.h"
 
 namespace gossamer::cli {
 namespace {
 
+using kernels::cuda::CheckOptions;
 using kernels::cuda::CheckOutcome;
+using kernels::cuda::CheckSet;
 
 constexpr size_t kNameColumns = 58, kDetailColumns = 100;
 
@@ -37,33 +40,57 @@ void print(std::FILE* out, const CheckOutcome& outcome) {
   std::fflush(out);  // the next one may take the device down
 }
 
-}  // namespace
+/// What checks came to.
+class Tally {
+ public:
+  explicit Tally(const CheckOptions& options) : options_(options) {}
 
-Result<GpuPart> gpu_selftest(const kernels::cuda::CheckOptions& options, std::FILE* out) {
-  std::vector<CheckOutcome> outcomes = run_checks(options, [&](const CheckOutcome& outcome) { print(out, outcome); });
-  for (CheckOutcome& outcome : check_models(options, [&](const CheckOutcome& one) { print(out, one); }))
-    outcomes.push_back(std::move(outcome));
-  if (outcomes.empty())
-    return make_error(ErrorCode::kNotFound, "no check has '{}' in its name; they are: {}", options.only,
-                      fmt::join(kernels::cuda::check_names(), "; "));
-  GpuPart part;
-  json::array results;
-  size_t num_failed = 0;
-  double seconds = 0;
-  for (const CheckOutcome& outcome : outcomes) {
-    num_failed += !outcome.passed;
-    seconds += outcome.seconds;
-    results.push_back(json::object{
+  void add(const CheckOutcome& outcome) {
+    num_failed_ += !outcome.passed;
+    seconds_ += outcome.seconds;
+    results_.push_back(json::object{
         {"name", outcome.name}, {"passed", outcome.passed}, {"detail", outcome.detail}, {"seconds", outcome.seconds}});
   }
-  if (num_failed == 0)
-    fmt::print(out, "{0} of {0} checks passed in {1:.1f} s\n", outcomes.size(), seconds);
-  else
-    fmt::print(out, "{} of {} checks FAILED\n", num_failed, outcomes.size());
-  part.ok = num_failed == 0;
-  part.json = {{"checks", outcomes.size()}, {"failed", num_failed},   {"seconds", seconds},
-               {"seed", options.seed},      {"quick", options.quick}, {"results", std::move(results)}};
-  return Result<GpuPart>(std::move(part));
+  size_t num_checks() const { return results_.size(); }
+  size_t num_failed() const { return num_failed_; }
+  std::string text() const {
+    if (num_failed_ == 0) return fmt::format("{0} of {0} checks passed in {1:.1f} s", num_checks(), seconds_);
+    return fmt::format("{} of {} checks FAILED", num_failed_, num_checks());
+  }
+  json::object to_json() const {
+    return {{"checks", num_checks()}, {"failed", num_failed_},   {"seconds", seconds_},
+            {"seed", options_.seed},  {"quick", options_.quick}, {"results", results_}};
+  }
+
+ private:
+  CheckOptions options_;
+  json::array results_;
+  size_t num_failed_ = 0;
+  double seconds_ = 0;
+};
+
+}  // namespace
+
+Result<GpuPart> gpu_selftest(const kernels::cuda::CheckOptions& options, std::FILE* out,
+                             const std::function<void(json::object)>& keep) {
+  Tally tally(options);
+  const auto told = [&](const CheckOutcome& outcome) {
+    print(out, outcome);
+    tally.add(outcome);
+    if (!keep) return;
+    json::object so_far = tally.to_json();
+    so_far["unfinished"] = outcome.name;
+    keep(std::move(so_far));
+  };
+  run_checks(options, told, CheckSet::kOfAnyCard);
+  check_models(options, told);
+  run_checks(options, told, CheckSet::kOfWarpgroups);
+  if (kernels::cuda::has_warpgroups()) check_models(options, told, DeviceSums::kHopper);
+  if (tally.num_checks() == 0)
+    return make_error(ErrorCode::kNotFound, "no check has '{}' in its name; they are: {}", options.only,
+                      fmt::join(kernels::cuda::check_names(), "; "));
+  fmt::print(out, "{}\n", tally.text());
+  return Result<GpuPart>(GpuPart{tally.to_json(), tally.num_failed() == 0});
 }
 
 }  // namespace gossamer::cli

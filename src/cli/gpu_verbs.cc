@@ -23,20 +23,25 @@ int list_cards(std::FILE* out, const GpuOptions& options, int index) {
   json::array cards;
   for (const kernels::cuda::DeviceInfo& info : *devices) {
     if (index != DeviceChoice::kFirst && info.index != index) continue;
-    fmt::print(out, "{}\n", describe(info));
     const auto card = GpuCard::open(info.index, out);
-    if (!card.ok()) return fail(card.error());
+    if (!card.ok()) {
+      fmt::print(out, "{}: {}, which cannot be used: {}\n", info.index, info.name, card.error().message);
+      continue;
+    }
+    fmt::print(out, "{}\n", describe(card->info));
     cards.push_back(card->to_json());
   }
   if (options.json == "-") fmt::print("{}\n", harmony::compact_json(json::object{{"devices", std::move(cards)}}));
   return kSuccess;
 }
 
-/// What the card can do: out of the report, or measured now.
+/// What the card can do: out of the report, or measured now. Where it cannot be measured, figures go without shares of
+/// it.
 Result<DeviceRoof> find_roof(const GpuCard& card, GpuReport& report) {
   if (!report.content().contains("roof")) {
-    GOS_TRY(GpuPart measured, gpu_roof(card.out));
-    GOS_TRY_STATUS(report.put("roof", std::move(measured.json)));
+    Result<GpuPart> measured = gpu_roof(card.out);
+    if (measured.ok()) GOS_TRY_STATUS(report.put("roof", std::move(measured->json)));
+    if (!measured.ok()) fmt::print(stderr, "gossamer: {}\n", measured.error().message);
   }
   return card.roof(report.content().if_contains("roof"));
 }
@@ -46,7 +51,8 @@ Result<bool> add_part(const GpuOptions& options, const GpuCard& card, GpuReport&
   if (options.verb == "selftest" || options.verb == "roof") {
     const kernels::cuda::CheckOptions checks{static_cast<uint32_t>(options.seed.value_or(1)), options.quick,
                                              options.only};
-    GOS_TRY(GpuPart part, options.verb == "roof" ? gpu_roof(card.out) : gpu_selftest(checks, card.out));
+    const auto keep = [&](json::object so_far) { static_cast<void>(report.put("selftest", std::move(so_far))); };
+    GOS_TRY(GpuPart part, options.verb == "roof" ? gpu_roof(card.out) : gpu_selftest(checks, card.out, keep));
     GOS_TRY_STATUS(report.put(options.verb, std::move(part.json)));
     return part.ok;
   }

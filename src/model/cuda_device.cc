@@ -12,9 +12,13 @@ bool has_device_kernels() {
 Result<std::string> move_to_device(Model& model, int index, const DeviceBudget& budget, ThreadPool& threads,
                                    const ProgressFn& progress, DeviceLimits limits) {
   GOS_TRY(const std::vector<kernels::cuda::DeviceInfo> devices, kernels::cuda::list_devices());
-  for (const kernels::cuda::DeviceInfo& device : devices) {
-    if (index != DeviceChoice::kFirst && device.index != index) continue;
-    GOS_TRY_STATUS(kernels::cuda::use_device(device.index));
+  for (const kernels::cuda::DeviceInfo& listed : devices) {
+    if (index != DeviceChoice::kFirst && listed.index != index) continue;
+    if (Status used = kernels::cuda::use_device(listed.index); !used.ok()) {
+      if (index == DeviceChoice::kFirst && listed.index != devices.back().index) continue;  // another's: the next one
+      return used;
+    }
+    GOS_TRY(const kernels::cuda::DeviceInfo device, kernels::cuda::device_in_use());
     GOS_TRY(limits.most_bytes, budget.most_bytes(device.total_bytes, device.free_bytes));
     GOS_TRY(std::unique_ptr<DeviceForward> forward,
             DeviceForward::make(model.config(), model.weights(), model.rope_params(), threads, progress, limits));

@@ -37,9 +37,17 @@ std::string_view device_sums_name(DeviceSums sums) {
   return kSumsNames[static_cast<size_t>(sums)];
 }
 
+namespace {
+/// What is left where less is free than the share asks for: graphs and the driver take of it, and other programs that
+/// are there already do not stand still.
+constexpr uint64_t kDriverBytes = uint64_t{512} << 20;
+}  // namespace
+
 Result<uint64_t> DeviceBudget::most_bytes(uint64_t total_bytes, uint64_t free_bytes) const {
   const auto gb = [](uint64_t count) { return static_cast<double>(count) / 1e9; };
-  if (bytes == 0) return std::min(static_cast<uint64_t>(share * static_cast<double>(total_bytes)), free_bytes);
+  if (bytes == 0)
+    return std::min(static_cast<uint64_t>(share * static_cast<double>(total_bytes)),
+                    free_bytes - std::min(free_bytes, kDriverBytes));
   if (bytes > total_bytes)
     return make_error(ErrorCode::kInvalidInput,
                       "{:.1f} GB of the GPU's memory were asked for, and it has {:.1f}; name less with --gpu-memory",

@@ -240,6 +240,7 @@ Result<std::span<const float>> DeviceForward::forward(const Batch& batch, Forwar
   shape_step(is_graph ? token_bucket(num_tokens) : num_tokens, is_graph ? chunk_bucket(num_chunks) : num_chunks,
              is_graph);
   GOS_TRY_STATUS(send_batch(batch, is_graph));
+  GOS_TRY_STATUS(stream_.check_started());  // what failed of it would be taken for a graph's that cannot be recorded
 
   const KvMemory& cache = *batch.rows.front().cache.memory;
   if (is_watched)

@@ -64,6 +64,35 @@ TEST_F(GpuChecks, SelftestTellsEveryCheck) {
   EXPECT_THAT(printed(), HasSubstr("1 of 1 checks passed"));
 }
 
+/// A device that takes the process along leaves what was found until then.
+TEST_F(GpuChecks, SelftestKeepsWhatItFoundAfterEachCheck) {
+  std::vector<json::object> kept;
+  const auto part = gpu_selftest({1, true, "products, "}, out_, [&](json::object so_far) { kept.push_back(so_far); });
+  ASSERT_TRUE(part.ok()) << part.error().message;
+  const json::array& results = part->json.at("results").as_array();
+  ASSERT_GT(results.size(), 1u);
+  ASSERT_EQ(kept.size(), results.size());
+  for (size_t i = 0; i < kept.size(); ++i) {
+    EXPECT_EQ(kept[i].at("unfinished"), results[i].at("name"));
+    EXPECT_EQ(kept[i].at("results").as_array().size(), i + 1);
+  }
+  EXPECT_FALSE(part->json.contains("unfinished"));
+}
+
+/// By warpgroups last: a kernel that waits for ever ends what follows.
+TEST_F(GpuChecks, ModelsByWarpgroupsAreThoseOfTheCpu) {
+  if (!kernels::cuda::has_warpgroups()) GTEST_SKIP() << "no warpgroups here";
+  const auto outcomes = check_models({1, true, ""}, {}, DeviceSums::kHopper);
+  ASSERT_EQ(outcomes.size(), 2u);
+  for (const auto& outcome : outcomes) {
+    EXPECT_TRUE(outcome.passed) << outcome.name << ": " << outcome.detail;
+    EXPECT_THAT(outcome.name, HasSubstr("by warpgroups, as on the CPU"));
+  }
+  const auto names = kernels::cuda::check_names();
+  EXPECT_THAT(names.back(), HasSubstr("warpgroups"));
+  EXPECT_THAT(names.front(), Not(HasSubstr("warpgroups")));
+}
+
 TEST_F(GpuChecks, SelftestWithoutAMatchNamesTheChecks) {
   const auto part = gpu_selftest({1, true, "no such check"}, out_);
   ASSERT_FALSE(part.ok());

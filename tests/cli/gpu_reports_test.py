@@ -66,6 +66,12 @@ class MadeUp(unittest.TestCase):
             with self.subTest(line):
                 self.assertEqual(compare.compare(old, new), ([line], [line]))
 
+    def test_a_selftest_that_did_not_end_and_a_roof_that_failed_are_faults(self) -> None:
+        broken = report()
+        broken["selftest"]["unfinished"] = "router"
+        broken["roof"]["errors"] = ["the GPU cannot record a graph"]
+        self.assertEqual(compare.faults_of(broken), ["selftest: it did not end; the last check that did is 'router'", "roof: the GPU cannot record a graph"])
+
     def test_less_than_that_is_said_and_a_gain_too(self) -> None:
         old, new = report(), report()
         new["models"]["20b"]["figures"][0]["tokens_per_s"] = 455.0

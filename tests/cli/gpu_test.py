@@ -150,9 +150,16 @@ class Emulated(unittest.TestCase):
         self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
         self.assertIn("not done: model:7b\n", done.stdout)
         self.assertIn("emulated: 9 figures", done.stdout)  # three of the roof, a step and a prompt twice, two kernels with a norm
-        self.assertTrue((out / "model-tiny.log").exists())
+        self.assertIn("== model:tiny: exit code 0", (out / "slot.log").read_text(encoding="utf-8"))
         report = compare.load(out / "report.json")
         self.assertEqual((list(report["models"]), list(report["bench"])), (["tiny", "tiny one-run"], ["tiny"]))
+        failing = Path(self.folder.name) / "failing"
+        failing.write_text(f'#!/bin/sh\necho "asked: $*"\n[ "$2" != selftest ] && exec {EMULATED} "$@"\nexit 1\n', encoding="utf-8")
+        failing.chmod(0o755)
+        done = slot("--program", str(failing), "--minutes", "1", "selftest", "model:tiny", "model:tiny:one-run")
+        self.assertRegex(done.stdout, r"asked: gpu model --synthetic tiny --gpu-sums portable --batch 1 .* --seconds [23]\d ")
+        self.assertRegex(done.stdout, r"asked: gpu model --synthetic tiny --gpu-sums one-run .* --seconds [23]\d ")
+        self.assertEqual(compare.load(out / "report.json")["models"]["tiny portable"]["sums"], "portable")
         done = slot("--minutes", "0", "bench:tiny")
         self.assertIn("bench:tiny: left out", done.stdout)
         self.assertEqual(done.returncode, 1)

@@ -44,9 +44,10 @@ void walk_schema(GrammarEngine& engine, const Tokenizer& tokenizer, const std::s
     ++(tokens ? counts.whole : counts.cut);
     if (!tokens) continue;
     const std::string written = text_of(tokenizer, *tokens);
-    const Result<json::value> value = parse_json(written, "the walk");
-    ASSERT_TRUE(value.ok()) << name << ": " << value.error().message << "\n" << written;
-    ASSERT_EQ(testing::why_it_does_not_fit(*value, schema, schema), "") << name << "\n" << written;
+    boost::system::error_code error;  // JSON's numbers have no end, as a schema's where it names none: 2e403 is right
+    const json::value value = json::parse(written, error);
+    ASSERT_FALSE(error) << name << ": " << error.message() << "\n" << written;
+    ASSERT_EQ(testing::why_it_does_not_fit(value, schema, schema), "") << name << "\n" << written;
   }
 }
 

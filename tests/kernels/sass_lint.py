@@ -228,6 +228,8 @@ def faults_of(kernel: Kernel, arch: str, rules: list[Rule]) -> list[str]:
         faults.append("it calls something")
     if kernel.registers > rule.registers:
         faults.append(f"{kernel.registers} registers, {rule.registers} are the most")
+    if kernel.count(r"USETMAXREG") and kernel.registers < rule.registers:
+        faults.append(f"{kernel.registers} registers: the {rule.registers} of each thread are what warpgroups give each other, and with fewer one waits for ever")
     if (length := len(kernel.instructions) - kernel.count(r"NOP\b")) > rule.most:
         faults.append(f"{length} instructions, {rule.most} are the most")
     for pattern, least, what, *cards in rule.wants:

@@ -73,6 +73,11 @@ class Faults(unittest.TestCase):
         self.assertIn("169 registers, 168", self.faults(found, PLAIN[0]))
         self.assertEqual(self.faults(found, Rule("my_kernel", registers=255)), "")
 
+    def test_registers_that_are_given_to_others_must_be_there(self):
+        giving = ["USETMAXREG.DEALLOC.CTAPOOL 0x48", *LOOP]
+        self.assertIn("160 registers: the 168", self.faults(kernel(giving, USAGE.replace("REG:40", "REG:160")), PLAIN[0]))
+        self.assertEqual(self.faults(kernel(giving, USAGE.replace("REG:40", "REG:168")), PLAIN[0]), "")
+
     def test_a_kernel_that_is_for_other_cards(self):
         empty = Rule("my_kernel", most=8)
         self.assertEqual(self.faults(kernel(["EXIT", "BRA 0x0020", *["NOP"] * 8]), empty), "")

@@ -1,5 +1,6 @@
 #include "load/answer_part.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 namespace gossamer::load {

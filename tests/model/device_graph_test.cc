@@ -346,7 +346,8 @@ TEST_F(DeviceGraphSteps, AreStartedKernelByKernelWhereNoGraphCanBeMade) {
 TEST(DeviceBudgets, AreASharePerhapsOfWhatIsFreeOrSomeBytes) {
   constexpr uint64_t kGb = 1'000'000'000;
   EXPECT_EQ(*DeviceBudget().most_bytes(80 * kGb, 79 * kGb), 72 * kGb);
-  EXPECT_EQ(*DeviceBudget().most_bytes(80 * kGb, 30 * kGb), 30 * kGb);
+  EXPECT_EQ(*DeviceBudget().most_bytes(80 * kGb, 30 * kGb), 30 * kGb - (512 << 20));
+  EXPECT_EQ(*DeviceBudget().most_bytes(80 * kGb, kGb / 4), 0);
   EXPECT_EQ(*(DeviceBudget{.bytes = 10 * kGb}).most_bytes(80 * kGb, 79 * kGb), 10 * kGb);
   EXPECT_THAT((DeviceBudget{.bytes = 90 * kGb}).most_bytes(80 * kGb, 79 * kGb).error().message,
               AllOf(HasSubstr("90.0 GB"), HasSubstr("it has 80.0"), HasSubstr("--gpu-memory")));

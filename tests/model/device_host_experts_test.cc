@@ -227,7 +227,7 @@ TEST_F(HostExpertsOfADevice, AreNotWaitedForInAStepThatFailed) {
     auto sequence = SoloSequence::make(model, kernels::KvDtype::kBf16, 128).value();
     run(model, sequence, std::span(tokens).first(20));
     if (fails) {
-      emulated::fail_start(2);
+      emulated::fail_start(3);  // behind what is sent, and a layer
       Batch batch;
       batch.tokens = {tokens[20]};
       batch.rows.push_back(sequence.next_row(1));

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "kernels/cuda/device_facts.h"
+#include "kernels/cuda/launch_settings.h"
 #include "kernels/cuda/runtime.h"
 #include "support/emulated_copies.h"
 #include "support/emulated_device.h"
@@ -93,7 +94,7 @@ std::byte* allocate_poisoned(uint64_t bytes) {
 }  // namespace
 
 Result<std::vector<DeviceInfo>> list_devices() {
-  return std::vector<DeviceInfo>{{0, "emulated", 80, 2, emulated::kDeviceBytes, free_device_bytes()}};
+  return std::vector<DeviceInfo>{{0, "emulated", 80, 2, emulated::kDeviceBytes, 0}};
 }
 Result<DeviceFacts> facts_of(int /*device_index*/) {
   return DeviceFacts{13000, 13000, 1e9, 1e9, 512, 1 << 20};
@@ -102,7 +103,9 @@ Status use_device(int /*index*/) {
   return {};
 }
 Result<DeviceInfo> device_in_use() {
-  return list_devices()->front();
+  DeviceInfo device = list_devices()->front();
+  device.free_bytes = free_device_bytes();
+  return device;
 }
 
 uint64_t free_device_bytes() {
@@ -111,6 +114,9 @@ uint64_t free_device_bytes() {
 }
 
 bool has_warpgroups() {
+  return true;
+}
+bool launches_overlap() {
   return true;
 }
 

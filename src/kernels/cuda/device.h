@@ -150,7 +150,8 @@ __device__ __forceinline__ void mma_f16(float (&d)[4], const uint32_t (&a)[4], u
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
-/// Weights pass through once and leave the caches to what is read again.
+/// Weights pass through once and leave the caches to what is read again. Nothing that a kernel of the same step writes:
+/// the load may be moved in front of wait_for_kernels_before().
 __device__ __forceinline__ uint4 load_once(const uint4* at) {
   uint4 out;
   asm("ld.global.nc.L1::no_allocate.v4.u32 {%0,%1,%2,%3}, [%4];"

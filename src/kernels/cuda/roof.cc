@@ -4,6 +4,7 @@
 #include <random>
 
 #include "base/dtype.h"
+#include "kernels/cuda/launch_settings.h"
 #include "kernels/cuda/roof_kernels.h"
 
 namespace gossamer::kernels::cuda {
@@ -189,33 +190,24 @@ Result<RunTimes> time_runs(const DeviceStream& stream, uint32_t num_runs, const 
   return RunTimes{median, median > 0 ? between / median : 0};
 }
 
-Result<std::vector<Roof>> measure_roofs(const RoofOptions& options, const std::function<void(const Roof&)>& told) {
-  std::vector<Roof> roofs;
-  const auto add = [&](Roof roof) {
-    if (told) told(roof);
-    roofs.push_back(std::move(roof));
+Result<Roofs> measure_roofs(const RoofOptions& options, const std::function<void(const Roof&)>& told) {
+  Roofs roofs;
+  const auto add = [&](Result<Roof> roof) {
+    if (!roof.ok()) return roofs.failures.push_back(roof.error().message);
+    if (told) told(*roof);
+    roofs.figures.push_back(std::move(*roof));
   };
-  {
-    GOS_TRY(const Bench bench, prepare(options));
-    GOS_TRY(Roof loads, measure_read(bench, RoofRead::kLoads, "read, loads of 16 bytes"));
-    add(std::move(loads));
-    GOS_TRY(Roof async, measure_read(bench, RoofRead::kAsync, "read, asynchronous copies of 16 bytes"));
-    add(std::move(async));
-    if (options.device.capability >= 90) {
-      GOS_TRY(Roof bulk, measure_read(bench, RoofRead::kBulk, "read, bulk copies of 24 KiB"));
-      add(std::move(bulk));
-    }
-    for (const bool bf16 : {false, true}) {
-      GOS_TRY(Roof mma, measure_mma(bench, bf16));
-      add(std::move(mma));
-    }
-    GOS_TRY(Roof copy, measure_copy(bench));  // the last: the buffer is no longer what roof_fill() wrote
-    add(std::move(copy));
-    GOS_TRY(std::vector<Roof> launches, measure_launches(options, bench.stream));
-    for (Roof& roof : launches) add(std::move(roof));
-    GOS_TRY(Roof exchange, measure_exchange(options, bench.stream));
-    add(std::move(exchange));
-  }
+  GOS_TRY(const Bench bench, prepare(options));
+  add(measure_read(bench, RoofRead::kLoads, "read, loads of 16 bytes"));
+  add(measure_read(bench, RoofRead::kAsync, "read, asynchronous copies of 16 bytes"));
+  if (launches_overlap()) add(measure_read(bench, RoofRead::kBulk, "read, bulk copies of 24 KiB"));
+  for (const bool bf16 : {false, true}) add(measure_mma(bench, bf16));
+  add(measure_copy(bench));  // the last that uses the buffer: it is no longer what roof_fill() wrote
+  if (Result<std::vector<Roof>> launches = measure_launches(options, bench.stream); launches.ok())
+    for (Roof& roof : *launches) add(std::move(roof));
+  else
+    roofs.failures.push_back(launches.error().message);
+  add(measure_exchange(options, bench.stream));
   return roofs;
 }
 

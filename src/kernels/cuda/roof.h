@@ -29,9 +29,16 @@ struct RoofOptions {
   uint32_t num_launches = 1000;               ///< in a row
 };
 
+/// What was measured, and a sentence for each figure that could not be: the device failed, or a kernel did not do what
+/// it is measured for.
+struct Roofs {
+  std::vector<Roof> figures;
+  std::vector<std::string> failures;
+};
+
 /// Takes some seconds; `told` (may be empty) after each figure. What a card has no instruction for is left out.
-/// Errors: the device fails, has no memory, or a kernel did not do what it was measured for.
-Result<std::vector<Roof>> measure_roofs(const RoofOptions& options, const std::function<void(const Roof&)>& told);
+/// Errors: the device has no memory for it.
+Result<Roofs> measure_roofs(const RoofOptions& options, const std::function<void(const Roof&)>& told);
 
 /// The time of `num_runs` runs of `work` on a stream, after one that does not count.
 struct RunTimes {

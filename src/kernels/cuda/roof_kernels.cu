@@ -190,7 +190,10 @@ void roof_nothing(uint32_t num_blocks, bool overlaps, Stream stream) {
     return;
   }
 #endif
-  launch(overlaps ? overlapping_kernel : nothing_kernel, dim3(num_blocks), kRoofThreads, 0, stream);
+  if (overlaps)
+    launch(overlapping_kernel, dim3(num_blocks), kRoofThreads, 0, stream);
+  else
+    launch_when_all_have_ended(nothing_kernel, dim3(num_blocks), kRoofThreads, stream);
 }
 
 }  // namespace gossamer::kernels::cuda

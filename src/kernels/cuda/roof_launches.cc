@@ -7,6 +7,7 @@
 
 #include <chrono>
 
+#include "kernels/cuda/launch_settings.h"
 #include "kernels/cuda/roof.h"
 #include "kernels/cuda/roof_kernels.h"
 
@@ -69,7 +70,7 @@ Result<std::vector<Roof>> measure_launches(const RoofOptions& options, const Dev
 #ifndef GOSSAMER_EMULATED_DEVICE
   GOS_TRY(Roof graph, measure_graph(options, stream, false, "launch, in a graph"));
   roofs.push_back(std::move(graph));
-  if (options.device.capability >= 90) {
+  if (launches_overlap()) {
     GOS_TRY(Roof overlapping, measure_graph(options, stream, true, "launch, in a graph, each begins early"));
     roofs.push_back(std::move(overlapping));
   }

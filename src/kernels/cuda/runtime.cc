@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <mutex>
 
 #include "kernels/cuda/launch_settings.h"
@@ -11,36 +12,44 @@
 namespace gossamer::kernels::cuda {
 namespace {
 
-constexpr int kLeastMajor = 8;  // of the compute capability
+constexpr uint32_t kLeastCapability = 80;
 constexpr int kOverlapCapability = 90;
 
 std::atomic<bool> overlap{false};
 std::atomic<uint64_t> allocations{0}, allocated_bytes{0};
 
+/// What failed is said here, and not found again by whoever asks next.
 Status check(cudaError_t error, const char* what) {
   if (error == cudaSuccess) return {};
+  cudaGetLastError();
   return make_error(error == cudaErrorMemoryAllocation ? ErrorCode::kBusy : ErrorCode::kIo, "the GPU cannot {}: {}",
                     what, cudaGetErrorString(error));
 }
 
-/// It is in use afterwards.
+/// Without its free memory: the driver makes a context on the card to tell that, some hundred megabytes of it, and
+/// cannot where the card is another's.
 Result<DeviceInfo> describe(int index) {
   cudaDeviceProp properties;
   GOS_TRY_STATUS(check(cudaGetDeviceProperties(&properties, index), "tell what it is"));
-  size_t free_bytes = 0, total_bytes = 0;
-  GOS_TRY_STATUS(check(cudaSetDevice(index), "be used"));
-  GOS_TRY_STATUS(check(cudaMemGetInfo(&free_bytes, &total_bytes), "tell how much memory it has"));
   return DeviceInfo{index,
                     properties.name,
                     static_cast<uint32_t>(properties.major * 10 + properties.minor),
                     static_cast<uint32_t>(properties.multiProcessorCount),
-                    total_bytes,
-                    free_bytes};
+                    properties.totalGlobalMem,
+                    0};
+}
+
+/// Kernels take their memory when the device is first used, and not in a step when all that is free has been given
+/// away: the driver's own way is to load each when it is first started.
+void load_kernels_at_once() {
+  static std::once_flag once;
+  std::call_once(once, [] { setenv("CUDA_MODULE_LOADING", "EAGER", 0); });
 }
 
 }  // namespace
 
 Result<std::vector<DeviceInfo>> list_devices() {
+  load_kernels_at_once();
   int count = 0;
   const cudaError_t error = cudaGetDeviceCount(&count);
   if (error == cudaErrorInsufficientDriver)
@@ -52,11 +61,8 @@ Result<std::vector<DeviceInfo>> list_devices() {
     return make_error(ErrorCode::kUnsupported, "there is no NVIDIA GPU: {}", cudaGetErrorString(error));
   std::vector<DeviceInfo> devices;
   for (int index = 0; index < count; ++index) {
-    int major = 0;
-    GOS_TRY_STATUS(check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, index), "tell what it is"));
-    if (major < kLeastMajor) continue;
     GOS_TRY(DeviceInfo device, describe(index));
-    devices.push_back(std::move(device));
+    if (device.capability >= kLeastCapability) devices.push_back(std::move(device));
   }
   if (devices.empty())
     return make_error(ErrorCode::kUnsupported, "no GPU here has compute capability 8.0 (Ampere) or newer");
@@ -73,8 +79,8 @@ Status use_device(int index) {
     cudaGetLastError();
     return make_error(ErrorCode::kUnsupported,
                       "this program has no kernels for GPU {} (compute capability {}.{}): it was built for others; "
-                      "build it for this one with -DCMAKE_CUDA_ARCHITECTURES={}{}",
-                      index, major, minor, major, minor);
+                      "build it for this one with -DCMAKE_CUDA_ARCHITECTURES={}{}{}-real",
+                      index, major, minor, major, minor, major >= 9 ? "a" : "");
   }
   overlap = code.ptxVersion >= kOverlapCapability;
   return {};
@@ -106,7 +112,12 @@ void allow_shared_bytes(const void* kernel, size_t bytes) {
 Result<DeviceInfo> device_in_use() {
   int index = 0;
   GOS_TRY_STATUS(check(cudaGetDevice(&index), "be found"));
-  return describe(index);
+  GOS_TRY(DeviceInfo device, describe(index));
+  size_t free_bytes = 0, total_bytes = 0;
+  GOS_TRY_STATUS(check(cudaMemGetInfo(&free_bytes, &total_bytes), "tell how much memory it has"));
+  device.total_bytes = total_bytes;
+  device.free_bytes = free_bytes;
+  return Result<DeviceInfo>(std::move(device));
 }
 
 uint64_t free_device_bytes() {
@@ -119,7 +130,7 @@ bool has_warpgroups() {
   return cudaGetDevice(&device) == cudaSuccess &&
          cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device) == cudaSuccess &&
          cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device) == cudaSuccess && major == 9 &&
-         minor == 0;
+         minor == 0 && overlap;  // else the card translates code for Ampere, in which these kernels are empty
 }
 
 Result<DeviceMemory> DeviceMemory::allocate(uint64_t bytes) {
@@ -246,7 +257,10 @@ Status wait_for_flag(uint32_t* flag, const DeviceStream& stream) {
     for (uint32_t looks = 0; looks < kLooksPerQuestion; ++looks)
       if (is_raised()) return {};
     const cudaError_t state = cudaStreamQuery(stream.get());
-    if (state == cudaErrorNotReady) continue;
+    if (state == cudaErrorNotReady) {
+      cudaGetLastError();  // no error, whatever the driver keeps of it
+      continue;
+    }
     GOS_TRY_STATUS(check(state, "compute"));
     if (is_raised()) return {};
     return make_error(ErrorCode::kIo, "the GPU has ended its part of a layer and not asked the host for its own");

@@ -25,17 +25,19 @@ struct DeviceInfo {
   uint64_t total_bytes = 0, free_bytes = 0;
 };
 
-/// All GPUs that this program has code for. Errors: no driver, no GPU, or none that is new enough (compute capability
-/// 8.0); the sentence says which.
+/// All GPUs that are new enough (compute capability 8.0). None of them is touched: what is free of their memory is 0
+/// here. Errors: no driver, no GPU, or none that is new enough; the sentence says which.
 Result<std::vector<DeviceInfo>> list_devices();
-/// Computes on this one from now on, on this thread and on every stream that is made on it.
+/// Computes on this one from now on, on this thread and on every stream that is made on it. Errors: the program has no
+/// code for it, or the driver gives it to nobody else.
 Status use_device(int index);
 /// The one that use_device() named last on this thread; what is free is as of now.
 Result<DeviceInfo> device_in_use();
 
 /// Of the device in use, for everybody.
 uint64_t free_device_bytes();
-/// Whether the device in use has the instructions of device_hopper.h: compute capability 9.0, and no other.
+/// Whether the device in use has the instructions of device_hopper.h, compute capability 9.0 and no other, and the
+/// program code with them.
 bool has_warpgroups();
 
 /// Memory of the device that is in use. Never given to anybody else; freed with the object.

@@ -127,6 +127,8 @@ struct NamedCheck {
 };
 std::vector<NamedCheck> arithmetic_checks();
 std::vector<NamedCheck> product_checks();
+/// None where the device has no warpgroups' instructions.
+std::vector<NamedCheck> warpgroup_checks();
 std::vector<NamedCheck> router_checks();
 std::vector<NamedCheck> expert_checks();
 std::vector<NamedCheck> elementwise_checks();

@@ -8,11 +8,14 @@ namespace gossamer::kernels::cuda {
 namespace {
 
 /// What instructions do first: all other tolerances assume it.
-std::vector<NamedCheck> all_checks() {
+std::vector<NamedCheck> checks_of(CheckSet set) {
   std::vector<NamedCheck> all;
-  for (auto* checks : {arithmetic_checks, product_checks, elementwise_checks, attention_checks, router_checks,
-                       expert_checks, host_checks, choice_checks})
-    for (NamedCheck& check : checks()) all.push_back(std::move(check));
+  if (set != CheckSet::kOfWarpgroups)
+    for (auto* checks : {arithmetic_checks, product_checks, elementwise_checks, attention_checks, router_checks,
+                         expert_checks, host_checks, choice_checks})
+      for (NamedCheck& check : checks()) all.push_back(std::move(check));
+  if (set != CheckSet::kOfAnyCard)
+    for (NamedCheck& check : warpgroup_checks()) all.push_back(std::move(check));
   return all;
 }
 
@@ -104,18 +107,18 @@ std::vector<float> random_floats(size_t count, std::mt19937& rng, float scale) {
 
 std::vector<std::string> check_names() {
   std::vector<std::string> names;
-  for (const NamedCheck& check : all_checks()) names.push_back(check.name);
+  for (const NamedCheck& check : checks_of(CheckSet::kAll)) names.push_back(check.name);
   return names;
 }
 
-std::vector<CheckOutcome> run_checks(const CheckOptions& options,
-                                     const std::function<void(const CheckOutcome&)>& told) {
+std::vector<CheckOutcome> run_checks(const CheckOptions& options, const std::function<void(const CheckOutcome&)>& told,
+                                     CheckSet set) {
   using Clock = std::chrono::steady_clock;
   std::vector<CheckOutcome> outcomes;
   ThreadPool threads(options.quick ? 1 : 0);
   auto stream = DeviceStream::create();
   std::string unusable = stream.ok() ? "" : stream.error().message;
-  for (const NamedCheck& check : all_checks()) {
+  for (const NamedCheck& check : checks_of(set)) {
     if (check.name.find(options.only) == std::string::npos) continue;
     const auto begin = Clock::now();
     CheckOutcome& outcome = outcomes.emplace_back(CheckOutcome{"", false, unusable, 0});

@@ -23,11 +23,16 @@ struct CheckOptions {
   std::string only;    ///< part of a name; empty: all
 };
 
-/// The names of all checks, in order.
+/// Which checks: a kernel that waits for what never comes, or reads where nothing is, ends all that follows, and those
+/// of warpgroups are the likeliest to.
+enum class CheckSet : uint8_t { kAll, kOfAnyCard, kOfWarpgroups };
+
+/// The names of all checks, in order: those of warpgroups, where the device has any, are the last.
 std::vector<std::string> check_names();
 
 /// Runs the checks in order on the device in use, `told` (may be empty) after each. After a check that the device did
 /// not survive the others fail with that word.
-std::vector<CheckOutcome> run_checks(const CheckOptions& options, const std::function<void(const CheckOutcome&)>& told);
+std::vector<CheckOutcome> run_checks(const CheckOptions& options, const std::function<void(const CheckOutcome&)>& told,
+                                     CheckSet set = CheckSet::kAll);
 
 }  // namespace gossamer::kernels::cuda

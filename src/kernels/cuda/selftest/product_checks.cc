@@ -213,6 +213,11 @@ std::vector<NamedCheck> product_checks() {
     checks.push_back(
         {std::string("products in any company, ") + stored.name, [&](Check& check) { any_company(check, stored); }});
   }
+  return checks;
+}
+
+std::vector<NamedCheck> warpgroup_checks() {
+  std::vector<NamedCheck> checks;
   if (!has_warpgroups()) return checks;
   for (const Stored& stored : kStored)
     for (const Sums sums : {Sums::kInSlicesOnHopper, Sums::kInOneRunOnHopper}) {
