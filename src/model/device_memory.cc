@@ -15,6 +15,7 @@ using namespace kernels::cuda;
 constexpr uint64_t kMostPartialBytes = 256 << 20;
 /// What the driver keeps of a kernel in a graph. A guess, not measured: its arguments are 4 KiB at most.
 constexpr uint64_t kGraphNodeBytes = 4 << 10;
+constexpr uint64_t kLeastFreeBytes = 128 << 20;  // of the device: what graphs leave to everybody else
 constexpr uint32_t kGraphNodesOfLayer = 13;
 /// The longest conversation for which a model has to leave memory.
 constexpr uint32_t kLeastSequenceTokens = 4096;
@@ -175,6 +176,9 @@ void DeviceForward::warm_up(const KvMemory& cache) {
   for (const auto& [tokens, chunks] : warm_steps_) {
     shape_step(tokens, chunks, true);
     if (!graphs_of(cache)) break;
+    if (free_device_bytes() >= kLeastFreeBytes) continue;
+    graphs_.keep_at_most(graphs_.size());  // what they take is the driver's secret: a step needs some memory too
+    break;
   }
   graph_bytes_taken_ = below(free_before, free_device_bytes());
 }

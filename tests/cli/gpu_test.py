@@ -156,7 +156,10 @@ class Emulated(unittest.TestCase):
         failing = Path(self.folder.name) / "failing"
         failing.write_text(f'#!/bin/sh\necho "asked: $*"\n[ "$2" != selftest ] && exec {EMULATED} "$@"\nexit 1\n', encoding="utf-8")
         failing.chmod(0o755)
-        done = slot("--program", str(failing), "--minutes", "1", "selftest", "model:tiny", "model:tiny:one-run")
+        self.report.write_text(json.dumps(compare.load(out / "report.json") | {"selftest": {"checks": 20, "failed": 1}}), encoding="utf-8")
+        self.assertIn("asked: gpu model --synthetic tiny --gpu-sums portable", slot("--program", str(failing), "--from", str(self.report), "model:tiny").stdout)
+        self.report.write_text(json.dumps(compare.load(out / "report.json") | {"selftest": {"checks": 20, "failed": 0}}), encoding="utf-8")
+        done = slot("--program", str(failing), "--minutes", "1", "--from", str(self.report), "selftest", "model:tiny", "model:tiny:one-run")
         self.assertRegex(done.stdout, r"asked: gpu model --synthetic tiny --gpu-sums portable --batch 1 .* --seconds [23]\d ")
         self.assertRegex(done.stdout, r"asked: gpu model --synthetic tiny --gpu-sums one-run .* --seconds [23]\d ")
         self.assertEqual(compare.load(out / "report.json")["models"]["tiny portable"]["sums"], "portable")

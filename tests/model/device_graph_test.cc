@@ -277,6 +277,20 @@ TEST_F(DeviceGraphSteps, TakeNoMemoryOnceAllIsReady) {
   EXPECT_EQ(memory_text(), before);
 }
 
+#ifdef GOSSAMER_DEVICE_IS_EMULATED
+TEST_F(DeviceGraphSteps, LeaveMemoryWhereOthersTookIt) {
+  constexpr uint32_t kTokens = 20, kRows = 8, kContext = 1500;
+  ASSERT_TRUE(model_->elsewhere()->prepare({kTokens, kRows, kContext}).ok());
+  const Sequences one(*model_, kRows, kContext), other(*model_, kRows, kContext);
+  emulated::others_take(kernels::cuda::free_device_bytes() - 100 * kMb);
+  model_->elsewhere()->warm_up(one.memory());
+  EXPECT_THAT(memory_text(), HasSubstr(" 1 graphs"));
+  expect_same_bits(one, other, one.pieces(8, 0));
+  EXPECT_THAT(memory_text(), HasSubstr(" 1 graphs"));
+  emulated::others_take(0);
+}
+#endif
+
 TEST_F(DeviceGraphSteps, AndCacheKeepWithinTheBudget) {
   const uint64_t others = DeviceMemory::bytes_in_use();
   model_->compute_on(nullptr);

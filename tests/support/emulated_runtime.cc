@@ -38,6 +38,7 @@ namespace {
 constexpr uint64_t kDeviceBytes = uint64_t{8} << 30;
 bool graphs_allowed = true;
 uint64_t graph_launches = 0;
+uint64_t bytes_of_others = 0;
 bool is_recording = false;
 uint32_t starts_until_failure = 0;  // 0: none fails
 
@@ -62,6 +63,9 @@ uint64_t num_graph_launches() {
   return graph_launches;
 }
 
+void others_take(uint64_t bytes) {
+  bytes_of_others = bytes;
+}
 void fail_start(uint32_t after) {
   starts_until_failure = after;
 }
@@ -109,7 +113,7 @@ Result<DeviceInfo> device_in_use() {
 }
 
 uint64_t free_device_bytes() {
-  const uint64_t taken = allocated_bytes;
+  const uint64_t taken = allocated_bytes + emulated::bytes_of_others;
   return emulated::kDeviceBytes > taken ? emulated::kDeviceBytes - taken : 0;
 }
 
