@@ -15,6 +15,7 @@ set(GOSSAMER_DEVICE_KERNELS
   selftest/probes.cu
   synthetic.cu)
 set(GOSSAMER_DEVICE_HOST
+  choose_device.cc
   hopper_agreement.cc
   pack_strips.cc
   roof.cc

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "kernels/cuda/choose_device.h"
 #include "model/device.h"
 #include "model/device_weights.h"
 
@@ -28,16 +29,10 @@ uint64_t token_bytes(const ModelConfig& config) {
 }  // namespace
 
 Result<GpuCard> GpuCard::open(int index, std::FILE* out) {
-  GOS_TRY(const auto devices, kernels::cuda::list_devices());
-  for (const kernels::cuda::DeviceInfo& listed : devices) {
-    if (index != DeviceChoice::kFirst && listed.index != index) continue;
-    GOS_TRY_STATUS(kernels::cuda::use_device(listed.index));
-    GOS_TRY(const kernels::cuda::DeviceInfo info, kernels::cuda::device_in_use());
-    GOS_TRY(const kernels::cuda::DeviceFacts facts, kernels::cuda::facts_of(info.index));
-    return GpuCard{info, facts, out};
-  }
-  return make_error(ErrorCode::kNotFound, "there is no GPU {} that can be used; the first that can is {} ({})", index,
-                    devices.front().index, devices.front().name);
+  const auto named = index == DeviceChoice::kFirst ? std::nullopt : std::optional(index);
+  GOS_TRY(const kernels::cuda::DeviceInfo info, kernels::cuda::choose_device(named));
+  GOS_TRY(const kernels::cuda::DeviceFacts facts, kernels::cuda::facts_of(info.index));
+  return GpuCard{info, facts, out};
 }
 
 json::object GpuCard::to_json() const {

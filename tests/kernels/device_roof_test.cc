@@ -7,6 +7,9 @@
 
 #include "kernels/cuda/roof.h"
 #include "kernels/device_test.h"
+#ifdef GOSSAMER_DEVICE_IS_EMULATED
+#include "support/emulated_runtime.h"
+#endif
 
 namespace gossamer::testing {
 namespace {
@@ -51,6 +54,18 @@ TEST_F(DeviceRoofs, AreOfWorkThatWasDone) {
         "launch, in a stream", "exchange with the host, in a graph"})
     EXPECT_NE(std::find(names.begin(), names.end(), name), names.end()) << name;
 }
+
+#ifdef GOSSAMER_DEVICE_IS_EMULATED
+TEST_F(DeviceRoofs, OneThatFailsLeavesTheOthers) {
+  const size_t num_all = measure_roofs(small(), {})->figures.size();
+  emulated::fail_start(3);
+  const auto roofs = measure_roofs(small(), {});
+  ASSERT_TRUE(roofs.ok()) << roofs.error().message;
+  ASSERT_EQ(roofs->failures.size(), 1u);
+  EXPECT_NE(roofs->failures[0].find("cannot start a kernel"), std::string::npos);
+  EXPECT_EQ(roofs->figures.size(), num_all - 1);
+}
+#endif
 
 TEST_F(DeviceRoofs, TimesAreMedians) {
   uint32_t runs = 0;
